@@ -1,0 +1,52 @@
+# Everything that a developer types. Needs make, Python 3.11 to 3.13 and the package registries.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help setup run demo test check lint types format bench clean
+
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
+  "$$p" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null \
+  && { echo "$$p"; break; }; done)
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+RUNTIME := azure-functions-runtime==1.3.0
+
+help: ## Say what each target does
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+
+$(READY): requirements.txt requirements-dev.txt Makefile
+	@test -n "$(PYTHON)" || { echo "Parley needs Python 3.11, 3.12 or 3.13 on the PATH (or PYTHON=...)." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --ignore-requires-python $(RUNTIME)
+	@touch $@
+
+setup: $(READY) ## Make the environment: .venv and the storage emulator
+
+run: setup ## Start Parley with the simulated platform, until Ctrl-C
+	$(BIN)/python -m local
+
+demo: setup ## Play the main job once and print it
+	$(BIN)/python -m local.demo
+
+lint: $(READY) ## Style and formatting
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(READY) ## Strict typing
+	$(BIN)/mypy
+
+format: $(READY) ## Format and mend what can be mended
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+test: setup ## All tests
+	$(BIN)/python -m pytest
+
+check: lint types test ## What CI runs
+
+bench: setup ## Measure, print a table, write bench.json
+	$(BIN)/python -m tests.bench
+
+clean: ## Remove the environment and all local data
+	rm -rf $(VENV) .local .pytest_cache .mypy_cache .ruff_cache .hypothesis

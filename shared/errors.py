@@ -1,0 +1,182 @@
+"""Every error that Parley raises on purpose.
+
+    ParleyError
+    ├── SettingsError            the app is configured wrongly; it does not start
+    ├── RequestError             the caller's doing; nothing was sent
+    │   ├── InvalidRequest       400, with the members at fault
+    │   ├── NotAuthorized        401
+    │   ├── NotFound             404
+    │   ├── AlreadyRunning       409, the same Idempotency-Key is still at work
+    │   └── KeyReused            422, the same Idempotency-Key came with another body
+    ├── Unavailable              503, trying again helps and is safe
+    │   ├── LedgerUnavailable    the opt-out ledger could not be read: nothing was sent
+    │   ├── StillSending         an earlier attempt of this very send may still be at work
+    │   └── AnswerMissing        ACS did not say what became of the send
+    ├── Throttled                429, ACS asked for a pause: nothing was sent
+    ├── PlatformRefused          502, ACS refused the whole request: nothing was sent
+    └── Unintelligible           an event that cannot be understood; it is quarantined
+
+Each class says what the caller is told (`status`, `code`) and whether the same request may be
+repeated (`retryable`). The two faces of the HTTP interface give them their shapes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+
+class ParleyError(Exception):
+    """The root; never raised itself."""
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "InternalError"
+    retryable: ClassVar[bool] = False
+
+    @property
+    def retry_after(self) -> int | None:
+        """Whole seconds after which trying again makes sense; None where it does not."""
+        return None
+
+
+class SettingsError(ParleyError):
+    """Settings that are missing or malformed, all of them in one message."""
+
+    code = "InvalidSettings"
+
+
+class RequestError(ParleyError):
+    """The caller's doing. Nothing was sent and nothing was stored."""
+
+
+class InvalidRequest(RequestError):
+    """A request whose members do not make sense.
+
+    Args:
+        errors: member (as the caller wrote it, e.g. `smsRecipients[3].to`) to its reasons.
+        code: a stable code where `InvalidRequest` says too little.
+    """
+
+    status = 400
+    code = "InvalidRequest"
+
+    def __init__(self, errors: Mapping[str, Sequence[str]], *, code: str | None = None) -> None:
+        self.errors = {member: list(reasons) for member, reasons in errors.items()}
+        if code is not None:
+            self.code = code  # type: ignore[misc]  # an instance may be more exact than its class
+        super().__init__(
+            "; ".join(f"{m}: {r}" if m else r for m, rs in self.errors.items() for r in rs)
+        )
+
+    @classmethod
+    def of(cls, member: str, reason: str, *, code: str | None = None) -> InvalidRequest:
+        """The error for one member."""
+        return cls({member: [reason]}, code=code)
+
+
+class NotAuthorized(RequestError):
+    """The request does not prove who sent it."""
+
+    status = 401
+    code = "Unauthorized"
+
+
+class NotFound(RequestError):
+    """What was asked for is not there."""
+
+    status = 404
+    code = "NotFound"
+
+
+class AlreadyRunning(RequestError):
+    """A request with the same Idempotency-Key is still at work."""
+
+    status = 409
+    code = "IdempotencyKeyInUse"
+    retryable = True
+
+    def __init__(self, retry_after: int) -> None:
+        self._retry_after = retry_after
+        super().__init__("A request with this Idempotency-Key is still at work.")
+
+    @property
+    def retry_after(self) -> int | None:
+        """Seconds until the running attempt has either answered or died."""
+        return self._retry_after
+
+
+class KeyReused(RequestError):
+    """The same Idempotency-Key came with another body."""
+
+    status = 422
+    code = "IdempotencyKeyReused"
+
+
+class Unavailable(ParleyError):
+    """Something that Parley needs did not answer. The same request may be repeated."""
+
+    status = 503
+    code = "ServiceUnavailable"
+    retryable = True
+
+    def __init__(self, message: str, *, retry_after: int = 1) -> None:
+        self._retry_after = retry_after
+        super().__init__(message)
+
+    @property
+    def retry_after(self) -> int | None:
+        """Whole seconds."""
+        return self._retry_after
+
+
+class LedgerUnavailable(Unavailable):
+    """The opt-out ledger could not be read or written. Nobody is texted on a guess."""
+
+    code = "LedgerUnavailable"
+
+
+class StillSending(Unavailable):
+    """An earlier attempt of the same send has no outcome yet and may still be at work."""
+
+    code = "StillSending"
+
+
+class AnswerMissing(Unavailable):
+    """ACS did not say what became of the send; repeating it with the same ids is safe."""
+
+    code = "PlatformUnavailable"
+
+
+class Throttled(ParleyError):
+    """ACS answered 429. Nothing was sent."""
+
+    status = 429
+    code = "TooManyRequests"
+    retryable = True
+
+    def __init__(self, retry_after: int) -> None:
+        self._retry_after = retry_after
+        super().__init__("Azure Communication Services asks for a pause; nothing was sent.")
+
+    @property
+    def retry_after(self) -> int | None:
+        """Seconds, as ACS gave them, else our own guess."""
+        return self._retry_after
+
+
+class PlatformRefused(ParleyError):
+    """ACS refused the whole request (its 4xx). Nothing was sent; repeating changes nothing."""
+
+    status = 502
+    code = "PlatformRefused"
+
+    def __init__(self, platform_status: int, detail: str) -> None:
+        self.platform_status = platform_status
+        self.detail = detail
+        super().__init__(f"Azure Communication Services answered {platform_status}: {detail}")
+
+
+class Unintelligible(ParleyError):
+    """An event that no repeat will make understandable; it is quarantined with this reason."""
+
+    code = "Unintelligible"

@@ -1,0 +1,287 @@
+"""Every setting that Parley reads: its name, its sentence, its form.
+
+Nothing else reads the environment. `load` is called once, when the app starts. A setting that is
+missing or malformed stops the start with one message that names each of them.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from types import MappingProxyType
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from shared.errors import SettingsError
+from shared.senders import Sender, parse_senders
+
+_REQUIRED: Final = object()
+_MIN_KEY_BYTES: Final = 32
+_API_VERSION: Final = re.compile(r"20[0-9]{2}-[01][0-9]-[0-3][0-9](?:-preview[0-9]*)?")
+CATEGORIES: Final = ("marketing", "transactional", "oneTimeCode")
+
+
+def _setting(
+    name: str,
+    about: str,
+    parse: Callable[[str], Any],
+    *,
+    default: Any = _REQUIRED,
+    secret: bool = False,
+) -> Any:
+    return field(
+        metadata={
+            "name": name,
+            "about": about,
+            "parse": parse,
+            "default": default,
+            "secret": secret,
+        }
+    )
+
+
+def _text(value: str) -> str:
+    return value
+
+
+def _url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError("must be an http or https URL without a query")
+    return value.rstrip("/")
+
+
+def _key(value: str) -> bytes:
+    try:
+        key = base64.b64decode(value, validate=True)
+    except (binascii.Error, ValueError):
+        raise ValueError("must be base64") from None
+    if len(key) < _MIN_KEY_BYTES:
+        raise ValueError(f"must hold at least {_MIN_KEY_BYTES} bytes")
+    return key
+
+
+def _hosts(value: str) -> tuple[str, ...]:
+    hosts = tuple(host.strip().lower() for host in value.split(",") if host.strip())
+    if any("/" in host or " " in host for host in hosts):
+        raise ValueError("must be host names with an optional port, separated by commas")
+    return hosts
+
+
+def _whole(low: int, high: int) -> Callable[[str], int]:
+    def parse(value: str) -> int:
+        if not value.isascii() or not value.isdigit() or not low <= int(value) <= high:
+            raise ValueError(f"must be a whole number from {low} to {high}")
+        return int(value)
+
+    return parse
+
+
+def _api_version(value: str) -> str:
+    if not _API_VERSION.fullmatch(value):
+        raise ValueError("must be a date such as 2021-03-07")
+    return value
+
+
+def _categories(value: str) -> frozenset[str]:
+    chosen = frozenset(part.strip() for part in value.split(",") if part.strip())
+    if unknown := sorted(chosen - set(CATEGORIES)):
+        raise ValueError(f"names {unknown[0]!r}; known are {', '.join(CATEGORIES)}")
+    return chosen
+
+
+def _senders(value: str) -> Mapping[str, Sender]:
+    return MappingProxyType(parse_senders(value))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The app's settings, typed. `describe` lists them with names and sentences."""
+
+    senders: Mapping[str, Sender] = _setting(
+        "PARLEY_SENDERS",
+        "JSON list of the senders that may be used, one object each; only `sender` is required.",
+        _senders,
+    )
+    access_key_primary: bytes = _setting(
+        "PARLEY_ACCESS_KEY_PRIMARY",
+        "Base64 access key with which applications sign requests to the ACS face.",
+        _key,
+        secret=True,
+    )
+    access_key_secondary: bytes | None = _setting(
+        "PARLEY_ACCESS_KEY_SECONDARY",
+        "A second access key, valid beside the first, so that either can be replaced.",
+        _key,
+        default=None,
+        secret=True,
+    )
+    id_key: bytes = _setting(
+        "PARLEY_ID_KEY",
+        "Base64 key from which message ids are derived; never changed during a deployment's life.",
+        _key,
+        secret=True,
+    )
+    hosts: tuple[str, ...] = _setting(
+        "PARLEY_HOSTS",
+        "Further host names that a signature may name, separated by commas (custom domains).",
+        _hosts,
+        default=(),
+    )
+    storage: str | None = _setting(
+        "PARLEY_STORAGE",
+        "Connection string of the record's storage account; only where no identity can be used.",
+        _text,
+        default=None,
+        secret=True,
+    )
+    tables_url: str | None = _setting(
+        "PARLEY_STORAGE__tableServiceUri",
+        "Table endpoint of the record's storage account, reached by managed identity.",
+        _url,
+        default=None,
+    )
+    queues_url: str | None = _setting(
+        "PARLEY_STORAGE__queueServiceUri",
+        "Queue endpoint of the record's storage account, reached by managed identity.",
+        _url,
+        default=None,
+    )
+    blobs_url: str | None = _setting(
+        "PARLEY_STORAGE__blobServiceUri",
+        "Blob endpoint of the record's storage account, reached by managed identity.",
+        _url,
+        default=None,
+    )
+    acs_endpoint: str = _setting(
+        "PARLEY_ACS_ENDPOINT",
+        "Endpoint of the Communication Services resource that texts are sent through.",
+        _url,
+    )
+    acs_access_key: bytes | None = _setting(
+        "PARLEY_ACS_ACCESS_KEY",
+        "Access key of that resource; only where no identity can be used.",
+        _key,
+        default=None,
+        secret=True,
+    )
+    acs_api_version: str = _setting(
+        "PARLEY_ACS_API_VERSION",
+        "The api-version that Parley speaks to ACS.",
+        _api_version,
+        default="2021-03-07",
+    )
+    acs_timeout_seconds: int = _setting(
+        "PARLEY_ACS_TIMEOUT_SECONDS",
+        "How long one send may wait for ACS, retries included; an attempt older than that is dead.",
+        _whole(1, 120),
+        default=30,
+    )
+    topic_endpoint: str = _setting(
+        "PARLEY_TOPIC_ENDPOINT",
+        "Endpoint of the Event Grid custom topic that Parley's own events go to.",
+        _url,
+    )
+    topic_key: str | None = _setting(
+        "PARLEY_TOPIC_KEY",
+        "Access key of that topic; only where no identity can be used.",
+        _text,
+        default=None,
+        secret=True,
+    )
+    identity_client_id: str | None = _setting(
+        "AZURE_CLIENT_ID",
+        "Client id of the managed identity that reaches storage, ACS and the topic.",
+        _text,
+        default=None,
+    )
+    message_shards: int = _setting(
+        "PARLEY_MESSAGE_SHARDS",
+        "Partitions that a minute of messages is spread over; never changed during a deployment's"
+        " life.",
+        _whole(1, 16),
+        default=4,
+    )
+    repeat_window_seconds: int = _setting(
+        "PARLEY_REPEAT_WINDOW_SECONDS",
+        "How long after a first attempt of unknown outcome the same text may be tried again.",
+        _whole(0, 3600),
+        default=240,
+    )
+    send_again_when_uncertain: frozenset[str] = _setting(
+        "PARLEY_SEND_AGAIN_WHEN_UNCERTAIN",
+        "Categories in which a possible second text is better than silence, after that window.",
+        _categories,
+        default=frozenset(),
+    )
+
+    def __post_init__(self) -> None:
+        """Hold the rules that span several settings."""
+        problems = []
+        if self.storage is None:
+            problems += [
+                f"{name}: is missing, and so is PARLEY_STORAGE"
+                for name, value in (
+                    ("PARLEY_STORAGE__tableServiceUri", self.tables_url),
+                    ("PARLEY_STORAGE__queueServiceUri", self.queues_url),
+                    ("PARLEY_STORAGE__blobServiceUri", self.blobs_url),
+                )
+                if value is None
+            ]
+        if problems:
+            raise SettingsError("Parley cannot start. " + "; ".join(problems) + ".")
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """One setting, for documents and for tests that compare them with infra and local stack."""
+
+    name: str
+    about: str
+    required: bool
+    secret: bool
+    default: Any
+
+
+def describe() -> list[Description]:
+    """All settings in the order of the class."""
+    return [
+        Description(
+            name=item.metadata["name"],
+            about=item.metadata["about"],
+            required=item.metadata["default"] is _REQUIRED,
+            secret=item.metadata["secret"],
+            default=None if item.metadata["default"] is _REQUIRED else item.metadata["default"],
+        )
+        for item in fields(Settings)
+    ]
+
+
+def load(environ: Mapping[str, str]) -> Settings:
+    """Read and check every setting. An empty value counts as missing.
+
+    Raises:
+        SettingsError: one message that names each missing or malformed setting; values of secrets
+            are never in it.
+    """
+    values: dict[str, Any] = {}
+    problems: list[str] = []
+    for item in fields(Settings):
+        name, default = item.metadata["name"], item.metadata["default"]
+        text = environ.get(name, "").strip()
+        if not text:
+            if default is _REQUIRED:
+                problems.append(f"{name}: is missing. {item.metadata['about']}")
+            else:
+                values[item.name] = default
+            continue
+        try:
+            values[item.name] = item.metadata["parse"](text)
+        except ValueError as error:
+            problems.append(f"{name}: {error}")
+    if problems:
+        raise SettingsError("Parley cannot start. " + "; ".join(problems))
+    return Settings(**values)
