@@ -1,0 +1,70 @@
+"""What a message's reports make of it.
+
+Reports are facts, and facts arrive late, twice and out of order. The state is never stored: it is
+folded from the facts whenever someone asks, so that no handler can overwrite what another has
+learnt, and so that a better rule holds for old messages too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from shared.codes import Code
+from shared.lifecycle import TERMINAL, State
+
+__all__ = ["SILENCE", "TERMINAL", "Report", "State", "aged", "fold"]
+
+SILENCE: Final = timedelta(hours=72)
+"""How long a report may take; after that none is expected any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One delivery report.
+
+    Attributes:
+        status: the platform's word, `Delivered` or `Failed`; it has no others (platform.md 2.2).
+        code: what its details said, where that was understood.
+        at: the platform's `receivedTimestamp`.
+        arrived: when our record took it.
+    """
+
+    status: str
+    code: Code | None
+    at: datetime
+    arrived: datetime
+
+
+def fold(start: State, reports: Iterable[Report]) -> State:
+    """The state that `start` has become after all reports, in the order of their arrival.
+
+    A terminal state never changes. Every other gives way to a report; `unknown` after a 5002 is
+    not terminal, so that a late `Delivered` or a definite failure still settles it.
+    """
+    state = start
+    for report in sorted(reports, key=lambda report: (report.arrived, report.at)):
+        if state in TERMINAL:
+            break
+        state = _outcome(report) or state
+    return state
+
+
+def _outcome(report: Report) -> State | None:
+    if report.status == "Delivered":
+        return State.DELIVERED
+    if report.status != "Failed":
+        return None
+    # A failure stays one even where its details are missing, new, or say "No error".
+    if report.code is None or report.code.state is State.DELIVERED:
+        return State.UNDELIVERED
+    return report.code.state
+
+
+def aged(state: State, sent_at: datetime, now: datetime) -> State:
+    """The state as it reads at `now`: `sent` without any report for 72 h is `unknown`."""
+    if state is State.SENT and now - sent_at >= SILENCE:
+        return State.UNKNOWN
+    return state
