@@ -1,0 +1,198 @@
+"""Trouble on order: the next calls of one interface fail in the way asked for.
+
+`BEHAVIOURS` is the list. Those that start with `accept`, and those that mangle an answer, fail
+after the work was done: the people are texted, and only the caller does not learn it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import defaultdict, deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import Receive, Scope, Send
+
+from local.platform.acs import Answer, error
+
+CLOSE_EXTENSION: Final = "parley.closeConnection"
+PLACES: Final = ("send", "optouts", "topic", "delivery")
+# Behaviour to whether the call's work is done all the same.
+BEHAVIOURS: Final[dict[str, bool]] = {
+    "throttle": False,
+    "throttleWithoutRetryAfter": False,
+    "serverError": False,
+    "unauthorized": False,
+    "timeout": False,
+    "closeConnection": False,
+    "itemErrors": False,
+    "garbage": True,
+    "emptyBody": True,
+    "fewerItems": True,
+    "moreItems": True,
+    "acceptThenServerError": True,
+    "acceptThenTimeout": True,
+    "acceptThenClose": True,
+}
+_MEMBERS: Final = frozenset({"on", "behaviour", "times", "retryAfter", "status"})
+_FOREIGN_ITEM: Final = {
+    "to": "+14255550000",
+    "messageId": "Outgoing_of_somebody_else",
+    "httpStatusCode": 202,
+    "repeatabilityResult": "accepted",
+    "successful": True,
+    "errorMessage": None,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One order: the next `times` calls on `on` behave so."""
+
+    on: str
+    behaviour: str
+    times: int = 1
+    retry_after: int = 1
+    status: int | None = None
+
+    @property
+    def works_all_the_same(self) -> bool:
+        """Whether the call does its work and fails only in what it answers."""
+        return BEHAVIOURS[self.behaviour]
+
+    def as_json(self) -> dict[str, Any]:
+        """As `POST /simulator/faults` takes it."""
+        return {
+            "on": self.on,
+            "behaviour": self.behaviour,
+            "times": self.times,
+            "retryAfter": self.retry_after,
+            "status": self.status,
+        }
+
+
+def parse_fault(body: Mapping[str, Any]) -> Fault:
+    """One order as JSON.
+
+    Raises:
+        ValueError: a sentence that names the member at fault.
+    """
+    if unknown := sorted(body.keys() - _MEMBERS):
+        raise ValueError(f"{unknown[0]}: is no member; known are {', '.join(sorted(_MEMBERS))}")
+    for member, known in (("on", PLACES), ("behaviour", tuple(BEHAVIOURS))):
+        if body.get(member) not in known:
+            raise ValueError(f"{member}: must be one of {', '.join(known)}")
+    times, retry_after = body.get("times", 1), body.get("retryAfter", 1)
+    status = body.get("status")
+    for member, value, least in (("times", times, 1), ("retryAfter", retry_after, 0)):
+        if type(value) is not int or value < least:
+            raise ValueError(f"{member}: must be a whole number of at least {least}")
+    if status is not None and (type(status) is not int or not 200 <= status <= 599):  # noqa: PLR2004
+        raise ValueError("status: must be an HTTP status from 200 to 599")
+    return Fault(body["on"], body["behaviour"], times, retry_after, status)
+
+
+class Faults:
+    """The orders that are open, first come, first served."""
+
+    def __init__(self) -> None:
+        self._open: dict[str, deque[Fault]] = defaultdict(deque)
+        self._released = asyncio.Event()
+
+    def order(self, fault: Fault) -> None:
+        """Add an order behind those already open."""
+        self._open[fault.on].append(fault)
+
+    def take(self, place: str) -> Fault | None:
+        """The fault that this call must suffer, if any; it is used up by one."""
+        waiting = self._open[place]
+        if not waiting:
+            return None
+        fault = waiting[0]
+        if fault.times == 1:
+            waiting.popleft()
+        else:
+            waiting[0] = replace(fault, times=fault.times - 1)
+        return fault
+
+    def clear(self) -> None:
+        """Cancel all orders, and let go of callers who wait for an answer that never comes."""
+        self._open.clear()
+        self._released.set()
+        self._released = asyncio.Event()
+
+    def as_json(self) -> list[dict[str, Any]]:
+        """Open orders."""
+        return [fault.as_json() for waiting in self._open.values() for fault in waiting]
+
+    async def answer(
+        self, fault: Fault, request: Request, serve: Callable[[int | None], Answer]
+    ) -> Response:
+        """The call's answer under a fault; `serve` works, its argument refuses every item."""
+        if fault.behaviour == "itemErrors":
+            answer = serve(fault.status or 503)
+            return JSONResponse(answer.body, answer.status)
+        served = serve(None) if fault.works_all_the_same else None
+        if fault.behaviour in {"timeout", "acceptThenTimeout"}:
+            await self._wait_for_hang_up(request)
+            return NoAnswer()
+        if fault.behaviour in {"closeConnection", "acceptThenClose"}:
+            return NoAnswer()
+        if served is None or fault.behaviour == "acceptThenServerError":
+            return _refusal(fault)
+        return _mangled(fault, served)
+
+    async def _wait_for_hang_up(self, request: Request) -> None:
+        hang_up = asyncio.ensure_future(_wait_for_disconnect(request.receive))
+        released = asyncio.ensure_future(self._released.wait())
+        _, pending = await asyncio.wait({hang_up, released}, return_when=asyncio.FIRST_COMPLETED)
+        for task in pending:
+            task.cancel()
+
+
+class NoAnswer(Response):
+    """Closes the connection instead of answering."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
+        """Hang up. The server's protocol class provides the means (see `server.py`)."""
+        scope["extensions"][CLOSE_EXTENSION]["abort"]()
+        # The server must have noticed, or it would report an application that forgot to answer.
+        await _wait_for_disconnect(receive)
+
+
+async def _wait_for_disconnect(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _refusal(fault: Fault) -> Response:
+    if fault.behaviour.startswith("throttle"):
+        answer = error(fault.status or 429, "TooManyRequests", "Too many requests.")
+        wait = {"Retry-After": str(fault.retry_after)} if fault.behaviour == "throttle" else {}
+        return JSONResponse(answer.body, answer.status, wait)
+    if fault.behaviour == "unauthorized":
+        answer = error(fault.status or 401, "Denied", "Denied by the resource provider.")
+    else:
+        message = "The server encountered an internal error."
+        answer = error(fault.status or 500, "InternalError", message)
+    return JSONResponse(answer.body, answer.status)
+
+
+def _mangled(fault: Fault, served: Answer) -> Response:
+    status = fault.status or served.status
+    if fault.behaviour == "garbage":
+        return Response(b'{"value":[{"to":"+1425555', status, media_type="application/json")
+    if fault.behaviour == "emptyBody":
+        return Response(b"", status)
+    body = json.loads(json.dumps(served.body))
+    if isinstance(body, dict) and isinstance(body.get("value"), list):
+        body["value"] = (
+            body["value"][:-1]
+            if fault.behaviour == "fewerItems"
+            else [*body["value"], _FOREIGN_ITEM]
+        )
+    return JSONResponse(body, status)
