@@ -180,9 +180,11 @@ def _stand_in(character: str) -> str | None:
     parts = unicodedata.normalize("NFKD", character)
     if _means_more_than_its_parts(character, parts):
         return None
+    same = unicodedata.normalize("NFKC", character)
     plain = "".join(STAND_INS.get(part, part) for part in parts if not unicodedata.combining(part))
     # A spacing accent decomposes into a space and the accent; the space says nothing of it.
-    return plain if plain.strip() and _GSM7.issuperset(plain) else None
+    found = (form for form in (same, plain) if form.strip() and _GSM7.issuperset(form))
+    return next(found, None)
 
 
 def _means_more_than_its_parts(character: str, parts: str) -> bool:

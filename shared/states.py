@@ -45,11 +45,17 @@ def fold(start: State, reports: Iterable[Report]) -> State:
     not terminal, so that a late `Delivered` or a definite failure still settles it.
     """
     state = start
-    for report in sorted(reports, key=lambda report: (report.arrived, report.at)):
+    for report in sorted(reports, key=_order):
         if state in TERMINAL:
             break
         state = _outcome(report) or state
     return state
+
+
+def _order(report: Report) -> tuple[datetime, datetime, str, int]:
+    # Within one moment `Delivered` comes first, so that the fold does not depend on the order in
+    # which a query happens to list its rows.
+    return report.arrived, report.at, report.status, report.code.code if report.code else 0
 
 
 def _outcome(report: Report) -> State | None:
