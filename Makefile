@@ -10,6 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 RUNTIME := azure-functions-runtime==1.3.0
+AZURITE := .local/azurite/ready
 
 help: ## Say what each target does
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -21,7 +22,10 @@ $(READY): requirements.txt requirements-dev.txt Makefile
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --ignore-requires-python $(RUNTIME)
 	@touch $@
 
-setup: $(READY) ## Make the environment: .venv and the storage emulator
+$(AZURITE): local/npm/package-lock.json | $(READY)
+	$(BIN)/python -m local.azurite --install
+
+setup: $(READY) $(AZURITE) ## Make the environment: .venv and the storage emulator
 
 run: setup ## Start Parley with the simulated platform, until Ctrl-C
 	$(BIN)/python -m local
