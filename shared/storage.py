@@ -1,0 +1,345 @@
+"""Table, queue and blob storage, as far as Parley uses them.
+
+One place for what all callers want alike: time-outs and bounded retries, tables that are made
+when first written to, conflicts as answers rather than errors, and one error, `StorageDown`, for
+"did not answer". Clients are made on first use; only the table client is imported at start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from azure.core import MatchConditions
+from azure.core.exceptions import (
+    AzureError,
+    HttpResponseError,
+    ResourceExistsError,
+    ResourceModifiedError,
+    ResourceNotFoundError,
+)
+from azure.data.tables import TableTransactionError, UpdateMode
+
+from shared.errors import Unavailable
+
+if TYPE_CHECKING:
+    from azure.core.pipeline.transport import AsyncHttpTransport
+    from azure.data.tables.aio import TableClient, TableServiceClient
+    from azure.storage.blob.aio import BlobServiceClient, ContainerClient
+    from azure.storage.queue.aio import QueueClient, QueueServiceClient
+
+    from shared.settings import Settings
+
+Entity = dict[str, Any]
+TableOperation = tuple[Any, ...]
+
+# Seconds to connect, seconds between two bytes, and how often a failed call is tried again.
+_PATIENCE: Final[dict[str, Any]] = {
+    "connection_timeout": 5,
+    "read_timeout": 10,
+    "retry_total": 2,
+    "retry_backoff_factor": 0.2,
+}
+_CONFLICT: Final = 409
+_PRECONDITION_FAILED: Final = 412
+
+
+class StorageDown(Unavailable):
+    """Storage did not answer as it should. What was asked may have happened all the same."""
+
+    code = "StorageUnavailable"
+
+
+class Changed(Exception):  # an answer, not an error of the caller
+    """The entity is not the one that was read (ETag), or an inserted one is already there."""
+
+
+class Storage:
+    """The record's storage account.
+
+    Args:
+        settings: where it is and how to get in.
+        transport: azure-core's async transport, shared by all clients.
+        credential: a token credential where no connection string is set.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        transport: AsyncHttpTransport[Any, Any],
+        credential: Any = None,
+    ) -> None:
+        self._settings = settings
+        self._transport = transport
+        self._credential = credential
+        self._tables: dict[str, TableClient] = {}
+        self._table_service: TableServiceClient | None = None
+        self._queue_service: QueueServiceClient | None = None
+        self._blob_service: BlobServiceClient | None = None
+        self._queues: dict[str, QueueClient] = {}
+        self._containers: dict[str, ContainerClient] = {}
+
+    # Tables ---------------------------------------------------------------------------------
+
+    async def insert(self, table: str, entity: Entity) -> str | None:
+        """Add an entity; its ETag. None if its keys are taken; the row there stays as it is."""
+        try:
+            answer = await self._made(table, lambda client: client.create_entity(entity))
+        except ResourceExistsError:
+            return None
+        except AzureError as error:
+            raise StorageDown(_said(error)) from error
+        return str(answer["etag"])
+
+    async def put(self, table: str, entity: Entity) -> None:
+        """Write an entity whose content follows from its keys; writing it twice is once."""
+        try:
+            await self._made(
+                table, lambda client: client.upsert_entity(entity, mode=UpdateMode.REPLACE)
+            )
+        except AzureError as error:
+            raise StorageDown(_said(error)) from error
+
+    async def merge(self, table: str, entity: Entity, *, etag: str) -> str:
+        """Change members of the entity that was read with `etag`; the new ETag.
+
+        Raises:
+            Changed: if somebody else changed it first.
+        """
+        try:
+            answer = await self.table(table).update_entity(
+                entity,
+                mode=UpdateMode.MERGE,
+                etag=etag,
+                match_condition=MatchConditions.IfNotModified,
+            )
+        except (ResourceModifiedError, ResourceNotFoundError) as error:
+            raise Changed from error
+        except AzureError as error:
+            raise StorageDown(_said(error)) from error
+        return str(answer["etag"])
+
+    async def get(self, table: str, partition: str, row: str) -> Entity | None:
+        """One entity, or None. Its ETag is in `etag_of`."""
+        try:
+            return await self.table(table).get_entity(partition, row)
+        except ResourceNotFoundError:
+            return None
+        except AzureError as error:
+            raise StorageDown(_said(error)) from error
+
+    async def query(
+        self,
+        table: str,
+        condition: str,
+        *,
+        page: int | None = None,
+        select: list[str] | None = None,
+        **values: Any,
+    ) -> AsyncIterator[Entity]:
+        """Entities in key order, all pages; nothing where the table is not there yet.
+
+        Args:
+            table: its name.
+            condition: OData with `@name` parameters.
+            page: entities a page, where fewer than the service's 1,000 are wanted.
+            select: members, where not all are wanted.
+            values: the parameters.
+        """
+        found = self.table(table).query_entities(
+            condition, parameters=values, results_per_page=page, select=select
+        )
+        try:
+            async for entity in found:
+                yield entity
+        except ResourceNotFoundError:
+            return
+        except AzureError as error:
+            raise StorageDown(_said(error)) from error
+
+    async def commit(self, table: str, operations: Sequence[TableOperation]) -> None:
+        """An entity-group transaction: all of it or nothing.
+
+        Raises:
+            Changed: if an ETag or an insert did not hold. After a retry inside the client this
+                can also mean that the first try went through: the caller reads before it judges.
+            StorageDown: if the answer is missing; the transaction may have gone through.
+        """
+        try:
+            await self._made(table, lambda client: client.submit_transaction(operations))
+        except TableTransactionError as error:
+            if error.status_code in {_CONFLICT, _PRECONDITION_FAILED}:
+                raise Changed from error
+            raise StorageDown(_said(error)) from error
+        except (ResourceExistsError, ResourceModifiedError) as error:
+            raise Changed from error
+        except AzureError as error:
+            raise StorageDown(_said(error)) from error
+
+    async def make_table(self, table: str) -> None:
+        """Make a table if it is not there."""
+        try:
+            await self._service().create_table_if_not_exists(table)
+        except AzureError as error:
+            raise StorageDown(_said(error)) from error
+
+    async def drop_table(self, table: str) -> None:
+        """Drop a table with all it holds; none there is fine."""
+        try:
+            await self._service().delete_table(table)
+        except ResourceNotFoundError:
+            return
+        except AzureError as error:
+            raise StorageDown(_said(error)) from error
+
+    async def tables(self, prefix: str) -> list[str]:
+        """Names of the tables that start with `prefix`."""
+        try:
+            found = self._service().query_tables(
+                "TableName ge @low and TableName lt @high",
+                parameters={"low": prefix, "high": prefix + "~"},
+            )
+            return [item.name async for item in found]
+        except AzureError as error:
+            raise StorageDown(_said(error)) from error
+
+    def table(self, name: str) -> TableClient:
+        """The client of one table."""
+        client = self._tables.get(name)
+        if client is None:
+            client = self._tables[name] = self._service().get_table_client(name)
+        return client
+
+    async def _made(self, table: str, operation: Any) -> Any:
+        # Tables of a month and of a day come into being with their first row.
+        client = self.table(table)
+        try:
+            return await operation(client)
+        except (HttpResponseError, TableTransactionError) as error:
+            if _error_code(error) != "TableNotFound":
+                raise
+        await self.make_table(table)
+        return await operation(client)
+
+    def _service(self) -> TableServiceClient:
+        if self._table_service is None:
+            from azure.data.tables.aio import TableServiceClient  # noqa: PLC0415  # paid on first use
+
+            options = {**_PATIENCE, "transport": self._transport}
+            if self._settings.storage is not None:
+                self._table_service = TableServiceClient.from_connection_string(
+                    self._settings.storage, **options
+                )
+            else:
+                self._table_service = TableServiceClient(
+                    str(self._settings.tables_url), credential=self._credential, **options
+                )
+        return self._table_service
+
+    # Queues ---------------------------------------------------------------------------------
+
+    async def enqueue(self, queue: str, text: str, *, delay_seconds: int = 0) -> None:
+        """Put a message on a queue."""
+        try:
+            await self._queue(queue).send_message(text, visibility_timeout=delay_seconds)
+        except AzureError as error:
+            raise StorageDown(_said(error)) from error
+
+    async def queue_length(self, queue: str) -> int:
+        """About how many messages wait."""
+        try:
+            properties = await self._queue(queue).get_queue_properties()
+        except AzureError as error:
+            raise StorageDown(_said(error)) from error
+        return int(properties.approximate_message_count or 0)
+
+    def _queue(self, name: str) -> QueueClient:
+        if self._queue_service is None:
+            from azure.storage.queue.aio import QueueServiceClient  # noqa: PLC0415  # brings aiohttp
+
+            options = {**_PATIENCE, "transport": self._transport}
+            if self._settings.storage is not None:
+                self._queue_service = QueueServiceClient.from_connection_string(
+                    self._settings.storage, **options
+                )
+            else:
+                self._queue_service = QueueServiceClient(
+                    str(self._settings.queues_url), credential=self._credential, **options
+                )
+        client = self._queues.get(name)
+        if client is None:
+            client = self._queues[name] = self._queue_service.get_queue_client(name)
+        return client
+
+    # Blobs ----------------------------------------------------------------------------------
+
+    async def put_blob(self, container: str, name: str, data: bytes, content_type: str) -> None:
+        """Write a blob whose content follows from its name; writing it twice is once."""
+        from azure.storage.blob import ContentSettings  # noqa: PLC0415  # brings aiohttp
+
+        try:
+            await self._container(container).upload_blob(
+                name,
+                data,
+                overwrite=True,
+                content_settings=ContentSettings(content_type=content_type),
+            )
+        except AzureError as error:
+            raise StorageDown(_said(error)) from error
+
+    async def container_exists(self, container: str) -> bool:
+        """Whether a container is there and can be reached."""
+        try:
+            return bool(await self._container(container).exists())
+        except AzureError as error:
+            raise StorageDown(_said(error)) from error
+
+    def _container(self, name: str) -> ContainerClient:
+        if self._blob_service is None:
+            from azure.storage.blob.aio import BlobServiceClient  # noqa: PLC0415  # brings aiohttp
+
+            options = {**_PATIENCE, "transport": self._transport}
+            if self._settings.storage is not None:
+                self._blob_service = BlobServiceClient.from_connection_string(
+                    self._settings.storage, **options
+                )
+            else:
+                self._blob_service = BlobServiceClient(
+                    str(self._settings.blobs_url), credential=self._credential, **options
+                )
+        client = self._containers.get(name)
+        if client is None:
+            client = self._containers[name] = self._blob_service.get_container_client(name)
+        return client
+
+
+async def every(*awaitables: Any) -> list[Any]:
+    """Wait for all of them, then raise the first error, if any: nothing is left running."""
+    results = await asyncio.gather(*awaitables, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    return results
+
+
+def etag_of(entity: Mapping[str, Any]) -> str:
+    """The ETag with which an entity was read."""
+    return str(entity.metadata["etag"])  # type: ignore[attr-defined]  # TableEntity, untyped here
+
+
+def stored_at(entity: Mapping[str, Any]) -> Any:
+    """When the service took the entity (its Timestamp)."""
+    return entity.metadata["timestamp"]  # type: ignore[attr-defined]  # TableEntity, untyped here
+
+
+def _error_code(error: HttpResponseError) -> str:
+    code = getattr(error, "error_code", None)
+    return str(getattr(code, "value", code or ""))
+
+
+def _said(error: AzureError) -> str:
+    # Only the class and the code: a service's message may quote keys, and keys hold numbers.
+    code = _error_code(error) if isinstance(error, HttpResponseError) else ""
+    return f"Storage did not answer as it should ({type(error).__name__} {code}".rstrip() + ")."
