@@ -1,0 +1,194 @@
+"""The ledger's rows: their keys, their members, and the leaf that a change becomes in the tree."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from shared.clock import iso
+from shared.keys import key_part
+from shared.ledger.changes import Change, Direction, Effect, Made
+from shared.merkle import Frontier, leaf_hash
+from shared.storage import Entity
+
+TABLE: Final = "optouts"
+PARTITION: Final = "ledger"
+HEAD: Final = "head"
+# ";" follows ":" in ASCII: the end of every range of log rows.
+LOG_END: Final = "log;"
+LAYOUT: Final = 1
+# The members that a leaf covers: everything that a log row says, its own hash apart.
+LEAF_MEMBERS: Final = (
+    "sequence",
+    "time",
+    "saidAt",
+    "address",
+    "sender",
+    "scope",
+    "program",
+    "direction",
+    "channel",
+    "rule",
+    "evidenceHash",
+    "effect",
+)
+MAX_STATE_CHARACTERS: Final = 32_000
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Where the log stands. `etag` is None where there is no ledger yet."""
+
+    frontier: Frontier
+    etag: str | None
+
+    @property
+    def sequence(self) -> int:
+        """The last change's number; 0 before the first."""
+        return self.frontier.size
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What decides one scope of an address now."""
+
+    direction: Direction
+    said_at: str
+    sequence: int
+    at: str
+
+
+def log_key(sequence: int) -> str:
+    """The row key of a change."""
+    return f"log:{sequence:016d}"
+
+
+def state_key(address: str) -> str:
+    """The row key of an address's state."""
+    return f"num:{key_part(address)}"
+
+
+def source_key(change_id: str) -> str:
+    """The row key of a change's cause."""
+    return f"src:{key_part(change_id)}"
+
+
+def read_head(entity: Entity | None, etag: str | None) -> Head:
+    """The head row, or the head of a ledger that is yet to begin."""
+    if entity is None:
+        return Head(Frontier(0, ()), None)
+    if entity["layout"] != LAYOUT:
+        raise ValueError(f"the ledger has layout {entity['layout']}, this version knows {LAYOUT}")
+    return Head(Frontier.unpack(entity["sequence"], entity["frontier"]), etag)
+
+
+def head_row(frontier: Frontier) -> Entity:
+    """The head row after the changes that `frontier` covers."""
+    return {
+        "PartitionKey": PARTITION,
+        "RowKey": HEAD,
+        "layout": LAYOUT,
+        "sequence": frontier.size,
+        "frontier": frontier.pack(),
+        "root": frontier.root().hex(),
+    }
+
+
+def read_standings(entity: Entity | None) -> dict[str, Standing]:
+    """An address's state: scope to what decides it."""
+    if entity is None:
+        return {}
+    return {
+        scope: Standing(Direction(s["direction"]), s["saidAt"], s["sequence"], s["at"])
+        for scope, s in json.loads(entity["scopes"]).items()
+    }
+
+
+def state_row(address: str, standings: Mapping[str, Standing]) -> Entity:
+    """The state row of an address.
+
+    Raises:
+        ValueError: if it has more scopes than a property holds (some 250).
+    """
+    scopes = json.dumps(
+        {
+            scope: {
+                "direction": s.direction,
+                "saidAt": s.said_at,
+                "sequence": s.sequence,
+                "at": s.at,
+            }
+            for scope, s in standings.items()
+        },
+        separators=(",", ":"),
+    )
+    if len(scopes) > MAX_STATE_CHARACTERS:
+        raise ValueError("this address has more scopes than its row can hold")
+    return {
+        "PartitionKey": PARTITION,
+        "RowKey": state_key(address),
+        "address": address,
+        "scopes": scopes,
+    }
+
+
+def evidence_of(change: Change) -> str:
+    """The erasable evidence: what was said and what it was said in, as canonical JSON."""
+    return json.dumps(
+        {"cause": dict(change.cause), "words": change.words},
+        ensure_ascii=False,
+        separators=(",", ":"),
+        sort_keys=True,
+    )
+
+
+def log_row(change: Change, *, sequence: int, time: str, effect: Effect, salt: bytes) -> Entity:
+    """The log row of a change, its leaf hash included."""
+    evidence = evidence_of(change).encode("utf-8", "surrogatepass")
+    row: Entity = {
+        "PartitionKey": PARTITION,
+        "RowKey": log_key(sequence),
+        "sequence": sequence,
+        "time": time,
+        "saidAt": iso(change.said_at),
+        "address": change.address,
+        "sender": change.sender,
+        "scope": change.scope,
+        "program": change.program,
+        "direction": str(change.direction),
+        "channel": str(change.channel),
+        "rule": change.rule,
+        "evidenceHash": hashlib.sha256(salt + evidence).hexdigest(),
+        "effect": str(effect),
+    }
+    row["leafHash"] = leaf_of(row).hex()
+    return row
+
+
+def leaf_of(row: Mapping[str, Any]) -> bytes:
+    """The leaf hash of a log row: RFC 9162 over its members as canonical JSON."""
+    members = {name: row[name] for name in LEAF_MEMBERS}
+    text = json.dumps(members, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    return leaf_hash(text.encode())
+
+
+def source_row(change: Change, *, sequence: int, effect: Effect, salt: bytes) -> Entity:
+    """The cause's row."""
+    return {
+        "PartitionKey": PARTITION,
+        "RowKey": source_key(change.change_id),
+        "changeId": change.change_id,
+        "channel": str(change.channel),
+        "sequence": sequence,
+        "effect": str(effect),
+        "evidence": evidence_of(change).encode("utf-8", "surrogatepass"),
+        "salt": salt,
+    }
+
+
+def read_source(entity: Entity) -> Made:
+    """What a cause's row says of a change made earlier."""
+    return Made(entity["sequence"], Effect(entity["effect"]), fresh=False)

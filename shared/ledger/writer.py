@@ -1,0 +1,196 @@
+"""Making changes: one transaction over head, log, state and cause, repeated until it is certain.
+
+The order of reads is the proof: `head` first, then what the change depends on, then a transaction
+that only holds if `head` is still the one that was read. A doubtful answer (time-out, 5xx, 412) is
+settled by the `src:` rows, read after a fresh `head`: a late commit of our own either shows there
+or moves the head away from under the next try.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from azure.core import MatchConditions
+from azure.data.tables import UpdateMode
+
+from shared.clock import Clock, iso
+from shared.errors import LedgerUnavailable
+from shared.ledger import rows
+from shared.ledger.changes import Change, Direction, Effect, Made
+from shared.ledger.rows import Head, Standing
+from shared.storage import Changed, Entity, Storage, StorageDown, etag_of, every
+
+# A transaction holds 100 entities: the head, and three for each change.
+BATCH: Final = 33
+_TRIES: Final = 10
+_SALT_BYTES: Final = 16
+_FIRST_PAUSE: Final = 0.02
+_LONGEST_PAUSE: Final = 1.0
+_IF_SAME: Final = {"match_condition": MatchConditions.IfNotModified}
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    change: Change
+    made: asyncio.Future[Made]
+
+
+class Writer:
+    """Makes changes; those that arrive while a commit is under way are committed together.
+
+    Args:
+        storage: where the ledger is.
+        clock: for a change's time.
+        entropy: random bytes, for salts.
+    """
+
+    def __init__(self, storage: Storage, clock: Clock, entropy: Callable[[int], bytes]) -> None:
+        self._storage = storage
+        self._clock = clock
+        self._entropy = entropy
+        self._waiting: deque[_Waiting] = deque()
+        self._worker: asyncio.Task[None] | None = None
+
+    async def make(self, changes: Sequence[Change]) -> list[Made]:
+        """Make the changes; those made before are found, not made again.
+
+        Raises:
+            LedgerUnavailable: if storage did not let it be made certain. Repeating is safe.
+        """
+        loop = asyncio.get_running_loop()
+        waiting = [_Waiting(change, loop.create_future()) for change in changes]
+        self._waiting.extend(waiting)
+        if self._worker is None or self._worker.done():
+            self._worker = loop.create_task(self._work())
+        return await every(*(item.made for item in waiting))
+
+    async def _work(self) -> None:
+        while self._waiting:
+            batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
+            try:
+                made = await self._commit({item.change.change_id: item.change for item in batch})
+            except Exception as error:  # noqa: BLE001  # whatever it is, those who wait are told
+                for item in batch:
+                    if not item.made.done():
+                        item.made.set_exception(error)
+            else:
+                for item in batch:
+                    if not item.made.done():
+                        item.made.set_result(made[item.change.change_id])
+
+    async def _commit(self, changes: dict[str, Change]) -> dict[str, Made]:
+        made: dict[str, Made] = {}
+        doubt = False
+        for attempt in range(_TRIES):
+            if attempt:
+                longest = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**attempt)
+                await asyncio.sleep(random.uniform(0, longest))  # noqa: S311  # jitter, no secret
+            try:
+                head = await self._head()
+                if doubt:
+                    made |= await self._made_before(changes)
+                left = [change for key, change in changes.items() if key not in made]
+                if not left:
+                    return made
+                plan = _Plan(head, await self._states(left), iso(self._clock()), self._entropy)
+                fresh = {change.change_id: plan.add(change) for change in left}
+                await self._storage.commit(rows.TABLE, plan.operations())
+            except (Changed, StorageDown):
+                doubt = True
+            else:
+                return made | fresh
+        raise LedgerUnavailable("The opt-out ledger could not be written; nothing is certain yet.")
+
+    async def _head(self) -> Head:
+        entity = await self._storage.get(rows.TABLE, rows.PARTITION, rows.HEAD)
+        return rows.read_head(entity, etag_of(entity) if entity is not None else None)
+
+    async def _made_before(self, changes: dict[str, Change]) -> dict[str, Made]:
+        found = await every(
+            *(
+                self._storage.get(rows.TABLE, rows.PARTITION, rows.source_key(change_id))
+                for change_id in changes
+            )
+        )
+        return {
+            change_id: rows.read_source(entity)
+            for change_id, entity in zip(changes, found, strict=True)
+            if entity is not None
+        }
+
+    async def _states(self, changes: Sequence[Change]) -> dict[str, dict[str, Standing]]:
+        addresses = list(dict.fromkeys(change.address for change in changes))
+        found = await every(
+            *(
+                self._storage.get(rows.TABLE, rows.PARTITION, rows.state_key(address))
+                for address in addresses
+            )
+        )
+        return {
+            address: rows.read_standings(entity)
+            for address, entity in zip(addresses, found, strict=True)
+        }
+
+
+class _Plan:
+    """The transaction that makes some changes, built one by one."""
+
+    def __init__(
+        self,
+        head: Head,
+        states: dict[str, dict[str, Standing]],
+        time: str,
+        entropy: Callable[[int], bytes],
+    ) -> None:
+        self._etag = head.etag
+        self._frontier = head.frontier
+        self._states = states
+        self._time = time
+        self._entropy = entropy
+        self._inserts: list[Entity] = []
+
+    def add(self, change: Change) -> Made:
+        """Put one change behind those added before."""
+        sequence = self._frontier.size + 1
+        standings = self._states[change.address]
+        effect = Effect.APPLIED
+        if _decided_later(standings.get(change.scope), change):
+            effect = Effect.SUPERSEDED
+        else:
+            standings[change.scope] = Standing(
+                change.direction, iso(change.said_at), sequence, self._time
+            )
+        salt = self._entropy(_SALT_BYTES)
+        log = rows.log_row(change, sequence=sequence, time=self._time, effect=effect, salt=salt)
+        self._frontier = self._frontier.append(bytes.fromhex(log["leafHash"]))
+        source = rows.source_row(change, sequence=sequence, effect=effect, salt=salt)
+        self._inserts += [log, source]
+        return Made(sequence, effect, fresh=True)
+
+    def operations(self) -> list[tuple[Any, ...]]:
+        """The transaction, guarded by the head's ETag."""
+        head = rows.head_row(self._frontier)
+        guard: tuple[Any, ...] = ("create", head)
+        if self._etag is not None:
+            guard = ("update", head, {"mode": UpdateMode.REPLACE, "etag": self._etag} | _IF_SAME)
+        return [
+            guard,
+            *(("create", row) for row in self._inserts),
+            *(
+                ("upsert", rows.state_row(address, standings), {"mode": UpdateMode.REPLACE})
+                for address, standings in self._states.items()
+            ),
+        ]
+
+
+def _decided_later(standing: Standing | None, change: Change) -> bool:
+    # Time of speech decides; at equal times the opt-out wins.
+    if standing is None:
+        return False
+    theirs = (standing.said_at, standing.direction is Direction.OUT)
+    return (iso(change.said_at), change.direction is Direction.OUT) < theirs
