@@ -5,6 +5,7 @@
     ├── RequestError             the caller's doing; nothing was sent
     │   ├── InvalidRequest       400, with the members at fault
     │   ├── NotAuthorized        401
+    │   ├── ForeignSender        401 as ACS has it, 403 on Parley's own face
     │   ├── NotFound             404
     │   ├── AlreadyRunning       409, the same Idempotency-Key is still at work
     │   └── KeyReused            422, the same Idempotency-Key came with another body
@@ -79,6 +80,16 @@ class NotAuthorized(RequestError):
 
     status = 401
     code = "Unauthorized"
+
+
+class ForeignSender(RequestError):
+    """The sender is none of those that are configured here."""
+
+    status = 401
+    code = "SenderNotConfigured"
+
+    def __init__(self) -> None:
+        super().__init__("from: this sender is not configured here.")
 
 
 class NotFound(RequestError):
