@@ -1,0 +1,185 @@
+"""Reading what Event Grid brings, in every form that ACS has been seen to write it.
+
+Members come in camelCase or PascalCase, numbers with or without +, times with 0 to 7 fractional
+digits, newer members or none. One tolerant reader takes them all; what is missing beyond doubt is
+`Unintelligible`, with the reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from shared.addresses import BadAddress, normal
+from shared.clock import from_iso
+from shared.errors import Unintelligible
+
+SMS_RECEIVED: Final = "Microsoft.Communication.SMSReceived"
+SMS_DELIVERY_REPORT_RECEIVED: Final = "Microsoft.Communication.SMSDeliveryReportReceived"
+_STATUSES: Final = {"delivered": "Delivered", "failed": "Failed"}
+# ACS did not exist before; and no clock of theirs is a quarter of an hour ahead of ours.
+_EARLIEST: Final = datetime(2019, 1, 1, tzinfo=UTC)
+_AHEAD: Final = timedelta(minutes=15)
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """An event as the host decoded it, in either schema.
+
+    Attributes:
+        id: the event's id, if any.
+        type: `eventType` or `type`.
+        time: `eventTime` or `time`.
+        data: the payload, whatever it is.
+    """
+
+    id: str | None
+    type: str | None
+    time: datetime | None
+    data: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A text from a person.
+
+    Attributes:
+        platform_id: ACS's message id.
+        theirs: the person's number, E.164.
+        ours: the sender that was answered.
+        text: as received; may be empty.
+        received: when the platform got it.
+        segments: how many it came in, where the platform says so.
+    """
+
+    platform_id: str
+    theirs: str
+    ours: str
+    text: str
+    received: datetime
+    segments: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformReport:
+    """A delivery report.
+
+    Attributes:
+        platform_id: ACS's message id; empty if it is missing.
+        ours: the sender.
+        theirs: the recipient, E.164.
+        status: `Delivered` or `Failed`.
+        details: the platform's free text; may be empty.
+        attempts: as given.
+        received: the platform's time.
+        received_text: the same as it was written, for the report's identity.
+        tag: what ACS echoes of our tag; empty if it is missing.
+    """
+
+    platform_id: str
+    ours: str
+    theirs: str
+    status: str
+    details: str
+    attempts: list[Any]
+    received: datetime
+    received_text: str
+    tag: str
+
+
+def read_received(envelope: Envelope, now: datetime) -> Received:
+    """The text that an `SMSReceived` event brings.
+
+    Raises:
+        Unintelligible: with the member that is missing or makes no sense.
+    """
+    data = _data(envelope, SMS_RECEIVED)
+    segments = data.get("segmentcount")
+    return Received(
+        platform_id=_platform_id(data, envelope, required=True),
+        theirs=_address(data, "from"),
+        ours=_address(data, "to"),
+        text=_text(data, "message"),
+        received=_moment(data, envelope, now)[0],
+        segments=segments if isinstance(segments, int) else None,
+    )
+
+
+def read_report(envelope: Envelope, now: datetime) -> PlatformReport:
+    """The report that an `SMSDeliveryReportReceived` event brings.
+
+    Raises:
+        Unintelligible: with the member that is missing or makes no sense.
+    """
+    data = _data(envelope, SMS_DELIVERY_REPORT_RECEIVED)
+    status = _STATUSES.get(_text(data, "deliverystatus").strip().lower())
+    if status is None:
+        raise Unintelligible("data.deliveryStatus is neither Delivered nor Failed")
+    moment, moment_text = _moment(data, envelope, now)
+    attempts, details, tag = (
+        data.get(name) for name in ("deliveryattempts", "deliverystatusdetails", "tag")
+    )
+    return PlatformReport(
+        platform_id=_platform_id(data, envelope, required=False),
+        ours=_address(data, "from"),
+        theirs=_address(data, "to"),
+        status=status,
+        details=details if isinstance(details, str) else "",
+        attempts=attempts if isinstance(attempts, list) else [],
+        received=moment,
+        received_text=moment_text,
+        tag=tag if isinstance(tag, str) else "",
+    )
+
+
+def _data(envelope: Envelope, expected: str) -> dict[str, Any]:
+    if (envelope.type or "").lower() != expected.lower():
+        raise Unintelligible(f"the event's type is {envelope.type!r}, not {expected}")
+    if not isinstance(envelope.data, Mapping):
+        raise Unintelligible("the event has no data object")
+    return {str(name).lower(): value for name, value in envelope.data.items()}
+
+
+def _text(data: Mapping[str, Any], member: str) -> str:
+    value = data.get(member)
+    if not isinstance(value, str):
+        raise Unintelligible(f"data.{member} is missing or no text")
+    return value
+
+
+def _address(data: Mapping[str, Any], member: str) -> str:
+    try:
+        return normal(data.get(member))
+    except BadAddress as error:
+        raise Unintelligible(f"data.{member}: {error}") from None
+
+
+def _platform_id(data: Mapping[str, Any], envelope: Envelope, *, required: bool) -> str:
+    # In every sample that Microsoft shows, the event's id is the message's.
+    for candidate in (data.get("messageid"), envelope.id):
+        if isinstance(candidate, str) and candidate.strip():
+            return candidate.strip()
+    if required:
+        raise Unintelligible("data.messageId is missing, and the event has no id")
+    return ""
+
+
+def _moment(data: Mapping[str, Any], envelope: Envelope, now: datetime) -> tuple[datetime, str]:
+    """When the platform spoke, and how it wrote that."""
+    text = data.get("receivedtimestamp")
+    if isinstance(text, str):
+        try:
+            moment = from_iso(text.strip())
+        except ValueError:
+            pass
+        else:
+            if _EARLIEST <= moment <= now + _AHEAD:
+                return moment, text.strip()
+    if envelope.time is not None:
+        moment = envelope.time
+        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        if _EARLIEST <= moment <= now + _AHEAD:
+            return moment, moment.isoformat()
+    raise Unintelligible("data.receivedTimestamp is missing or absurd, and so is the event's time")

@@ -1,0 +1,1 @@
+"""The record of messages: facts as they happened, and what a reader makes of them."""

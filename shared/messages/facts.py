@@ -1,0 +1,338 @@
+"""The facts that are recorded of a message, and their rows.
+
+A table per month, a partition per shard and minute, both computable from any id:
+
+- `{sendId}`: the intent, the whole request packed. The only row that is ever changed: an attempt
+  that ended without an outcome, or that another one took over, is noted in it.
+- `{sendId}.outcome`: for each recipient the decision and ACS's answer.
+- `{messageId}.{8 hex}`: one delivery report.
+- `{ULID}.in`: an inbound message.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from shared import ids
+from shared.clock import from_iso, iso
+from shared.codes import code_in
+from shared.events import PlatformReport, Received
+from shared.lifecycle import State
+from shared.packing import pack, unpack
+from shared.segments import Measure
+from shared.sending.request import Asked, SendRequest
+from shared.states import Report
+from shared.storage import Entity, etag_of, stored_at
+
+OUTCOME: Final = ".outcome"
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What somebody wants sent, and how far the attempts at it have come.
+
+    Attributes:
+        send_id: its id.
+        request: what was asked for.
+        segments: of the text.
+        encoding: of the text.
+        keyed: whether an Idempotency-Key guards it.
+        first_attempt_at: when it was first attempted; repeats tell ACS this time.
+        attempt_at: when the latest attempt began.
+        doubt_since: when the first attempt began of which it is unknown whether it sent anything;
+            None if it is known of each.
+        ended_at: when the latest attempt ended without an outcome; None while it may still run.
+        error: why it ended so.
+        attempt: a nonce of the latest attempt: whose row it is, after an answer of storage was
+            lost.
+        etag: of the row, once it has been read or written.
+    """
+
+    send_id: str
+    request: SendRequest
+    segments: int
+    encoding: str
+    keyed: bool
+    first_attempt_at: datetime
+    attempt_at: datetime
+    doubt_since: datetime | None
+    ended_at: datetime | None = None
+    error: str | None = None
+    attempt: str = ""
+    etag: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one recipient when the send was done.
+
+    Attributes:
+        address: E.164.
+        state: sent, failed, blocked or uncertain.
+        status: the `httpStatusCode` of the item.
+        error: its `errorMessage`.
+        platform_id: ACS's message id.
+        ledger_sequence: the ledger's change that blocked it.
+    """
+
+    address: str
+    state: State
+    status: int
+    error: str | None = None
+    platform_id: str | None = None
+    ledger_sequence: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredReport:
+    """A delivery report as recorded."""
+
+    message_id: str
+    platform_id: str
+    status: str
+    details: str
+    received: datetime
+    attempts: list[Any]
+    arrived: datetime
+
+    @property
+    def report(self) -> Report:
+        """As the fold of states wants it."""
+        return Report(self.status, code_in(self.details), self.received, self.arrived)
+
+
+def new_intent(
+    send_id: str, request: SendRequest, measure: Measure, *, keyed: bool, now: datetime
+) -> Intent:
+    """The intent of a first attempt. Until its end is known, it is in doubt."""
+    return Intent(
+        send_id=send_id,
+        request=request,
+        segments=measure.segments,
+        encoding=str(measure.encoding),
+        keyed=keyed,
+        first_attempt_at=now,
+        attempt_at=now,
+        doubt_since=now,
+        attempt=os.urandom(8).hex(),
+    )
+
+
+def taken_over(intent: Intent, now: datetime) -> Intent:
+    """The intent of the next attempt."""
+    return replace(
+        intent,
+        attempt_at=now,
+        doubt_since=intent.doubt_since or now,
+        ended_at=None,
+        error=None,
+        attempt=os.urandom(8).hex(),
+    )
+
+
+def ended(intent: Intent, *, now: datetime, error: str, doubt_since: datetime | None) -> Intent:
+    """The intent after an attempt that has no outcome."""
+    return replace(intent, ended_at=now, error=error, doubt_since=doubt_since)
+
+
+def intent_row(intent: Intent, shards: int) -> Entity:
+    """The whole row of an intent."""
+    request = intent.request
+    packed = {
+        "from": request.sender,
+        "message": request.message,
+        "tag": request.tag,
+        "report": request.wants_report,
+        "timeout": request.report_timeout_seconds,
+        "category": request.category,
+        "segments": intent.segments,
+        "encoding": intent.encoding,
+        "asked": [
+            [
+                a.to,
+                a.address if a.address != a.to else 1,
+                a.repeat_id,
+                int(a.first_sent.timestamp()) if a.first_sent else None,
+                a.refusal,
+                a.rejected,
+            ]
+            if a.repeat_id or a.refusal
+            else [a.to, a.address if a.address != a.to else 1]
+            for a in request.asked
+        ],
+    }
+    return {
+        "PartitionKey": ids.partition(intent.send_id, shards),
+        "RowKey": intent.send_id,
+        "digest": request.digest,
+        "keyed": intent.keyed,
+        "request": pack(packed),
+        "firstAttemptAt": iso(intent.first_attempt_at),
+        **_attempt_members(intent),
+    }
+
+
+def attempt_row(intent: Intent, shards: int) -> Entity:
+    """The members of an intent's row that change from attempt to attempt."""
+    return {
+        "PartitionKey": ids.partition(intent.send_id, shards),
+        "RowKey": intent.send_id,
+        **_attempt_members(intent),
+    }
+
+
+def _attempt_members(intent: Intent) -> Entity:
+    # Empty rather than absent: a merge leaves absent members as they were.
+    return {
+        "attemptAt": iso(intent.attempt_at),
+        "doubtSince": iso(intent.doubt_since) if intent.doubt_since else "",
+        "endedAt": iso(intent.ended_at) if intent.ended_at else "",
+        "error": intent.error or "",
+        "attempt": intent.attempt,
+    }
+
+
+def read_intent(row: Entity) -> Intent:
+    """An intent from its row."""
+    packed = unpack(row["request"])
+    request = SendRequest(
+        sender=packed["from"],
+        message=packed["message"],
+        asked=tuple(_read_asked(*entry) for entry in packed["asked"]),
+        tag=packed["tag"],
+        wants_report=packed["report"],
+        report_timeout_seconds=packed["timeout"],
+        category=packed["category"],
+        digest=row["digest"],
+    )
+    return Intent(
+        send_id=row["RowKey"],
+        request=request,
+        segments=packed["segments"],
+        encoding=packed["encoding"],
+        keyed=row["keyed"],
+        first_attempt_at=from_iso(row["firstAttemptAt"]),
+        attempt_at=from_iso(row["attemptAt"]),
+        doubt_since=from_iso(row["doubtSince"]) if row["doubtSince"] else None,
+        ended_at=from_iso(row["endedAt"]) if row["endedAt"] else None,
+        error=row["error"] or None,
+        attempt=row["attempt"],
+        etag=etag_of(row),
+    )
+
+
+def _read_asked(  # noqa: PLR0917  # the members of a packed list, in its order
+    to: str,
+    address: str | int | None,
+    repeat_id: str | None = None,
+    first_sent: int | None = None,
+    refusal: str | None = None,
+    rejected: bool = False,  # noqa: FBT001, FBT002
+) -> Asked:
+    return Asked(
+        to,
+        to if isinstance(address, int) else address,
+        repeat_id,
+        datetime.fromtimestamp(first_sent, UTC) if first_sent is not None else None,
+        refusal,
+        rejected,
+    )
+
+
+def packed_outcomes(outcomes: Iterable[Outcome]) -> list[list[Any]]:
+    """Outcomes as JSON holds them."""
+    return [
+        [o.address, str(o.state), o.status, o.error, o.platform_id, o.ledger_sequence]
+        for o in outcomes
+    ]
+
+
+def unpacked_outcomes(packed: Iterable[Sequence[Any]]) -> list[Outcome]:
+    """Outcomes from JSON."""
+    return [
+        Outcome(address, State(state), status, error, platform_id, sequence)
+        for address, state, status, error, platform_id, sequence in packed
+    ]
+
+
+def outcome_row(send_id: str, outcomes: Iterable[Outcome], *, at: datetime, shards: int) -> Entity:
+    """The row of all recipients' outcomes."""
+    return {
+        "PartitionKey": ids.partition(send_id, shards),
+        "RowKey": send_id + OUTCOME,
+        "at": iso(at),
+        "items": pack(packed_outcomes(outcomes)),
+    }
+
+
+def read_outcomes(row: Entity) -> dict[str, Outcome]:
+    """All recipients' outcomes, by address."""
+    return {outcome.address: outcome for outcome in unpacked_outcomes(unpack(row["items"]))}
+
+
+def report_row(message_id: str, report: PlatformReport, shards: int) -> Entity:
+    """The row of a delivery report; the same report makes the same row."""
+    return {
+        "PartitionKey": ids.partition(message_id, shards),
+        "RowKey": ids.report_row(message_id, report.status, report.details, report.received_text),
+        **report_members(report),
+    }
+
+
+def report_members(report: PlatformReport) -> Entity:
+    """What is kept of a report, wherever it is kept."""
+    return {
+        "status": report.status,
+        "details": report.details[:1000],
+        "receivedAt": iso(report.received),
+        "platformId": report.platform_id,
+        "attempts": pack(report.attempts[:100]),
+    }
+
+
+def read_report_row(row: Entity) -> StoredReport:
+    """A delivery report from its row."""
+    return StoredReport(
+        message_id=row["RowKey"].rpartition(".")[0],
+        platform_id=row["platformId"],
+        status=row["status"],
+        details=row["details"],
+        received=from_iso(row["receivedAt"]),
+        attempts=unpack(row["attempts"]),
+        arrived=stored_at(row),
+    )
+
+
+def inbound_row(message_id: str, received: Received, shards: int) -> Entity:
+    """The row of an inbound message."""
+    return {
+        "PartitionKey": ids.partition(message_id, shards),
+        "RowKey": message_id,
+        "receivedAt": iso(received.received),
+        "platformId": received.platform_id,
+        "message": pack(
+            {
+                "from": received.theirs,
+                "to": received.ours,
+                "message": received.text,
+                "segments": received.segments,
+            }
+        ),
+    }
+
+
+def read_inbound(row: Mapping[str, Any]) -> Received:
+    """An inbound message from its row."""
+    packed = unpack(row["message"])
+    return Received(
+        platform_id=row["platformId"],
+        theirs=packed["from"],
+        ours=packed["to"],
+        text=packed["message"],
+        received=from_iso(row["receivedAt"]),
+        segments=packed["segments"],
+    )

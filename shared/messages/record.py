@@ -1,0 +1,243 @@
+"""Writing facts down and finding them again."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from shared import ids
+from shared.clock import from_iso
+from shared.events import PlatformReport, Received
+from shared.messages import facts
+from shared.messages.facts import Intent, Outcome, StoredReport
+from shared.storage import Entity, Storage
+
+_ROWS: Final = "PartitionKey eq @partition and RowKey ge @low and RowKey le @high"
+_ONE_MESSAGE: Final = (
+    f"{_ROWS} and (RowKey eq @low or RowKey eq @high"
+    " or (RowKey gt @reports and RowKey lt @reports_end))"
+)
+_SPAN: Final = "PartitionKey ge @low and PartitionKey le @high"
+STRAY: Final = "stray"
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """All facts of one send, or of one recipient's part of it.
+
+    Attributes:
+        intent: what was wanted.
+        outcomes: by address; None while there is no outcome.
+        outcome_at: when the outcome was recorded.
+        reports: those that arrived, in the order of their rows.
+    """
+
+    intent: Intent
+    outcomes: dict[str, Outcome] | None
+    outcome_at: datetime | None
+    reports: tuple[StoredReport, ...] = ()
+
+
+class Record:
+    """The message tables.
+
+    Args:
+        storage: where they are.
+        shards: partitions that a minute is spread over; a constant of the deployment.
+    """
+
+    def __init__(self, storage: Storage, shards: int) -> None:
+        self._storage = storage
+        self._shards = shards
+
+    # Sends ------------------------------------------------------------------------------------
+
+    async def begin(self, intent: Intent) -> Intent | None:
+        """Write an intent down; it with its ETag. None if there is one with its id."""
+        etag = await self._storage.insert(
+            ids.month_table(intent.send_id), facts.intent_row(intent, self._shards)
+        )
+        return replace(intent, etag=etag) if etag is not None else None
+
+    async def note(self, intent: Intent) -> Intent:
+        """Note how an attempt went, or that another takes over; the intent with its new ETag.
+
+        Raises:
+            Changed: somebody else took it over since it was read.
+        """
+        etag = await self._storage.merge(
+            ids.month_table(intent.send_id),
+            facts.attempt_row(intent, self._shards),
+            etag=str(intent.etag),
+        )
+        return replace(intent, etag=etag)
+
+    async def conclude(self, send_id: str, outcomes: list[Outcome], at: datetime) -> bool:
+        """Write the outcome down. False if another attempt did already."""
+        row = facts.outcome_row(send_id, outcomes, at=at, shards=self._shards)
+        return await self._storage.insert(ids.month_table(send_id), row) is not None
+
+    async def send(self, send_id: str) -> Send | None:
+        """A send with all its reports; one query."""
+        rows = [
+            row
+            async for row in self._storage.query(
+                ids.month_table(send_id),
+                _ROWS,
+                partition=ids.partition(send_id, self._shards),
+                low=send_id,
+                high=send_id + facts.OUTCOME,
+            )
+        ]
+        return _read_send(rows)
+
+    async def message(self, message_id: str) -> Send | None:
+        """A send with the reports of one recipient only; one query."""
+        send_id = message_id[: ids.ULID_LENGTH]
+        rows = [
+            row
+            async for row in self._storage.query(
+                ids.month_table(send_id),
+                _ONE_MESSAGE,
+                partition=ids.partition(send_id, self._shards),
+                low=send_id,
+                high=send_id + facts.OUTCOME,
+                reports=message_id + ".",
+                reports_end=message_id + "/",
+            )
+        ]
+        return _read_send(rows)
+
+    async def intent(self, send_id: str) -> Intent | None:
+        """A send's intent alone; one point read."""
+        row = await self._storage.get(
+            ids.month_table(send_id), ids.partition(send_id, self._shards), send_id
+        )
+        return facts.read_intent(row) if row is not None else None
+
+    # Reports ----------------------------------------------------------------------------------
+
+    async def report(self, message_id: str, report: PlatformReport) -> bool:
+        """Write a report down. False if it is there: the same fact came twice."""
+        row = facts.report_row(message_id, report, self._shards)
+        return await self._storage.insert(ids.month_table(message_id), row) is not None
+
+    async def stray(self, report: PlatformReport) -> None:
+        """Keep a report for a message that Parley never sent."""
+        key = ids.derived(
+            report.platform_id, report.theirs, report.status, report.details, report.received_text
+        )
+        row: Entity = {
+            "PartitionKey": f"{STRAY}-{report.received:%Y%m%d}",
+            "RowKey": key,
+            "from": report.ours,
+            "to": report.theirs,
+            "tag": report.tag[:1000],
+            **facts.report_members(report),
+        }
+        await self._storage.put(f"messages{report.received:%Y%m}", row)
+
+    # Inbound ----------------------------------------------------------------------------------
+
+    async def inbound(self, message_id: str, received: Received) -> bool:
+        """Write an inbound message down. False if it is there."""
+        row = facts.inbound_row(message_id, received, self._shards)
+        return await self._storage.insert(ids.month_table(message_id), row) is not None
+
+    async def inbound_message(self, message_id: str) -> Received | None:
+        """An inbound message, or None."""
+        row = await self._storage.get(
+            ids.month_table(message_id), ids.partition(message_id, self._shards), message_id
+        )
+        return facts.read_inbound(row) if row is not None else None
+
+    # Listing ----------------------------------------------------------------------------------
+
+    async def span(
+        self, start: datetime, end: datetime, *, after: str = ""
+    ) -> AsyncIterator[tuple[str, Send | Received]]:
+        """Sends and inbound messages of a span of time, in its order, with their ULIDs or ids.
+
+        One query for each shard and month, read as far as the caller goes on reading.
+
+        Args:
+            start: inclusive, by the minute.
+            end: exclusive.
+            after: the id up to which the caller has read already.
+        """
+        month = start.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+        while month < end:
+            following = (month + timedelta(days=32)).replace(day=1)
+            low, high = max(start, month), min(end, following) - timedelta(microseconds=1)
+            streams = [
+                _grouped(
+                    self._storage.query(
+                        f"messages{month:%Y%m}",
+                        _SPAN,
+                        low=f"{shard:x}-{low:%Y%m%d%H%M}",
+                        high=f"{shard:x}-{high:%Y%m%d%H%M}",
+                    )
+                )
+                for shard in range(self._shards)
+            ]
+            async for key, found in _merged(streams):
+                if key > after:
+                    yield key, found
+            month = following
+
+
+def _read_send(rows: list[Entity]) -> Send | None:
+    """The send that rows of one send id make; None without the intent."""
+    intent: Intent | None = None
+    outcomes: dict[str, Outcome] | None = None
+    outcome_at: datetime | None = None
+    reports: list[StoredReport] = []
+    for row in rows:
+        key = row["RowKey"]
+        if len(key) == ids.ULID_LENGTH:
+            intent = facts.read_intent(row)
+        elif key.endswith(facts.OUTCOME):
+            outcomes, outcome_at = facts.read_outcomes(row), from_iso(row["at"])
+        else:
+            reports.append(facts.read_report_row(row))
+    if intent is None:
+        return None
+    return Send(intent, outcomes, outcome_at, tuple(reports))
+
+
+async def _grouped(
+    rows: AsyncIterator[Entity],
+) -> AsyncIterator[tuple[str, Send | Received]]:
+    """Rows in key order as sends and inbound messages."""
+    group: list[Entity] = []
+    async for row in rows:
+        key = row["RowKey"]
+        if group and not key.startswith(group[0]["RowKey"][: ids.ULID_LENGTH]):
+            if send := _read_send(group):
+                yield send.intent.send_id, send
+            group = []
+        if key.endswith(ids.INBOUND_SUFFIX):
+            yield key, facts.read_inbound(row)
+        else:
+            group.append(row)
+    if group and (send := _read_send(group)):
+        yield send.intent.send_id, send
+
+
+async def _merged(
+    streams: list[AsyncIterator[tuple[str, Send | Received]]],
+) -> AsyncIterator[tuple[str, Send | Received]]:
+    """Several ordered streams as one."""
+    heads = await asyncio.gather(*(anext(stream, None) for stream in streams))
+    heap = [(head[0], i, head[1]) for i, head in enumerate(heads) if head is not None]
+    heapq.heapify(heap)
+    while heap:
+        key, i, found = heapq.heappop(heap)
+        yield key, found
+        following = await anext(streams[i], None)
+        if following is not None:
+            heapq.heappush(heap, (following[0], i, following[1]))

@@ -1,0 +1,338 @@
+"""Reading a send request: ACS's body with Parley's optional members beside ACS's own.
+
+A request that makes no sense as a whole is refused as a whole, with every member at fault. A bad
+recipient only spoils its own item.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from shared.addresses import BadAddress, recipient
+from shared.clock import from_http_date
+from shared.errors import ForeignSender, InvalidRequest
+from shared.senders import Sender
+from shared.settings import CATEGORIES
+
+MAX_RECIPIENTS: Final = 100
+MAX_MESSAGE_UNITS: Final = 2048
+MAX_TAG: Final = 256
+MIN_REPORT_TIMEOUT: Final = 60
+MAX_REPORT_TIMEOUT: Final = 43_200
+OLDEST_FIRST_SENT: Final = timedelta(hours=24)
+NEWEST_FIRST_SENT: Final = timedelta(minutes=15)
+
+# ACS's own sentence for an id without a usable first-sent time.
+_BAD_FIRST_SENT: Final = (
+    "Request sent with Invalid DateTime value for repeatability-first-sent. Expected is DateTime"
+    " ,RFC1123 pattern."
+)
+_FAR_FIRST_SENT: Final = (
+    "repeatabilityFirstSent must be at most 24 hours ago and at most 15 minutes ahead."
+)
+_BAD_REPEAT_ID: Final = "repeatabilityRequestId must be a UUID of 36 characters."
+_UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+# Line feed, carriage return, tab and form feed can stand in a text; no other control can.
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f]")
+_SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
+_TOP: Final = frozenset({"from", "smsRecipients", "message", "smsSendOptions", "category"})
+_RECIPIENT: Final = frozenset({"to", "repeatabilityRequestId", "repeatabilityFirstSent"})
+_OPTIONS: Final = frozenset({"enableDeliveryReport", "tag", "deliveryReportTimeoutInSeconds"})
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One entry of `smsRecipients`.
+
+    Attributes:
+        to: as the caller wrote it.
+        address: E.164, or None where the entry is refused.
+        repeat_id: the caller's `repeatabilityRequestId`, lower case.
+        first_sent: its `repeatabilityFirstSent`.
+        refusal: why this entry alone is refused with 400.
+        rejected: whether the refusal is about the repeatability members.
+    """
+
+    to: str
+    address: str | None
+    repeat_id: str | None = None
+    first_sent: datetime | None = None
+    refusal: str | None = None
+    rejected: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SendRequest:
+    """A send that makes sense as a whole.
+
+    Attributes:
+        sender: the configured sender's address.
+        message: the text.
+        asked: the entries in the caller's order; some may be refused, some may repeat others.
+        tag: the application's tag; empty where it gave none.
+        wants_report: whether the application asked for delivery reports.
+        report_timeout_seconds: after which ACS gives up waiting for a report.
+        category: marketing, transactional, oneTimeCode, or None.
+        digest: SHA-256 over the request's meaning, hex.
+    """
+
+    sender: str
+    message: str
+    asked: tuple[Asked, ...]
+    tag: str
+    wants_report: bool
+    report_timeout_seconds: int | None
+    category: str | None
+    digest: str
+
+    def addresses(self) -> list[str]:
+        """Who may be texted, each once, in the order of first mention."""
+        return list(dict.fromkeys(a.address for a in self.asked if a.address is not None))
+
+    def repeat_ids(self) -> dict[str, str]:
+        """The application's repeatability id of each address; the first one where it gave two."""
+        ids: dict[str, str] = {}
+        for asked in self.asked:
+            if asked.address is not None and asked.repeat_id is not None:
+                ids.setdefault(asked.address, asked.repeat_id)
+        return ids
+
+
+def parse_json(body: bytes) -> Any:
+    """The body as JSON.
+
+    Raises:
+        InvalidRequest: if it is none, with the position.
+    """
+    try:
+        return json.loads(body)
+    except UnicodeDecodeError:
+        raise InvalidRequest.of("", "The body is not UTF-8.") from None
+    except json.JSONDecodeError as error:
+        raise InvalidRequest.of(
+            "", f"The body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}."
+        ) from None
+    except RecursionError:
+        raise InvalidRequest.of("", "The body is nested too deeply.") from None
+
+
+def read_send(
+    body: bytes, *, senders: Mapping[str, Sender], now: datetime, knows_report_timeout: bool
+) -> SendRequest:
+    """A send request from its body.
+
+    Args:
+        body: raw JSON.
+        senders: those configured.
+        now: for the age of repeatability ids.
+        knows_report_timeout: whether ACS, as configured, takes `deliveryReportTimeoutInSeconds`.
+
+    Raises:
+        InvalidRequest: with every member at fault.
+        ForeignSender: if the sender is not configured.
+    """
+    request = _Reader(parse_json(body))
+    sender = request.sender()
+    message = request.message()
+    asked = request.recipients(now)
+    wants_report, tag, report_timeout = request.options(knows_report_timeout=knows_report_timeout)
+    category = request.category()
+    request.finish()
+    if sender not in senders:
+        raise ForeignSender
+    return SendRequest(
+        sender=sender,
+        message=message,
+        asked=asked,
+        tag=tag,
+        wants_report=wants_report,
+        report_timeout_seconds=report_timeout,
+        category=category,
+        digest=_digest(sender, message, asked, tag, wants_report, report_timeout, category),
+    )
+
+
+def check_text(message: Any) -> list[str]:
+    """What is wrong with a message's text; nothing if it can be sent."""
+    if not isinstance(message, str):
+        return ["The message must be a text."]
+    problems = []
+    if not message:
+        problems.append("The message is empty.")
+    if found := _SURROGATE.search(message):
+        problems.append(
+            f"The message has half a surrogate pair at position {found.start()}; it is no text."
+        )
+    elif (units := len(message.encode("utf-16-le")) // 2) > MAX_MESSAGE_UNITS:
+        problems.append(
+            f"The message has {units} characters; at most {MAX_MESSAGE_UNITS} are sent."
+        )
+    if found := _CONTROL.search(message):
+        problems.append(
+            f"The message has the control character U+{ord(found[0]):04X} at position"
+            f" {found.start()}."
+        )
+    return problems
+
+
+class _Reader:
+    """Collects what is wrong while it reads, so that one answer names all of it."""
+
+    def __init__(self, body: Any) -> None:
+        self._errors: dict[str, list[str]] = {}
+        if not isinstance(body, dict):
+            raise InvalidRequest.of("", "The body must be a JSON object.")
+        self._body = body
+        self._unknown("", body, _TOP)
+
+    def finish(self) -> None:
+        """Raise what was collected, if anything was."""
+        if self._errors:
+            raise InvalidRequest(self._errors)
+
+    def sender(self) -> str:
+        value = self._body.get("from")
+        if not isinstance(value, str) or not value.strip():
+            self._wrong("from", "A sender is required.")
+            return ""
+        return value.strip()
+
+    def message(self) -> str:
+        value = self._body.get("message")
+        if value is None:
+            self._wrong("message", "A message is required.")
+            return ""
+        for problem in check_text(value):
+            self._wrong("message", problem)
+        return value if isinstance(value, str) else ""
+
+    def recipients(self, now: datetime) -> tuple[Asked, ...]:
+        entries = self._body.get("smsRecipients")
+        if not isinstance(entries, list) or not entries:
+            self._wrong("smsRecipients", "At least one recipient is required, in a list.")
+            return ()
+        if len(entries) > MAX_RECIPIENTS:
+            self._wrong(
+                "smsRecipients", f"Max of {MAX_RECIPIENTS} phone are allowed in the To field."
+            )
+            return ()
+        asked = []
+        for index, entry in enumerate(entries):
+            where = f"smsRecipients[{index}]"
+            if not isinstance(entry, dict):
+                self._wrong(where, "A recipient must be an object with `to`.")
+                continue
+            self._unknown(where + ".", entry, _RECIPIENT)
+            bad = [
+                n for n in _RECIPIENT if entry.get(n) is not None and not isinstance(entry[n], str)
+            ]
+            for name in sorted(bad):
+                self._wrong(f"{where}.{name}", "This must be a text.")
+            if "to" not in entry or entry["to"] is None:
+                self._wrong(f"{where}.to", "A recipient is required.")
+            elif not bad:
+                asked.append(_asked(entry, now))
+        return tuple(asked)
+
+    def options(self, *, knows_report_timeout: bool) -> tuple[bool, str, int | None]:
+        options = self._body.get("smsSendOptions")
+        if options is None:
+            return False, "", None
+        if not isinstance(options, dict):
+            self._wrong("smsSendOptions", "The options must be an object.")
+            return False, "", None
+        if "messagingConnect" in options:
+            self._wrong(
+                "smsSendOptions.messagingConnect",
+                "Messaging Connect hands the text to another provider, whose opt-outs and reports"
+                " Parley cannot answer for; it is not supported.",
+            )
+        self._unknown("smsSendOptions.", options, _OPTIONS | {"messagingConnect"})
+        wants_report = options.get("enableDeliveryReport")
+        if not isinstance(wants_report, bool):
+            self._wrong("smsSendOptions.enableDeliveryReport", "This is required: true or false.")
+        tag = options.get("tag")
+        if tag is not None and (
+            not isinstance(tag, str)
+            or len(tag) > MAX_TAG
+            or _CONTROL.search(tag)
+            or _SURROGATE.search(tag)
+        ):
+            self._wrong(
+                "smsSendOptions.tag",
+                f"A tag is a text of at most {MAX_TAG} characters without control characters.",
+            )
+            tag = None
+        timeout = options.get("deliveryReportTimeoutInSeconds")
+        if timeout is not None:
+            self._report_timeout(timeout, known=knows_report_timeout)
+        return wants_report is True, tag or "", timeout
+
+    def _report_timeout(self, timeout: Any, *, known: bool) -> None:
+        where = "smsSendOptions.deliveryReportTimeoutInSeconds"
+        if (
+            not isinstance(timeout, int)
+            or isinstance(timeout, bool)
+            or not MIN_REPORT_TIMEOUT <= timeout <= MAX_REPORT_TIMEOUT
+        ):
+            self._wrong(
+                where, f"This is a whole number from {MIN_REPORT_TIMEOUT} to {MAX_REPORT_TIMEOUT}."
+            )
+        elif not known:
+            self._wrong(
+                where, "The api-version that Parley is set to speak to ACS does not know this."
+            )
+
+    def category(self) -> str | None:
+        value = self._body.get("category")
+        if value is not None and value not in CATEGORIES:
+            self._wrong("category", f"This is one of {', '.join(CATEGORIES)}.")
+            return None
+        return value
+
+    def _wrong(self, member: str, reason: str) -> None:
+        self._errors.setdefault(member, []).append(reason)
+
+    def _unknown(self, prefix: str, found: Mapping[str, Any], known: frozenset[str]) -> None:
+        # A wish that would be dropped silently is worse than one that is refused.
+        for name in sorted(found.keys() - known):
+            self._wrong(f"{prefix}{name}"[:100], "This member is not known here.")
+
+
+def _asked(entry: Mapping[str, Any], now: datetime) -> Asked:
+    to, repeat_id, first_text = (
+        entry.get(name) for name in ("to", "repeatabilityRequestId", "repeatabilityFirstSent")
+    )
+    to = str(to)
+    first_sent = None
+    if repeat_id is not None:
+        repeat_id = repeat_id.lower()
+        if not _UUID.fullmatch(repeat_id):
+            return Asked(to, None, repeat_id, refusal=_BAD_REPEAT_ID, rejected=True)
+        try:
+            first_sent = from_http_date(first_text or "")
+        except ValueError:
+            return Asked(to, None, repeat_id, refusal=_BAD_FIRST_SENT, rejected=True)
+        if not now - OLDEST_FIRST_SENT <= first_sent <= now + NEWEST_FIRST_SENT:
+            return Asked(to, None, repeat_id, refusal=_FAR_FIRST_SENT, rejected=True)
+    try:
+        address = recipient(to)
+    except BadAddress as error:
+        return Asked(to, None, repeat_id, first_sent, refusal=str(error))
+    return Asked(to, address, repeat_id, first_sent)
+
+
+def _digest(*parts: Any) -> str:
+    text = json.dumps(parts, ensure_ascii=True, separators=(",", ":"), default=_meaning)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _meaning(asked: Any) -> list[str | None]:
+    # As written: what follows from it, a refusal included, may change with the time.
+    return [asked.to, asked.repeat_id]

@@ -1,0 +1,471 @@
+"""The send, step by step, and what a crash between two steps leaves.
+
+    1. The ledger's news, beside the intent.
+    2. Decisions: refused, blocked, in doubt, or to be sent.
+    3. ACS.
+    4. The outcome, beside the conversation's entry; events.
+
+A crash leaves an intent without an outcome. A repeat of the request finds it: while the attempt may
+still be at work it is told to wait; after that it takes the intent over and tries again with the
+same ids, as long as ACS can be trusted to remember them (`repeat_window`); after that nobody is
+texted on a guess, and what is not known reads `uncertain` until a report settles it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, TypeVar
+
+from shared import ids, log, segments
+from shared.acs import AcsClient, AcsItem, AcsRecipient
+from shared.clock import Clock, iso
+from shared.codes import CODES
+from shared.conversations import Conversations, Entry
+from shared.errors import (
+    AlreadyRunning,
+    AnswerMissing,
+    InvalidRequest,
+    KeyReused,
+    LedgerUnavailable,
+    ParleyError,
+    PlatformRefused,
+    StillSending,
+    Throttled,
+)
+from shared.ledger import Ledger
+from shared.lifecycle import State
+from shared.messages import facts
+from shared.messages.facts import Intent, Outcome
+from shared.messages.record import Record
+from shared.relay import BLOCKED_DETAILS, QUEUE, OutgoingEvent, Relay, delivery_report
+from shared.sending.keys import IdempotencyKeys
+from shared.sending.request import Asked, SendRequest
+from shared.storage import Changed, Storage, StorageDown
+
+# ACS's own sentence, in the item and in the report.
+BLOCKED: Final = "Sender blocked for given recipient."
+_ACCEPTED: Final = 202
+_FORBIDDEN: Final = 403
+_BAD_REQUEST: Final = 400
+# Clocks of two processes: an opt-out counts as older than an attempt only by this much.
+_CLOCK_MARGIN: Final = timedelta(seconds=60)
+_OPTED_OUT: Final = 4007
+_A = TypeVar("_A")
+_B = TypeVar("_B")
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """What one entry of the request is answered with, ACS's members by ACS's meaning."""
+
+    to: str
+    status: int
+    successful: bool
+    message_id: str | None = None
+    error: str | None = None
+    repeatability: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a send is answered with.
+
+    Attributes:
+        send_id: of the send.
+        items: one for each entry, in the caller's order.
+        segments: that the text needs, for each recipient.
+        encoding: of the text.
+        replayed: whether this is the answer of an earlier, equal request.
+    """
+
+    send_id: str
+    items: tuple[Item, ...]
+    segments: int
+    encoding: str
+    replayed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The numbers that a send goes by.
+
+    Attributes:
+        id_key: from which message ids are derived.
+        acs_timeout: how long an attempt may take; an older one is dead.
+        repeat_window: how long after a first attempt in doubt the same text is tried again.
+        send_again: categories in which a possible second text is better than silence.
+    """
+
+    id_key: bytes
+    acs_timeout: timedelta
+    repeat_window: timedelta
+    send_again: frozenset[str]
+
+
+class Sending:
+    """Sends texts.
+
+    Args:
+        rules: the numbers.
+        clock: the time.
+        storage: for the `record` queue.
+        record: where facts go.
+        conversations: where entries go.
+        ledger: who may be texted.
+        keys: the idempotency keys.
+        acs: the platform.
+        relay: the way to the application.
+    """
+
+    def __init__(
+        self,
+        *,
+        rules: Rules,
+        clock: Clock,
+        storage: Storage,
+        record: Record,
+        conversations: Conversations,
+        ledger: Ledger,
+        keys: IdempotencyKeys,
+        acs: AcsClient,
+        relay: Relay,
+    ) -> None:
+        self._rules = rules
+        self._clock = clock
+        self._storage = storage
+        self._record = record
+        self._conversations = conversations
+        self._ledger = ledger
+        self._keys = keys
+        self._acs = acs
+        self._relay = relay
+
+    async def send(self, request: SendRequest, *, key: str | None = None) -> Answer:
+        """Send, once, however often the same request comes.
+
+        Raises:
+            InvalidRequest: the repeatability ids were used for another request.
+            KeyReused, AlreadyRunning: as the Idempotency-Key has it.
+            LedgerUnavailable, StillSending, AnswerMissing, StorageDown: repeating is safe.
+            Throttled, PlatformRefused: nothing was sent.
+        """
+        now = self._clock()
+        send_id = _derived_id(request) or ids.drawn_send_id(now)
+        if key is not None:
+            claim = await self._keys.claim(key, request.digest, send_id, now)
+            send_id = claim.send_id
+        measure = segments.measure(request.message)
+        intent = facts.new_intent(send_id, request, measure, keyed=key is not None, now=now)
+        # 1. Whoever opted out before this request arrived is in the news.
+        news, begun = await _both(self._ledger.news(), self._record.begin(intent))
+        if isinstance(begun, BaseException):
+            raise begun
+        if begun is None:
+            return await self._repeat(intent)
+        if isinstance(news, BaseException):
+            await self._note_end(begun, news, doubt_since=None)
+            raise news
+        return await self._attempt(begun, earlier_doubt=None)
+
+    # A first attempt, or one that was taken over ------------------------------------------------
+
+    async def _attempt(self, intent: Intent, *, earlier_doubt: datetime | None) -> Answer:
+        # 2. Decisions.
+        decided = await self._decide(intent, earlier_doubt)
+        to_send = [address for address, outcome in decided.items() if outcome is None]
+        # 3. ACS.
+        try:
+            answers = await self._ask_platform(intent, to_send) if to_send else {}
+        except (Throttled, PlatformRefused) as error:
+            await self._note_end(intent, error, doubt_since=earlier_doubt)
+            raise
+        except AnswerMissing as error:
+            await self._note_end(intent, error, doubt_since=intent.doubt_since)
+            raise
+        outcomes = [
+            outcome or _outcome(address, answers.get(address))
+            for address, outcome in decided.items()
+        ]
+        # 4. Outcome and what follows from it.
+        if not await self._conclude(intent, outcomes):
+            return await self._repeat(intent)
+        _count(intent, outcomes)
+        return self._answer(intent, outcomes, replayed=False)
+
+    async def _decide(
+        self, intent: Intent, earlier_doubt: datetime | None
+    ) -> dict[str, Outcome | None]:
+        """For each address its outcome where that is known without ACS, else None."""
+        request = intent.request
+        too_late = (
+            earlier_doubt is not None
+            and self._clock() - earlier_doubt > self._rules.repeat_window
+            and request.category not in self._rules.send_again
+        )
+        decided: dict[str, Outcome | None] = {}
+        for address in request.addresses():
+            sequence = self._ledger.closed_by(address, request.sender)
+            if sequence is not None:
+                decided[address] = await self._closed(intent, address, sequence, earlier_doubt)
+            elif too_late:
+                decided[address] = Outcome(address, State.UNCERTAIN, _ACCEPTED)
+            else:
+                decided[address] = None
+        return decided
+
+    async def _closed(
+        self, intent: Intent, address: str, sequence: int, earlier_doubt: datetime | None
+    ) -> Outcome:
+        # An earlier attempt may have texted somebody who opted out only after it. Whoever was
+        # closed before it was blocked by it, too.
+        if earlier_doubt is not None and not await self._ledger.closed_before(
+            address, intent.request.sender, earlier_doubt - _CLOCK_MARGIN
+        ):
+            return Outcome(address, State.UNCERTAIN, _ACCEPTED)
+        return Outcome(address, State.BLOCKED, _FORBIDDEN, error=BLOCKED, ledger_sequence=sequence)
+
+    async def _ask_platform(self, intent: Intent, addresses: Sequence[str]) -> dict[str, AcsItem]:
+        request = intent.request
+        repeat_ids = request.repeat_ids()
+        left = intent.attempt_at + self._rules.acs_timeout - self._clock()
+        if left <= timedelta(0):
+            # Storage took so long that another attempt may begin any moment.
+            raise AnswerMissing("There was no time left to ask Azure Communication Services.")
+        return await self._acs.send(
+            sender=request.sender,
+            message=request.message,
+            recipients=[
+                AcsRecipient(
+                    address,
+                    ids.repeatability_id(repeat_ids.get(address), intent.send_id, address),
+                    intent.first_attempt_at,
+                )
+                for address in addresses
+            ],
+            tag=ids.platform_tag(intent.send_id, request.tag),
+            report_timeout_seconds=request.report_timeout_seconds,
+            timeout_seconds=left.total_seconds(),
+        )
+
+    async def _note_end(
+        self, intent: Intent, error: BaseException, *, doubt_since: datetime | None
+    ) -> None:
+        """Note that an attempt ended without an outcome, so that a repeat need not wait."""
+        said = error.code if isinstance(error, ParleyError) else type(error).__name__
+        log.trouble("send.unanswered", sendId=intent.send_id, code=said)
+        try:
+            await self._record.note(
+                facts.ended(intent, now=self._clock(), error=said, doubt_since=doubt_since)
+            )
+        except (Changed, StorageDown):
+            # The repeat then waits until the attempt is certainly dead. Nothing is lost.
+            log.trouble("send.end_not_noted", sendId=intent.send_id)
+
+    # What follows from an outcome ---------------------------------------------------------------
+
+    async def _conclude(self, intent: Intent, outcomes: list[Outcome]) -> bool:
+        """Record the outcome and what follows. False if another attempt had recorded one."""
+        at = self._clock()
+        concluded, followed = await _both(
+            self._record.conclude(intent.send_id, outcomes, at), self.follow_up(intent, outcomes)
+        )
+        for result in (concluded, followed):
+            if isinstance(result, BaseException) and not isinstance(result, StorageDown):
+                raise result
+        if isinstance(concluded, StorageDown) or isinstance(followed, StorageDown):
+            # The texts have left and the caller must hear so; the queue makes the record good.
+            await self._conclude_later(intent, outcomes, at)
+        return concluded is not False
+
+    async def _conclude_later(
+        self, intent: Intent, outcomes: Sequence[Outcome], at: datetime
+    ) -> None:
+        log.trouble("send.outcome_deferred", sendId=intent.send_id)
+        message = {
+            "kind": "outcome",
+            "sendId": intent.send_id,
+            "at": iso(at),
+            "outcomes": facts.packed_outcomes(outcomes),
+        }
+        try:
+            await self._storage.enqueue(QUEUE, json.dumps(message))
+        except StorageDown:
+            # Until their reports come these read uncertain; a repeat of the request, whose ids
+            # ACS knows, repairs it too.
+            log.trouble("send.outcome_not_recorded", sendId=intent.send_id)
+
+    async def follow_up(self, intent: Intent, outcomes: Sequence[Outcome]) -> None:
+        """Entries and events: ids derived from the send, so that doing it again doubles nothing."""
+        entries = entries_of(intent, outcomes, self._rules.id_key)
+        if len(entries) == 1:
+            await self._conversations.write(entries[0])
+        elif entries:
+            await self._storage.enqueue(
+                QUEUE, json.dumps({"kind": "conversations", "sendId": intent.send_id})
+            )
+        await self._relay.publish_or_queue(self._blocked_events(intent, outcomes))
+
+    def _blocked_events(self, intent: Intent, outcomes: Sequence[Outcome]) -> list[OutgoingEvent]:
+        if not intent.request.wants_report:
+            return []
+        return [
+            delivery_report(
+                message_id=self._message_id(intent, outcome.address),
+                ours=intent.request.sender,
+                theirs=outcome.address,
+                status="Failed",
+                details=BLOCKED_DETAILS,
+                received=intent.first_attempt_at,
+                attempts=[],
+                tag=intent.request.tag,
+                state=State.BLOCKED,
+                code=CODES[_OPTED_OUT],
+                platform_id=None,
+            )
+            for outcome in outcomes
+            if outcome.state is State.BLOCKED
+        ]
+
+    def _message_id(self, intent: Intent, address: str) -> str:
+        return ids.message_id(self._rules.id_key, intent.send_id, address)
+
+    # Repeats ------------------------------------------------------------------------------------
+
+    async def _repeat(self, ours: Intent) -> Answer:
+        """Answer a request whose intent was there already."""
+        found = await self._record.send(ours.send_id)
+        if found is None:
+            raise StillSending("The send is there and cannot be read yet; repeat it.")
+        intent = found.intent
+        if intent.request.digest != ours.request.digest:
+            if ours.keyed:
+                raise KeyReused("This Idempotency-Key was used for another request.")
+            raise InvalidRequest.of(
+                "smsRecipients", "These repeatability ids were used for another request."
+            )
+        if intent.attempt == ours.attempt:
+            # Our own row: storage had taken it, and its answer was lost on the way.
+            await self._ledger.news()
+            return await self._attempt(intent, earlier_doubt=None)
+        if found.outcomes is not None:
+            outcomes = list(found.outcomes.values())
+            await self.follow_up(intent, outcomes)
+            return self._answer(intent, outcomes, replayed=True)
+        now = self._clock()
+        if intent.ended_at is None and (
+            wait := intent.attempt_at + self._rules.acs_timeout - now
+        ) > timedelta(0):
+            seconds = int(wait.total_seconds()) + 1
+            if ours.keyed:
+                raise AlreadyRunning(seconds)
+            raise StillSending(
+                "An earlier attempt of this send may still be at work.", retry_after=seconds
+            )
+        earlier_doubt = intent.doubt_since
+        try:
+            intent = await self._record.note(facts.taken_over(intent, now))
+        except Changed:
+            raise StillSending("Another repeat of this send is at work.", retry_after=1) from None
+        log.event("send.taken_over", sendId=intent.send_id)
+        try:
+            await self._ledger.news()
+        except LedgerUnavailable as error:
+            await self._note_end(intent, error, doubt_since=earlier_doubt)
+            raise
+        return await self._attempt(intent, earlier_doubt=earlier_doubt)
+
+    # Answers ------------------------------------------------------------------------------------
+
+    def _answer(self, intent: Intent, outcomes: Sequence[Outcome], *, replayed: bool) -> Answer:
+        by_address = {outcome.address: outcome for outcome in outcomes}
+        return Answer(
+            send_id=intent.send_id,
+            items=tuple(
+                self._item(intent, asked, by_address.get(asked.address or ""))
+                for asked in intent.request.asked
+            ),
+            segments=intent.segments,
+            encoding=intent.encoding,
+            replayed=replayed,
+        )
+
+    def _item(self, intent: Intent, asked: Asked, outcome: Outcome | None) -> Item:
+        if outcome is None:
+            return Item(
+                asked.to,
+                _BAD_REQUEST,
+                successful=False,
+                error=asked.refusal,
+                repeatability="rejected" if asked.rejected else None,
+            )
+        return Item(
+            asked.to,
+            outcome.status,
+            successful=outcome.state in {State.SENT, State.UNCERTAIN},
+            message_id=self._message_id(intent, outcome.address),
+            error=outcome.error,
+            repeatability="accepted" if outcome.status == _ACCEPTED else None,
+        )
+
+
+def entries_of(intent: Intent, outcomes: Sequence[Outcome], id_key: bytes) -> list[Entry]:
+    """The conversation entries of a send: what has reached ACS, or may have."""
+    request = intent.request
+    return [
+        Entry(
+            message_id=ids.message_id(id_key, intent.send_id, outcome.address),
+            ours=request.sender,
+            theirs=outcome.address,
+            inbound=False,
+            text=request.message,
+            at=intent.first_attempt_at,
+            segments=intent.segments,
+            tag=request.tag or None,
+        )
+        for outcome in outcomes
+        if outcome.state in {State.SENT, State.UNCERTAIN}
+    ]
+
+
+def _derived_id(request: SendRequest) -> str | None:
+    """The send id that the caller's repeatability ids make, or None if not all bring one."""
+    pairs = [(asked.repeat_id, asked.to) for asked in request.asked]
+    times = [asked.first_sent for asked in request.asked if asked.first_sent and asked.address]
+    if not times or any(repeat_id is None for repeat_id, _ in pairs):
+        return None
+    return ids.derived_send_id(min(times), request.sender, [(i or "", to) for i, to in pairs])
+
+
+def _outcome(address: str, item: AcsItem | None) -> Outcome:
+    if item is None:
+        # ACS said nothing of this one. An error would invite a second text; a report settles it.
+        return Outcome(address, State.UNCERTAIN, _ACCEPTED)
+    return Outcome(
+        address,
+        State.SENT if item.successful else State.FAILED,
+        item.status,
+        error=item.error,
+        platform_id=item.message_id,
+    )
+
+
+def _count(intent: Intent, outcomes: Sequence[Outcome]) -> None:
+    states = [outcome.state for outcome in outcomes]
+    log.event(
+        "send.done",
+        sendId=intent.send_id,
+        segments=intent.segments,
+        refused=sum(asked.refusal is not None for asked in intent.request.asked),
+        **{str(state): states.count(state) for state in dict.fromkeys(states)},
+    )
+
+
+async def _both(
+    first: Awaitable[_A], second: Awaitable[_B]
+) -> tuple[_A | BaseException, _B | BaseException]:
+    """Both results, or what they raised: neither is left running when the other fails."""
+    return await asyncio.gather(first, second, return_exceptions=True)
