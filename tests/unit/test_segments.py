@@ -162,6 +162,14 @@ def test_a_costly_text_says_what_to_change() -> None:
 
 
 @pytest.mark.parametrize(
+    ("character", "stand_in"), [("\u212b", "Å"), ("\u2126", "Ω"), ("\u01d6", "u"), ("\u0301", "")]
+)
+def test_the_nearest_stand_in_is_offered(character: str, stand_in: str) -> None:
+    """An accent is given up only where GSM-7 has no letter with it."""
+    assert [costly.stand_in for costly in measure(character).costly] == [stand_in]
+
+
+@pytest.mark.parametrize(
     ("text", "cheaper"),
     [
         ("", ""),

@@ -102,6 +102,32 @@ def test_repeats_change_nothing(start: State, history: list[Report], data: st.Da
     assert fold(start, [*history, *again]) is fold(start, history)
 
 
+@pytest.mark.parametrize("listed", [(0, 1), (1, 0)])
+@pytest.mark.parametrize(
+    ("said", "state"),
+    [(("Failed 4004", "Delivered"), "undelivered"), (("Delivered", "Failed"), "delivered")],
+)
+def test_the_first_to_arrive_is_the_first(
+    said: tuple[str, str], state: str, listed: tuple[int, int]
+) -> None:
+    """Rows may be read in any order; the moment of arrival says which word came first."""
+    history = [_report(words, minute) for minute, words in enumerate(said)]
+    assert fold(State.SENT, [history[place] for place in listed]) is State(state)
+
+
+@pytest.mark.parametrize("others", [["Failed 4004"], ["Failed 4007", "Failed 4010"]])
+def test_of_one_moment_the_delivery_counts(others: list[str]) -> None:
+    """Where nothing tells which came first, no text is called lost that may have arrived."""
+    history = [_report(words, 0) for words in [*others, "Delivered"]]
+    assert fold(State.SENT, history) is fold(State.SENT, history[::-1]) is State.DELIVERED
+
+
+def test_of_one_moment_the_order_of_failures_is_fixed() -> None:
+    """Two failures of one moment give one answer, however they are listed."""
+    history = [_report("Failed 4007", 0), _report("Failed 4004", 0)]
+    assert fold(State.SENT, history) is fold(State.SENT, history[::-1])
+
+
 @given(starts, histories.flatmap(lambda h: st.tuples(st.just(h), st.permutations(h))))
 def test_the_order_of_the_list_does_not_matter(
     start: State, both: tuple[list[Report], list[Report]]
