@@ -87,7 +87,11 @@ class Azurite:
         self.child = Child(
             "Azurite", [*_find_node().node, str(entry), *options], log=log, ready=self._listens
         )
-        self.child.wait_until_ready(_READY_SECONDS)
+        try:
+            self.child.wait_until_ready(_READY_SECONDS)
+        except BaseException:
+            self.child.kill()
+            raise
 
     @property
     def connection_string(self) -> str:

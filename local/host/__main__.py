@@ -44,7 +44,10 @@ class _Server(uvicorn.Server):
 
 
 def _arguments(arguments: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m local.host", description=__doc__)
+    # `@file` keeps the keys out of the list of processes.
+    parser = argparse.ArgumentParser(
+        prog="python -m local.host", description=__doc__, fromfile_prefix_chars="@"
+    )
     parser.add_argument("--app", type=Path, required=True, help="folder with function_app.py")
     parser.add_argument("--port", type=int, default=7071, help="0 takes a free one")
     parser.add_argument("--settings", type=Path, help="a local.settings.json")
