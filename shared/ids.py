@@ -105,3 +105,8 @@ def partition(any_id: str, shards: int) -> str:
     """Its partition: shard digit first, so that a busy minute spreads, then the minute."""
     shard = _CROCKFORD.index(any_id[ULID_LENGTH - 1]) % shards
     return f"{shard:x}-{ulid.time_of(any_id[:ULID_LENGTH]):%Y%m%d%H%M}"
+
+
+def minute_of(any_id: str) -> datetime:
+    """The minute that an id's partition is of."""
+    return ulid.time_of(any_id[:ULID_LENGTH]).replace(second=0, microsecond=0)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, TypeVar
@@ -188,3 +189,15 @@ def _choice(where: str, entry: dict[str, Any], member: str, kinds: type[_E], def
         raise ValueError(
             f"{where}: {member} must be one of {', '.join(kinds)}, not {value!r}"
         ) from None
+
+
+class Programs:
+    """Which program a sender belongs to; one that is not configured is a program of its own."""
+
+    def __init__(self, senders: Mapping[str, Sender]) -> None:
+        self._senders = senders
+
+    def of(self, sender: str) -> str:
+        """The program's name."""
+        known = self._senders.get(sender)
+        return known.program if known is not None else sender

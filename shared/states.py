@@ -48,7 +48,7 @@ def fold(start: State, reports: Iterable[Report]) -> State:
     for report in sorted(reports, key=_order):
         if state in TERMINAL:
             break
-        state = _outcome(report) or state
+        state = outcome_of(report.status, report.code) or state
     return state
 
 
@@ -58,15 +58,16 @@ def _order(report: Report) -> tuple[datetime, datetime, str, int]:
     return report.arrived, report.at, report.status, report.code.code if report.code else 0
 
 
-def _outcome(report: Report) -> State | None:
-    if report.status == "Delivered":
+def outcome_of(status: str, code: Code | None) -> State | None:
+    """The state that one report alone tells of; None if its status is not one of the platform's."""
+    if status == "Delivered":
         return State.DELIVERED
-    if report.status != "Failed":
+    if status != "Failed":
         return None
     # A failure stays one even where its details are missing, new, or say "No error".
-    if report.code is None or report.code.state is State.DELIVERED:
+    if code is None or code.state is State.DELIVERED:
         return State.UNDELIVERED
-    return report.code.state
+    return code.state
 
 
 def aged(state: State, sent_at: datetime, now: datetime) -> State:

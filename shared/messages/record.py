@@ -167,8 +167,11 @@ class Record:
         Args:
             start: inclusive, by the minute.
             end: exclusive.
-            after: the id up to which the caller has read already.
+            after: the message id up to which the caller has read already; its send comes again.
         """
+        seen = after[: ids.ULID_LENGTH]
+        if seen:
+            start = max(start, ids.minute_of(seen))
         month = start.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
         while month < end:
             following = (month + timedelta(days=32)).replace(day=1)
@@ -185,7 +188,7 @@ class Record:
                 for shard in range(self._shards)
             ]
             async for key, found in _merged(streams):
-                if key > after:
+                if key >= seen:
                     yield key, found
             month = following
 

@@ -1,0 +1,22 @@
+"""The app: builds `app` and registers the blueprints of `functions/`, nothing else."""
+
+import azure.functions as func
+
+from functions import (
+    conversations,
+    delivery_report,
+    inbound,
+    messages,
+    optouts,
+    record,
+    send,
+    upkeep,
+)
+from shared.services import settings_of_this_app
+
+# Settings that are missing or malformed stop the start here, with a message that names them.
+settings_of_this_app()
+
+app = func.FunctionApp()
+for module in (send, optouts, inbound, delivery_report, messages, conversations, record, upkeep):
+    app.register_functions(module.blueprint)

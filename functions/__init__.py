@@ -1,0 +1,1 @@
+"""The triggers: each reads, calls `shared`, answers. No rules, no storage calls."""

@@ -1,0 +1,54 @@
+"""Reading messages: one, a span of them, and a preview of what a send would come to."""
+
+from __future__ import annotations
+
+import azure.functions as func
+
+from functions.http import json_answer, own_face, page_answer
+from functions.send import read
+from shared.errors import NotFound
+from shared.messages.reading import read_cursor, read_limit, read_span
+from shared.sending.preview import preview
+from shared.services import services
+
+blueprint = func.Blueprint()
+
+
+@blueprint.route(route="messages", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
+async def list_messages(req: func.HttpRequest) -> func.HttpResponse:
+    """Messages of a span of time, oldest first."""
+
+    async def answer() -> func.HttpResponse:
+        parley = services()
+        span = read_span(req.params.get("startTime"), req.params.get("endTime"), parley.clock())
+        page = await parley.reading.page(
+            span,
+            after=read_cursor(req.params.get("after")),
+            limit=read_limit(req.params.get("maxpagesize")),
+        )
+        return page_answer(req, page.value, page.after)
+
+    return await own_face(answer)
+
+
+@blueprint.route(route="messages/{messageId}", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
+async def get_message(req: func.HttpRequest) -> func.HttpResponse:
+    """One message: its state, history, segments, and why it was blocked."""
+
+    async def answer() -> func.HttpResponse:
+        return json_answer(await services().reading.message(req.route_params["messageId"]))
+
+    return await own_face(answer)
+
+
+# A route template cannot be trusted to take a literal colon, so the operation is a parameter.
+@blueprint.route(route="{operation}", methods=["POST"], auth_level=func.AuthLevel.FUNCTION)
+async def preview_message(req: func.HttpRequest) -> func.HttpResponse:
+    """`POST /messages:preview`: what a send would come to. Sends nothing."""
+
+    async def answer() -> func.HttpResponse:
+        if req.route_params["operation"].lower() != "messages:preview":
+            raise NotFound("There is no such operation.")
+        return json_answer(await preview(read(req), services().ledger))
+
+    return await own_face(answer)

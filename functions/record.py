@@ -1,0 +1,15 @@
+"""The `record` queue: work that a request left for after its answer."""
+
+from __future__ import annotations
+
+import azure.functions as func
+
+from shared.services import services
+
+blueprint = func.Blueprint()
+
+
+@blueprint.queue_trigger(arg_name="message", queue_name="record", connection="PARLEY_STORAGE")
+async def record(message: func.QueueMessage) -> None:
+    """Do the work of one message."""
+    await services().follow_up.take(message.get_body().decode("utf-8"))

@@ -1,0 +1,125 @@
+"""What happens when somebody texts us.
+
+    1. The message, beside its conversation's entry.
+    2. The ledger, if it is a keyword that opts out or in.
+    3. The reply. (Parley answers nobody yet: carriers and ACS answer the keywords they own.)
+    4. The relay to the application, keywords included.
+
+A crash between two steps is repaired by Event Grid's repeat: each step has an id that follows from
+the event, so that what is missing is done and nothing is doubled.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from shared import ids, keywords, log
+from shared.addresses import masked
+from shared.clock import Clock
+from shared.conversations import Conversations, Entry
+from shared.errors import Unintelligible
+from shared.events import Envelope, Received, read_received
+from shared.keywords import Intent, Keyword
+from shared.ledger import Change, Channel, Direction, Effect, Ledger
+from shared.messages.record import Record
+from shared.quarantine import Quarantine
+from shared.relay import OutgoingEvent, Relay, opt_out_changed, sms_received
+from shared.senders import Programs
+from shared.storage import every
+
+HANDLER: Final = "inbound"
+_DIRECTIONS: Final = {Intent.STOP: Direction.OUT, Intent.START: Direction.IN}
+
+
+class Inbound:
+    """Takes people's texts in.
+
+    Args:
+        clock: the time.
+        record: where messages go.
+        conversations: where entries go.
+        ledger: where opt-outs go.
+        relay: the way to the application.
+        quarantine: where what is not understood goes.
+        programs: the program of each sender.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        record: Record,
+        conversations: Conversations,
+        ledger: Ledger,
+        relay: Relay,
+        quarantine: Quarantine,
+        programs: Programs,
+    ) -> None:
+        self._clock = clock
+        self._record = record
+        self._conversations = conversations
+        self._ledger = ledger
+        self._relay = relay
+        self._quarantine = quarantine
+        self._programs = programs
+
+    async def take(self, envelope: Envelope) -> None:
+        """Take one `SMSReceived` event in. Raises only where a repeat can help."""
+        try:
+            received = read_received(envelope, self._clock())
+        except Unintelligible as error:
+            await self._quarantine.keep(HANDLER, envelope, str(error))
+            return
+        message_id = ids.inbound_id(received.platform_id, received.received)
+        keyword = keywords.read(received.text)
+        # 1. The record.
+        first, _ = await every(
+            self._record.inbound(message_id, received),
+            self._conversations.write(_entry(message_id, received, keyword)),
+        )
+        # 2. The ledger.
+        changed = await self._change_ledger(message_id, received, keyword)
+        # 4. The relay.
+        await self._relay.publish([sms_received(message_id, received, keyword), *changed])
+        log.event(
+            "inbound.taken",
+            messageId=message_id,
+            sender=received.ours,
+            recipient=masked(received.theirs),
+            keyword=keyword.word if keyword else None,
+            repeated=not first,
+        )
+
+    async def _change_ledger(
+        self, message_id: str, received: Received, keyword: Keyword | None
+    ) -> list[OutgoingEvent]:
+        direction = _DIRECTIONS.get(keyword.intent) if keyword else None
+        if keyword is None or direction is None:
+            return []
+        change = Change(
+            change_id=ids.derived(Channel.KEYWORD, message_id),
+            address=received.theirs,
+            sender=received.ours,
+            program=self._programs.of(received.ours),
+            direction=direction,
+            channel=Channel.KEYWORD,
+            rule=keyword.rule,
+            said_at=min(received.received, self._clock()),
+            cause={"messageId": message_id, "platformMessageId": received.platform_id},
+            words=received.text,
+        )
+        made = (await self._ledger.change([change]))[0]
+        return [opt_out_changed(change, made)] if made.effect is Effect.APPLIED else []
+
+
+def _entry(message_id: str, received: Received, keyword: Keyword | None) -> Entry:
+    return Entry(
+        message_id=message_id,
+        ours=received.ours,
+        theirs=received.theirs,
+        inbound=True,
+        text=received.text,
+        at=received.received,
+        segments=received.segments,
+        keyword=keyword.word if keyword else None,
+    )

@@ -1,0 +1,198 @@
+"""Answering readers: one message, a span of messages, a delivery report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from shared import ids
+from shared.clock import Clock, from_iso, iso
+from shared.errors import InvalidRequest, NotFound
+from shared.events import Received
+from shared.ledger import Ledger
+from shared.messages import views
+from shared.messages.record import Record, Send
+from shared.messages.views import Seen
+
+DEFAULT_PAGE: Final = 50
+LARGEST_PAGE: Final = 500
+_DEFAULT_SPAN: Final = timedelta(days=1)
+_LONGEST_SPAN: Final = timedelta(days=366)
+_NO_MESSAGE: Final = "There is no message with this id."
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of a list.
+
+    Attributes:
+        value: its items.
+        after: where the next page begins; None on the last.
+    """
+
+    value: list[dict[str, Any]]
+    after: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """What a list of messages covers: from `start` inclusive to `end` exclusive."""
+
+    start: datetime
+    end: datetime
+
+
+class Reading:
+    """Reads messages.
+
+    Args:
+        clock: the time.
+        id_key: from which message ids are derived.
+        acs_timeout: after which an attempt is dead.
+        record: the messages.
+        ledger: why one was blocked.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        id_key: bytes,
+        acs_timeout: timedelta,
+        record: Record,
+        ledger: Ledger,
+    ) -> None:
+        self._clock = clock
+        self._id_key = id_key
+        self._acs_timeout = acs_timeout
+        self._record = record
+        self._ledger = ledger
+
+    async def message(self, message_id: str) -> dict[str, Any]:
+        """One message with its state, history and, if it was blocked, the reason.
+
+        Raises:
+            NotFound: if there is none.
+        """
+        found = ids.split_message_id(message_id)
+        if found is None:
+            raise NotFound(_NO_MESSAGE)
+        if message_id.endswith(ids.INBOUND_SUFFIX):
+            received = await self._record.inbound_message(message_id)
+            if received is None:
+                raise NotFound(_NO_MESSAGE)
+            return views.inbound(message_id, received)
+        send, seen = await self._seen(message_id)
+        sequence = seen.outcome.ledger_sequence if seen.outcome is not None else None
+        blocked_by = await self._ledger.entry(sequence) if sequence is not None else None
+        return views.outgoing(send, seen, blocked_by)
+
+    async def delivery_report(self, message_id: str) -> dict[str, Any]:
+        """The delivery report of an outgoing message, in ACS's shape.
+
+        Raises:
+            NotFound: if there is no such message, or no report yet.
+        """
+        found = ids.split_message_id(message_id)
+        if found is None or message_id.endswith(ids.INBOUND_SUFFIX):
+            raise NotFound(_NO_MESSAGE)
+        report = views.acs_delivery_report(*await self._seen(message_id))
+        if report is None:
+            raise NotFound("There is no delivery report for this message yet.")
+        return report
+
+    async def page(self, span: Span, *, after: str, limit: int) -> Page:
+        """Messages in the order of time, a page of them.
+
+        Args:
+            span: the time they are from.
+            after: the id after which to begin; empty for the first page.
+            limit: how many at most.
+        """
+        value: list[dict[str, Any]] = []
+        # A page may end inside a send to many, whose id sorts before those of its messages: the
+        # send is then read again, and what was shown of it passed over.
+        found = self._record.span(span.start, span.end, after=after)
+        async for key, what in found:
+            for view in self._views(key, what, span):
+                if view["messageId"] <= after:
+                    continue
+                if len(value) == limit:
+                    return Page(value, value[-1]["messageId"])
+                value.append(view)
+        return Page(value, None)
+
+    def _views(self, key: str, what: Send | Received, span: Span) -> list[dict[str, Any]]:
+        if isinstance(what, Received):
+            views_of = [views.inbound(key, what)]
+        else:
+            views_of = [views.outgoing(what, seen, None) for seen in self._all(what)]
+        inside = [v for v in views_of if iso(span.start) <= v["createdAt"] < iso(span.end)]
+        return sorted(inside, key=lambda view: str(view["messageId"]))
+
+    def _all(self, send: Send) -> list[Seen]:
+        return list(
+            views.recipients_of(
+                send, id_key=self._id_key, now=self._clock(), acs_timeout=self._acs_timeout
+            )
+        )
+
+    async def _seen(self, message_id: str) -> tuple[Send, Seen]:
+        send = await self._record.message(message_id)
+        if send is not None:
+            for seen in self._all(send):
+                if seen.message_id == message_id:
+                    return send, seen
+        raise NotFound(_NO_MESSAGE)
+
+
+def read_span(start: str | None, end: str | None, now: datetime) -> Span:
+    """The span that two query parameters name; the last 24 hours where they are silent.
+
+    Raises:
+        InvalidRequest: a time that is none, a span that ends before it begins or is over a year.
+    """
+    errors: dict[str, list[str]] = {}
+    moments: dict[str, datetime] = {}
+    for name, text in (("startTime", start), ("endTime", end)):
+        if text is not None:
+            try:
+                moments[name] = from_iso(text.replace(" ", "+"))
+            except ValueError:
+                errors[name] = ["This is an ISO 8601 time, such as 2026-11-22T13:00:00Z."]
+    if errors:
+        raise InvalidRequest(errors)
+    until = moments.get("endTime", now + timedelta(minutes=1))
+    since = moments.get("startTime", until - _DEFAULT_SPAN)
+    if not since < until:
+        raise InvalidRequest.of("endTime", "The span ends before it begins.")
+    if until - since > _LONGEST_SPAN:
+        raise InvalidRequest.of("startTime", "A span is at most 366 days.")
+    return Span(since, until)
+
+
+def read_limit(text: str | None) -> int:
+    """The page size that a query parameter names.
+
+    Raises:
+        InvalidRequest: if it is no whole number from 1 to 500.
+    """
+    if text is None:
+        return DEFAULT_PAGE
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= LARGEST_PAGE:
+        raise InvalidRequest.of("maxpagesize", f"This is a whole number from 1 to {LARGEST_PAGE}.")
+    return int(text)
+
+
+def read_cursor(text: str | None) -> str:
+    """The id after which a page begins, from a `nextLink`.
+
+    Raises:
+        InvalidRequest: if it is none of ours.
+    """
+    if text is None:
+        return ""
+    if ids.split_message_id(text) is None:
+        raise InvalidRequest.of("after", "This is the id that a nextLink holds, unchanged.")
+    return text

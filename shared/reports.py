@@ -1,0 +1,152 @@
+"""What happens when the platform reports on a text.
+
+    1. The report, beside a look at the send that it is about.
+    2. The ledger, if the platform says that the person has opted out.
+    3. The relay to the application, where it asked for reports.
+
+A report finds its message by computation from the tag and the recipient, even before the send's
+own outcome is stored. One for a message that Parley never sent is kept and counted.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from shared import ids, log
+from shared.addresses import masked
+from shared.clock import Clock
+from shared.codes import Code, code_in
+from shared.errors import Unintelligible
+from shared.events import Envelope, PlatformReport, read_report
+from shared.ledger import Change, Channel, Direction, Effect, Ledger
+from shared.lifecycle import State
+from shared.messages.facts import Intent
+from shared.messages.record import Record
+from shared.quarantine import Quarantine
+from shared.relay import OutgoingEvent, Relay, delivery_report, opt_out_changed
+from shared.senders import Programs
+from shared.states import outcome_of
+from shared.storage import every
+
+HANDLER: Final = "delivery_report"
+
+
+class DeliveryReports:
+    """Takes delivery reports in.
+
+    Args:
+        clock: the time.
+        id_key: from which message ids are derived.
+        record: where reports go.
+        ledger: where opt-outs go.
+        relay: the way to the application.
+        quarantine: where what is not understood goes.
+        programs: the program of each sender.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        id_key: bytes,
+        record: Record,
+        ledger: Ledger,
+        relay: Relay,
+        quarantine: Quarantine,
+        programs: Programs,
+    ) -> None:
+        self._clock = clock
+        self._id_key = id_key
+        self._record = record
+        self._ledger = ledger
+        self._relay = relay
+        self._quarantine = quarantine
+        self._programs = programs
+
+    async def take(self, envelope: Envelope) -> None:
+        """Take one `SMSDeliveryReportReceived` event in. Raises only where a repeat can help."""
+        try:
+            report = read_report(envelope, self._clock())
+        except Unintelligible as error:
+            await self._quarantine.keep(HANDLER, envelope, str(error))
+            return
+        code = code_in(report.details)
+        # 1. The record.
+        intent, message_id = await self._store(report)
+        # 2. The ledger.
+        events = await self._change_ledger(report, code, message_id)
+        # 3. The relay.
+        if intent is not None and intent.request.wants_report:
+            events = [_event(report, code, intent, message_id), *events]
+        await self._relay.publish(events)
+        log.event(
+            "report.taken",
+            messageId=message_id,
+            sender=report.ours,
+            recipient=masked(report.theirs),
+            status=report.status,
+            code=code.code if code else None,
+        )
+
+    async def _store(self, report: PlatformReport) -> tuple[Intent | None, str]:
+        """Record the report; the intent of its send, if there is one, and our message id."""
+        found = ids.read_platform_tag(report.tag)
+        if found is None:
+            await self._stray(report, "no tag of ours")
+            return None, ""
+        send_id, _ = found
+        message_id = ids.message_id(self._id_key, send_id, report.theirs)
+        intent, _ = await every(
+            self._record.intent(send_id), self._record.report(message_id, report)
+        )
+        if intent is None or report.theirs not in intent.request.addresses():
+            await self._stray(report, "no such message")
+            return None, message_id
+        return intent, message_id
+
+    async def _stray(self, report: PlatformReport, why: str) -> None:
+        await self._record.stray(report)
+        log.trouble("report.stray", sender=report.ours, recipient=masked(report.theirs), why=why)
+
+    async def _change_ledger(
+        self, report: PlatformReport, code: Code | None, message_id: str
+    ) -> list[OutgoingEvent]:
+        if code is None or not code.opts_out or report.status != "Failed":
+            return []
+        change = Change(
+            change_id=ids.derived(
+                Channel.PLATFORM_REPORT,
+                message_id or report.platform_id,
+                report.theirs,
+                report.received_text,
+            ),
+            address=report.theirs,
+            sender=report.ours,
+            program=self._programs.of(report.ours),
+            direction=Direction.OUT,
+            channel=Channel.PLATFORM_REPORT,
+            rule=f"code/{code.code}",
+            said_at=min(report.received, self._clock()),
+            cause={"messageId": message_id, "platformMessageId": report.platform_id},
+            words=report.details,
+        )
+        made = (await self._ledger.change([change]))[0]
+        return [opt_out_changed(change, made)] if made.effect is Effect.APPLIED else []
+
+
+def _event(
+    report: PlatformReport, code: Code | None, intent: Intent, message_id: str
+) -> OutgoingEvent:
+    return delivery_report(
+        message_id=message_id,
+        ours=report.ours,
+        theirs=report.theirs,
+        status=report.status,
+        details=report.details,
+        received=report.received,
+        attempts=report.attempts,
+        tag=intent.request.tag,
+        state=outcome_of(report.status, code) or State.UNKNOWN,
+        code=code,
+        platform_id=report.platform_id or None,
+    )

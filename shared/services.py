@@ -1,0 +1,198 @@
+"""Everything wired together, once a process.
+
+`services()` is what the triggers call. Nothing is made at import; a client is made when it is
+first used, so that a cold start pays for what its first request needs.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from shared import settings as settings_module
+from shared.acs import AcsClient
+from shared.clock import Clock, utc_now
+from shared.conversations import Conversations
+from shared.follow_up import FollowUp
+from shared.health import Health
+from shared.inbound import Inbound
+from shared.ledger import Ledger
+from shared.messages.reading import Reading
+from shared.messages.record import Record
+from shared.optouts import OptOuts
+from shared.quarantine import Quarantine
+from shared.relay import Relay
+from shared.reports import DeliveryReports
+from shared.senders import Programs
+from shared.sending.keys import IdempotencyKeys
+from shared.sending.send import Rules, Sending
+from shared.settings import Settings
+from shared.storage import Storage
+from shared.upkeep import Upkeep
+
+if TYPE_CHECKING:
+    from azure.core.pipeline.transport import AsyncHttpTransport
+    from azure.eventgrid.aio import EventGridPublisherClient
+
+_TOPIC_PATIENCE: Mapping[str, Any] = {
+    "connection_timeout": 5,
+    "read_timeout": 10,
+    "retry_total": 2,
+    "retry_backoff_factor": 0.2,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What the triggers use."""
+
+    settings: Settings
+    clock: Clock
+    acs: AcsClient
+    ledger: Ledger
+    sending: Sending
+    reading: Reading
+    conversations: Conversations
+    optouts: OptOuts
+    inbound: Inbound
+    reports: DeliveryReports
+    follow_up: FollowUp
+    health: Health
+    upkeep: Upkeep
+
+
+def build(
+    settings: Settings,
+    *,
+    transport: AsyncHttpTransport[Any, Any],
+    clock: Clock = utc_now,
+    entropy: Callable[[int], bytes] = os.urandom,
+) -> Services:
+    """Wire everything.
+
+    Args:
+        settings: the app's.
+        transport: azure-core's async transport, shared by all clients.
+        clock: the time.
+        entropy: random bytes.
+    """
+    credential = _identity(settings)
+    storage = Storage(settings, transport=transport, credential=credential)
+    record = Record(storage, settings.message_shards)
+    conversations = Conversations(storage)
+    ledger = Ledger(storage, clock, entropy)
+    relay = Relay(lambda: _topic(settings, transport, credential), storage)
+    quarantine = Quarantine(storage, clock)
+    programs = Programs(settings.senders)
+    acs_timeout = timedelta(seconds=settings.acs_timeout_seconds)
+    acs = AcsClient(
+        settings.acs_endpoint,
+        settings.acs_access_key or credential,
+        api_version=settings.acs_api_version,
+        transport=transport,
+        clock=clock,
+    )
+    sending = Sending(
+        rules=Rules(
+            id_key=settings.id_key,
+            acs_timeout=acs_timeout,
+            repeat_window=timedelta(seconds=settings.repeat_window_seconds),
+            send_again=settings.send_again_when_uncertain,
+        ),
+        clock=clock,
+        storage=storage,
+        record=record,
+        conversations=conversations,
+        ledger=ledger,
+        keys=IdempotencyKeys(storage),
+        acs=acs,
+        relay=relay,
+    )
+    return Services(
+        settings=settings,
+        clock=clock,
+        acs=acs,
+        ledger=ledger,
+        sending=sending,
+        reading=Reading(
+            clock=clock,
+            id_key=settings.id_key,
+            acs_timeout=acs_timeout,
+            record=record,
+            ledger=ledger,
+        ),
+        conversations=conversations,
+        optouts=OptOuts(clock=clock, ledger=ledger, relay=relay, senders=settings.senders),
+        inbound=Inbound(
+            clock=clock,
+            record=record,
+            conversations=conversations,
+            ledger=ledger,
+            relay=relay,
+            quarantine=quarantine,
+            programs=programs,
+        ),
+        reports=DeliveryReports(
+            clock=clock,
+            id_key=settings.id_key,
+            record=record,
+            ledger=ledger,
+            relay=relay,
+            quarantine=quarantine,
+            programs=programs,
+        ),
+        follow_up=FollowUp(
+            id_key=settings.id_key,
+            record=record,
+            conversations=conversations,
+            relay=relay,
+            sending=sending,
+        ),
+        health=Health(settings, storage, ledger, transport),
+        upkeep=Upkeep(storage, clock),
+    )
+
+
+@functools.cache
+def services() -> Services:
+    """The process's services, made on first use."""
+    from azure.core.pipeline.transport import AioHttpTransport  # noqa: PLC0415  # brings aiohttp
+
+    return build(settings_of_this_app(), transport=AioHttpTransport())
+
+
+@functools.cache
+def settings_of_this_app() -> Settings:
+    """The app's settings, read once.
+
+    Raises:
+        SettingsError: naming every setting that is missing or malformed.
+    """
+    return settings_module.load(os.environ)
+
+
+def _identity(settings: Settings) -> Any:
+    """A managed identity, where any client needs one; it is not imported where none does."""
+    if settings.storage and settings.acs_access_key and settings.topic_key:
+        return None
+    from azure.identity.aio import ManagedIdentityCredential  # noqa: PLC0415  # brings msal
+
+    return ManagedIdentityCredential(client_id=settings.identity_client_id)
+
+
+def _topic(
+    settings: Settings, transport: AsyncHttpTransport[Any, Any], credential: Any
+) -> EventGridPublisherClient:
+    from azure.core.credentials import AzureKeyCredential  # noqa: PLC0415  # paid on first use
+    from azure.eventgrid.aio import EventGridPublisherClient  # noqa: PLC0415
+
+    return EventGridPublisherClient(
+        settings.topic_endpoint,
+        AzureKeyCredential(settings.topic_key) if settings.topic_key else credential,
+        transport=transport,
+        **_TOPIC_PATIENCE,
+    )

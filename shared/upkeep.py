@@ -1,0 +1,43 @@
+"""What has to be done by the clock: tables made before they are needed, keys forgotten in time."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from shared import log
+from shared.clock import Clock
+from shared.sending import keys
+from shared.storage import Storage
+
+
+class Upkeep:
+    """The daily work.
+
+    Args:
+        storage: the tables.
+        clock: the time.
+    """
+
+    def __init__(self, storage: Storage, clock: Clock) -> None:
+        self._storage = storage
+        self._clock = clock
+
+    async def daily(self) -> None:
+        """Make the tables of the coming day and month, drop those of forgotten keys.
+
+        A table that is missing all the same is made by the first write to it; this only spares
+        that write the detour.
+        """
+        now = self._clock()
+        tomorrow, next_month = now + timedelta(days=1), (now.replace(day=1) + timedelta(days=32))
+        for table in (
+            keys.table_of(now),
+            keys.table_of(tomorrow),
+            f"messages{now:%Y%m}",
+            f"messages{next_month:%Y%m}",
+        ):
+            await self._storage.make_table(table)
+        dropped = keys.forgotten(await self._storage.tables(keys.PREFIX), now)
+        for table in dropped:
+            await self._storage.drop_table(table)
+        log.event("upkeep.daily", droppedKeyTables=len(dropped))
