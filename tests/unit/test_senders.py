@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.senders import KINDS, SenderKind, StopAnsweredBy, kind_of, parse_senders
+from shared.senders import KINDS, Programs, SenderKind, StopAnsweredBy, kind_of, parse_senders
 
 TOLL_FREE = "+18005550100"
 json_values = st.recursive(
@@ -143,6 +143,15 @@ def test_senders_keep_their_order() -> None:
     """The first sender listed is the first one, wherever one is chosen by default."""
     text = json.dumps([{"sender": "12345"}, {"sender": TOLL_FREE}, {"sender": "Contoso"}])
     assert list(parse_senders(text)) == ["12345", TOLL_FREE, "Contoso"]
+
+
+def test_a_sender_that_is_not_configured_is_its_own_program() -> None:
+    """A number that was given up still has opt-outs: they stay with it, and with nothing else."""
+    senders = [{"sender": TOLL_FREE, "program": "reminders"}, {"sender": "12345"}]
+    programs = Programs(parse_senders(json.dumps(senders)))
+    assert programs.of(TOLL_FREE) == "reminders"
+    assert programs.of("12345") == "12345"
+    assert programs.of("+18335550100") == "+18335550100"
 
 
 @pytest.mark.parametrize(
