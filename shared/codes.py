@@ -49,6 +49,7 @@ def _code(
     return Code(code, meaning, next_step, retryable, state, opts_out)
 
 
+OPTED_OUT: Final = 4007
 CODES: Final[Mapping[int, Code]] = MappingProxyType(
     {
         row.code: row

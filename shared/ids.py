@@ -67,7 +67,7 @@ def report_row(message: str, status: str, details: str, received: str) -> str:
 def split_message_id(text: str) -> tuple[str, str] | None:
     """(send id or inbound ULID, ten hex digits or `in`), or None if it is no message id."""
     found = _MESSAGE.fullmatch(text)
-    return (found[1], found[2]) if found else None
+    return (found[1], found[2]) if found and _has_a_place(found[1]) else None
 
 
 def repeatability_id(application_id: str | None, send_id: str, recipient: str) -> str:
@@ -93,7 +93,15 @@ def platform_tag(send_id: str, tag: str) -> str:
 def read_platform_tag(text: str) -> tuple[str, str] | None:
     """(send id, the application's tag), or None if the tag is not of our making."""
     send_id, colon, tag = text[:ULID_LENGTH], text[ULID_LENGTH : ULID_LENGTH + 1], text[27:]
-    return (send_id, tag) if colon == ":" and ulid.is_ulid(send_id) else None
+    return (send_id, tag) if colon == ":" and _has_a_place(send_id) else None
+
+
+def _has_a_place(text: str) -> bool:
+    """Whether a table and a partition can be named for it: its time must be one of a calendar."""
+    try:
+        return ulid.is_ulid(text) and ulid.time_of(text).year > 0
+    except ValueError:
+        return False
 
 
 def month_table(any_id: str) -> str:

@@ -33,13 +33,14 @@ def _setting(
     secret: bool = False,
 ) -> Any:
     return field(
+        repr=not secret,
         metadata={
             "name": name,
             "about": about,
             "parse": parse,
             "default": default,
             "secret": secret,
-        }
+        },
     )
 
 

@@ -213,11 +213,14 @@ class Storage:
         return client
 
     async def _made(self, table: str, operation: Any) -> Any:
-        # Tables of a month and of a day come into being with their first row.
+        # Tables of a month and of a day come into being with their first row. What is written
+        # here replaces nothing, so that a 404 can only mean the table.
         client = self.table(table)
         try:
             return await operation(client)
-        except (HttpResponseError, TableTransactionError) as error:
+        except ResourceNotFoundError:
+            pass
+        except TableTransactionError as error:
             if _error_code(error) != "TableNotFound":
                 raise
         await self.make_table(table)

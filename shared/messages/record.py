@@ -18,8 +18,9 @@ from shared.storage import Entity, Storage
 
 _ROWS: Final = "PartitionKey eq @partition and RowKey ge @low and RowKey le @high"
 _ONE_MESSAGE: Final = (
-    f"{_ROWS} and (RowKey eq @low or RowKey eq @high"
-    " or (RowKey gt @reports and RowKey lt @reports_end))"
+    # The client finds its parameters at spaces.
+    f"{_ROWS} and ( RowKey eq @low or RowKey eq @high"
+    " or ( RowKey gt @reports and RowKey lt @reports_end ) )"
 )
 _SPAN: Final = "PartitionKey ge @low and PartitionKey le @high"
 STRAY: Final = "stray"

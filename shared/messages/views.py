@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from shared import ids, keywords
 from shared.clock import iso
-from shared.codes import code_in
+from shared.codes import CODES, OPTED_OUT, code_in
 from shared.errors import PlatformRefused, Throttled
 from shared.events import Received
 from shared.lifecycle import TERMINAL, State
@@ -107,6 +107,8 @@ def _platform_id(seen: Seen) -> str | None:
 
 def _last_code(seen: Seen) -> dict[str, Any]:
     codes = [code for report in seen.reports if (code := code_in(report.details)) is not None]
+    if not codes and seen.state is State.BLOCKED:
+        codes = [CODES[OPTED_OUT]]
     if not codes:
         return {"code": None, "meaning": None, "nextStep": None, "retryable": None}
     code = codes[-1]

@@ -23,7 +23,7 @@ from typing import Final, TypeVar
 from shared import ids, log, segments
 from shared.acs import AcsClient, AcsItem, AcsRecipient
 from shared.clock import Clock, iso
-from shared.codes import CODES
+from shared.codes import CODES, OPTED_OUT
 from shared.conversations import Conversations, Entry
 from shared.errors import (
     AlreadyRunning,
@@ -53,7 +53,6 @@ _FORBIDDEN: Final = 403
 _BAD_REQUEST: Final = 400
 # Clocks of two processes: an opt-out counts as older than an attempt only by this much.
 _CLOCK_MARGIN: Final = timedelta(seconds=60)
-_OPTED_OUT: Final = 4007
 _A = TypeVar("_A")
 _B = TypeVar("_B")
 
@@ -323,7 +322,7 @@ class Sending:
                 attempts=[],
                 tag=intent.request.tag,
                 state=State.BLOCKED,
-                code=CODES[_OPTED_OUT],
+                code=CODES[OPTED_OUT],
                 platform_id=None,
             )
             for outcome in outcomes
