@@ -23,6 +23,7 @@ from shared.senders import Sender
 
 MAX_RECIPIENTS: Final = 100
 MAX_MESSAGE: Final = 2048
+_RATE_WINDOW: Final = timedelta(seconds=60)
 _REPORT_TIMEOUT: Final = range(60, 43_201)
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _RFC1123: Final = re.compile(
@@ -68,6 +69,7 @@ class Acs:
         self._now = now
         self._new_id = new_id
         self._seen: dict[tuple[str, str], _Remembered] = {}
+        self._sent: dict[str, list[tuple[datetime, int]]] = {}
         self._opt_out_operations: dict[str, Callable[[str, str], dict[str, Any]]] = {
             "add": self._add_opt_out,
             "remove": self._remove_opt_out,
@@ -90,6 +92,8 @@ class Acs:
             return self._invalid(errors.found)
         if sender not in self._senders:
             return unauthorized("The sender does not belong to this resource.")
+        if self._is_over_rate(self._senders[sender], len(recipients)):
+            return error(429, "TooManyRequests", "The sender's limit of messages is reached.")
         send_one = _Sending(self, sender, message, options, item_status)
         return Answer(202, {"value": [send_one(recipient) for recipient in recipients]})
 
@@ -132,14 +136,16 @@ class Acs:
         return self._invalid({"api-version": ["The api-version is missing or malformed."]})
 
     def clear(self) -> None:
-        """Forget every repeatability id."""
+        """Forget every repeatability id, and how much was sent."""
         self._seen.clear()
+        self._sent.clear()
 
     def as_json(self) -> list[list[str]]:
         """The repeatability memory, for the time between two runs."""
         return [
             [request_id, to, memory.message_id, memory.until.isoformat()]
             for (request_id, to), memory in self._seen.items()
+            if memory.until > self._now()
         ]
 
     def load(self, stored: list[list[str]]) -> None:
@@ -178,6 +184,17 @@ class Acs:
             )
         )
         return message_id
+
+    def _is_over_rate(self, sender: Sender, count: int) -> bool:
+        if not self._behaviour["enforceRates"]:
+            return False
+        since = self._now() - _RATE_WINDOW
+        recent = [entry for entry in self._sent.get(sender.address, ()) if entry[0] > since]
+        self._sent[sender.address] = recent
+        if sum(entry[1] for entry in recent) + count > sender.rate_per_minute:
+            return True
+        recent.append((self._now(), count))
+        return False
 
     def _add_opt_out(self, sender: str, number: str) -> dict[str, Any]:
         self._carriers.block(sender, number)

@@ -53,6 +53,8 @@ _DAY: Final = 86_400.0
 SETTINGS: Final[dict[str, tuple[_Check, Any]]] = {
     # 0: repeatability ids are not remembered at all. ACS does not say how long it remembers them.
     "repeatabilitySeconds": (_number(0, 30 * _DAY), 300.0),
+    # Whether a sender's messages a minute are a limit, answered with 429 and no Retry-After.
+    "enforceRates": (_flag, False),
     "deliverySeconds": (_number(0, _DAY), 0.5),
     # A factor on Event Grid's retry ladder and on its time to live.
     "retryScale": (_number(0, 10), 1.0),

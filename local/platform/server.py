@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import socket
@@ -40,6 +41,7 @@ class PlatformServer(uvicorn.Server):
 
     def __init__(self, platform: Simulator, port: int) -> None:
         self._platform = platform
+        self.listening = asyncio.Event()
         self._socket = socket.create_server((HOST, port))
         config = uvicorn.Config(
             build_app(platform),
@@ -63,6 +65,7 @@ class PlatformServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Print `{"port": N}` when the first request would be answered."""
         await super().startup(sockets)
+        self.listening.set()
         sys.stdout.write(json.dumps({"port": self.port}) + "\n")
         sys.stdout.flush()
 

@@ -6,6 +6,7 @@ Nothing here knows HTTP's server side; `routes.py` and `control.py` do.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 from collections import Counter
 from collections.abc import Mapping
@@ -70,6 +71,7 @@ class Simulator:
         self.wiring = options.wiring
         self.now = now
         self.calls: Counter[str] = Counter()
+        self._letters = itertools.count(1)
         self.hub = Hub()
         self.faults = Faults()
         self.behaviour = Behaviour(options.behaviour)
@@ -190,7 +192,8 @@ class Simulator:
             return
         folder = self.options.data / "deadletters" / str(letter["subscription"])
         folder.mkdir(parents=True, exist_ok=True)
-        name = f"{self.now():%Y%m%dT%H%M%S%f}.json"
+        # Two letters may share a moment, never a number.
+        name = f"{self.now():%Y%m%dT%H%M%S}-{next(self._letters):06d}.json"
         (folder / name).write_text(json.dumps([letter["event"]], indent=2), encoding="utf-8")
 
     def _snapshot(self) -> dict[str, Any]:
