@@ -157,12 +157,21 @@ def build(
     )
 
 
-@functools.cache
-def services() -> Services:
-    """The process's services, made on first use."""
-    from azure.core.pipeline.transport import AioHttpTransport  # noqa: PLC0415  # brings aiohttp
+_provided: list[Services] = []
 
-    return build(settings_of_this_app(), transport=AioHttpTransport())
+
+def services() -> Services:
+    """The process's services, made on first use unless they were provided."""
+    if not _provided:
+        from azure.core.pipeline.transport import AioHttpTransport  # noqa: PLC0415  # brings aiohttp
+
+        _provided.append(build(settings_of_this_app(), transport=AioHttpTransport()))
+    return _provided[0]
+
+
+def provide(made: Services) -> None:
+    """Make `made` the process's services: for whoever builds them with a clock or transport."""
+    _provided[:] = [made]
 
 
 @functools.cache
