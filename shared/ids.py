@@ -115,6 +115,6 @@ def partition(any_id: str, shards: int) -> str:
     return f"{shard:x}-{ulid.time_of(any_id[:ULID_LENGTH]):%Y%m%d%H%M}"
 
 
-def minute_of(any_id: str) -> datetime:
-    """The minute that an id's partition is of."""
-    return ulid.time_of(any_id[:ULID_LENGTH]).replace(second=0, microsecond=0)
+def time_of(any_id: str) -> datetime:
+    """The time that an id begins with."""
+    return ulid.time_of(any_id[:ULID_LENGTH])

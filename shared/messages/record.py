@@ -172,7 +172,7 @@ class Record:
         """
         seen = after[: ids.ULID_LENGTH]
         if seen:
-            start = max(start, ids.minute_of(seen))
+            start = max(start, ids.time_of(seen))
         month = start.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
         while month < end:
             following = (month + timedelta(days=32)).replace(day=1)

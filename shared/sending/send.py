@@ -179,7 +179,8 @@ class Sending:
         # 3. ACS.
         try:
             answers = await self._ask_platform(intent, to_send) if to_send else {}
-        except (Throttled, PlatformRefused) as error:
+        except (Throttled, PlatformRefused, StillSending) as error:
+            # None of these sent anything: only an earlier attempt can leave a doubt.
             await self._note_end(intent, error, doubt_since=earlier_doubt)
             raise
         except AnswerMissing as error:
@@ -232,8 +233,8 @@ class Sending:
         repeat_ids = request.repeat_ids()
         left = intent.attempt_at + self._rules.acs_timeout - self._clock()
         if left <= timedelta(0):
-            # Storage took so long that another attempt may begin any moment.
-            raise AnswerMissing("There was no time left to ask Azure Communication Services.")
+            # Storage took so long that another attempt may have begun.
+            raise StillSending("There was no time left to ask Azure Communication Services.")
         return await self._acs.send(
             sender=request.sender,
             message=request.message,
