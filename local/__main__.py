@@ -19,8 +19,8 @@ from local.child import ChildFailed
 from local.ports import Ports
 from local.stack import LOCAL, ROOT, Stack, StackBusy, StackOptions, write_secret
 
-_ENDPOINT_FILE: Final = LOCAL / "endpoint.json"
-_CORE_TOOLS_FILE: Final = ROOT / "local.settings.json"
+_ENDPOINT_FILE: Final = "endpoint.json"
+_CORE_TOOLS_FILE: Final = "local.settings.json"
 _EXAMPLE_RECIPIENT: Final = "+14255550123"
 
 
@@ -33,8 +33,8 @@ def _arguments(arguments: list[str]) -> argparse.Namespace:
             metavar="PORT",
             help=f"else {item.default}, or the next",
         )
-    parser.add_argument("--data", type=Path, default=LOCAL / "data", help="kept between runs")
-    parser.add_argument("--logs", type=Path, default=LOCAL / "logs", help="a log for each process")
+    parser.add_argument("--app", type=Path, default=ROOT, help="folder with function_app.py")
+    parser.add_argument("--home", type=Path, default=LOCAL, help="data, logs and endpoint.json")
     parser.add_argument(
         "--keep-host-logs", action="store_true", help="append to the logs of the last run"
     )
@@ -56,8 +56,9 @@ def _options(chosen: argparse.Namespace) -> StackOptions:
     wishes = {item.name: getattr(chosen, f"{item.name}_port") for item in fields(Ports)}
     return StackOptions(
         ports=Ports.wished(os.environ, wishes),
-        data=chosen.data.resolve(),
-        logs=chosen.logs.resolve(),
+        app=chosen.app.resolve(),
+        data=chosen.home.resolve() / "data",
+        logs=chosen.home.resolve() / "logs",
         keep_logs=chosen.keep_host_logs,
         host=chosen.host,
         repeatability_seconds=chosen.repeatability_seconds,
@@ -85,11 +86,9 @@ def core_tools_settings(stack: Stack, before: dict[str, Any]) -> dict[str, Any]:
     return {"IsEncrypted": False, **before, "Values": {**values, **ours}}
 
 
-def _write_core_tools_settings(stack: Stack) -> None:
-    before: dict[str, Any] = {}
-    if _CORE_TOOLS_FILE.is_file():
-        before = json.loads(_CORE_TOOLS_FILE.read_text(encoding="utf-8"))
-    write_secret(_CORE_TOOLS_FILE, json.dumps(core_tools_settings(stack, before), indent=2) + "\n")
+def _write_core_tools_settings(stack: Stack, path: Path) -> None:
+    before = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    write_secret(path, json.dumps(core_tools_settings(stack, before), indent=2) + "\n")
 
 
 def welcome(stack: Stack, options: StackOptions) -> str:
@@ -148,9 +147,10 @@ def main(arguments: list[str]) -> int:
         options = _options(chosen)
         with Stack(options) as stack, ExitStack() as files:
             signals.started = True
-            write_secret(_ENDPOINT_FILE, json.dumps(endpoint(stack), indent=2) + "\n")
-            files.callback(_ENDPOINT_FILE.unlink, missing_ok=True)
-            _write_core_tools_settings(stack)
+            file = chosen.home / _ENDPOINT_FILE
+            write_secret(file, json.dumps(endpoint(stack), indent=2) + "\n")
+            files.callback(file.unlink, missing_ok=True)
+            _write_core_tools_settings(stack, options.app / _CORE_TOOLS_FILE)
             print(welcome(stack, options), flush=True)
             stack.watch(signals.ending)
             print("Stopping.", flush=True)

@@ -1,4 +1,4 @@
-"""Feeds the local app the settings that Bicep feeds the deployed one, and no others.
+"""Lets the local app have the settings that Bicep gives the deployed one, and no others.
 
 A setting that the code reads and the template forgets would otherwise work on every machine but
 Azure. The names come from the template itself; the values are the local stack's.
@@ -27,22 +27,14 @@ PLATFORM: Final = frozenset(
     }
 )
 
-# Keys that stand locally where a managed identity stands in Azure, and what they make superfluous.
-STANDS_FOR: Final[Mapping[str, frozenset[str]]] = {
-    "PARLEY_STORAGE": frozenset(
-        {
-            "PARLEY_STORAGE__blobServiceUri",
-            "PARLEY_STORAGE__queueServiceUri",
-            "PARLEY_STORAGE__tableServiceUri",
-        }
-    ),
-    "PARLEY_ACS_ACCESS_KEY": frozenset({"AZURE_CLIENT_ID"}),
-    "PARLEY_TOPIC_KEY": frozenset({"AZURE_CLIENT_ID"}),
-}
+# Keys that stand on one machine where a managed identity stands in Azure. Bicep sets none of them.
+LOCAL_KEYS: Final = frozenset(
+    {"AzureWebJobsStorage", "PARLEY_ACS_ACCESS_KEY", "PARLEY_STORAGE", "PARLEY_TOPIC_KEY"}
+)
 
 
-class SettingMissing(Exception):
-    """A name that the template sets and the local stack has no value for."""
+class SettingForgotten(Exception):
+    """A setting that the local app would get and the deployed one would not."""
 
 
 def template_names(template: Path = TEMPLATE) -> frozenset[str]:
@@ -67,22 +59,23 @@ def _names(parser: BicepParser, template: Path) -> set[str]:
     return found
 
 
-def local_environment(
+def local_settings(
     values: Mapping[str, str], names: frozenset[str] | None = None
 ) -> dict[str, str]:
-    """Of the local stack's values those that a deployed app would have too, and the local keys.
+    """The local stack's settings, if a deployed app would have each of them too.
 
     Args:
-        values: everything that the local stack could give, by name.
+        values: what the local stack sets, by name. A name of the template that is not here takes
+            the code's own default.
         names: what the template sets; read from the template where it is not given.
 
     Raises:
-        SettingMissing: the template sets a name that `values` lacks, so that the local app would
-            run without something that the deployed one has.
+        SettingForgotten: the template does not set one of them.
     """
     given = template_names() if names is None else names
-    keys = {name for name in STANDS_FOR if name in values}
-    superfluous = PLATFORM.union(*(STANDS_FOR[name] for name in keys))
-    if missing := sorted(given - superfluous - values.keys()):
-        raise SettingMissing(f"the local stack has no value for {', '.join(missing)}")
-    return {name: values[name] for name in sorted((given & values.keys()) | keys)}
+    if forgotten := sorted(values.keys() - given - LOCAL_KEYS):
+        raise SettingForgotten(
+            f"{TEMPLATE.name} and its modules do not set {', '.join(forgotten)}, so that a deployed"
+            " app would do without"
+        )
+    return dict(values)

@@ -34,9 +34,10 @@ DEFAULT_LEASE: Final = timedelta(minutes=10)
 _CLIENT_OPTIONS: Final[dict[str, Any]] = {
     "connection_timeout": 10,
     "read_timeout": 20,
-    "retry_total": 2,
-    "initial_backoff": 1,
-    "increment_base": 2,
+    # One quick second try: the listener goes on anyway, and what is not settled comes back.
+    "retry_total": 1,
+    "initial_backoff": 0.5,
+    "random_jitter_range": 0,
 }
 
 

@@ -101,11 +101,14 @@ class RouteTable(Generic[_T]):
         Raises:
             ValueError: the template is malformed, empty, reserved for the host, or already taken.
         """
-        full = "/".join(part for part in (self._prefix, template.strip("/")) if part)
-        if not full:
-            raise ValueError("an empty route belongs to the host")
-        if full.split("/")[0].lower() in _RESERVED:
-            raise ValueError(f"/{full}: /admin and /runtime belong to the host")
+        bare = template.strip("/")
+        if not bare:
+            # The real host would serve it under the function's name, which nobody means.
+            raise ValueError("an empty route cannot be had")
+        # As the real host has it: by the first letters, and whatever the prefix.
+        if bare.lower().startswith(_RESERVED):
+            raise ValueError(f"/{bare}: what begins with admin or runtime belongs to the host")
+        full = f"{self._prefix}/{bare}" if self._prefix else bare
         for route in _expand(full, methods, target):
             self._insert(route)
 
@@ -170,7 +173,7 @@ def _expand(full: str, methods: frozenset[str] | None, target: _T) -> list[_Rout
     if last is not None and (last["optional"] or last["default"] is not None):
         defaults = {} if last["default"] is None else {last["name"]: last["default"]}
         if len(segments) == 1:
-            raise ValueError(f"/{full}: an empty route belongs to the host")
+            raise ValueError(f"/{full}: an empty route cannot be had")
         routes.append(_Route(tuple(segments[:-1]), defaults, methods, target))
     return routes
 

@@ -1,6 +1,8 @@
 """A small app with one function of every kind that the local host serves."""
 
 import json
+import time
+from pathlib import Path
 
 import azure.functions as func
 
@@ -48,6 +50,14 @@ async def cookies(req: func.HttpRequest) -> func.HttpResponse:
 async def broken(req: func.HttpRequest) -> func.HttpResponse:
     """Fail."""
     raise RuntimeError("the function's own words")
+
+
+@app.route("slow", methods=["POST"])
+def slow(req: func.HttpRequest) -> str:
+    """Say in the named pipe that it runs, and answer a moment later."""
+    Path(req.get_body().decode()).write_text("running")
+    time.sleep(0.3)
+    return "done"
 
 
 @app.event_grid_trigger(arg_name="event")
