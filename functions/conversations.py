@@ -9,9 +9,9 @@ import azure.functions as func
 from functions.http import own_face, page_answer
 from shared.addresses import BadAddress, normal
 from shared.clock import iso
-from shared.conversations import Entry
+from shared.conversations import Entry, read_cursor
 from shared.errors import InvalidRequest
-from shared.messages.reading import read_cursor, read_limit
+from shared.messages.reading import read_limit
 from shared.services import services
 
 blueprint = func.Blueprint()
@@ -31,7 +31,7 @@ async def get_conversation(req: func.HttpRequest) -> func.HttpResponse:
             after=read_cursor(req.params.get("after")),
             limit=limit + 1,
         )
-        more = entries[limit - 1].message_id if len(entries) > limit else None
+        more = entries[limit - 1].key if len(entries) > limit else None
         return page_answer(req, [_shown(entry) for entry in entries[:limit]], more)
 
     return await own_face(answer)

@@ -7,19 +7,21 @@ functions runtime, the library, Event Grid's way of delivering. Exits 0 if every
 
 from __future__ import annotations
 
+import json
+import os
 import sys
 import textwrap
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
+from urllib.request import Request, urlopen
 
 from azure.communication.sms import SmsClient, SmsSendResult
 from azure.core.credentials import AzureKeyCredential
 from azure.core.exceptions import AzureError
 
 from local.azurite import InstallFailed
-from local.caller import Caller
 from local.child import ChildFailed
 from local.ports import Ports
 from local.stack import LOCAL, Stack, StackOptions
@@ -32,8 +34,31 @@ _WIDTH: Final = 100
 _T = TypeVar("_T")
 
 
-class NotSeen(Exception):  # noqa: N818  # the one way in which a demonstration fails
+class NotSeen(Exception):  # the one way in which a demonstration fails
     """A step did not happen within its time."""
+
+
+class Caller:
+    """JSON over HTTP to one server of this machine."""
+
+    def __init__(self, base: str, headers: dict[str, str]) -> None:
+        self._base = base
+        self._headers = {"content-type": "application/json", **headers}
+
+    def get(self, path: str) -> Any:
+        """What is there."""
+        return self._call("GET", path, None)
+
+    def post(self, path: str, body: Any) -> Any:
+        """The answer to `body`."""
+        return self._call("POST", path, json.dumps(body).encode())
+
+    def _call(self, method: str, path: str, body: bytes | None) -> Any:
+        request = Request(  # noqa: S310  # a loopback address of our own
+            self._base + path, data=body, headers=self._headers, method=method
+        )
+        with urlopen(request, timeout=_PATIENCE_SECONDS) as answer:  # noqa: S310
+            return json.loads(answer.read())
 
 
 class Timeline:
@@ -60,7 +85,8 @@ class Demo:
     def __init__(self, stack: Stack) -> None:
         self._parley = Caller(stack.endpoint, {"x-functions-key": stack.function_key})
         self._platform = Caller(stack.platform, {})
-        self._client = SmsClient(stack.endpoint, AzureKeyCredential(stack.access_keys[0]))
+        # Any, because the library's decorator hides its signatures.
+        self._client: Any = SmsClient(stack.endpoint, AzureKeyCredential(stack.access_keys[0]))
         self._out = Timeline()
         self._events = self._relayed_events()
         self._seen: list[dict[str, Any]] = []
@@ -73,8 +99,9 @@ class Demo:
         """
         out = self._out
         out.chapter("A reminder goes out and arrives")
-        first = self._send("Your appointment is tomorrow at 10:00. Reply C to confirm.", "visit-17")
-        self._delivered(first, "visit-17")
+        self._send_and_arrive(
+            "Your appointment is tomorrow at 10:00. Reply C to confirm.", "visit-17"
+        )
 
         out.chapter("The person answers, and the application hears it")
         self._say("C")
@@ -83,7 +110,7 @@ class Demo:
 
         out.chapter("The person says STOP: the carrier answers, the ledger remembers")
         self._say("STOP")
-        self._network_message("STOP")
+        self._network_message("You replied with the word STOP")
         self._event("Parley.OptOutChanged", lambda data: data["isOptedOut"])
         entry = self._ledger(opted_out=True)
         out.line(
@@ -97,7 +124,7 @@ class Demo:
         calls = self._sends_at_acs()
         refused = self._send("We have moved your appointment to 11:00.", "visit-18")
         self._must(refused.error_message == "Sender blocked for given recipient.", "the refusal")
-        report = self._report(refused.message_id, "Failed")
+        report = self._report(str(refused.message_id), "Failed")
         out.line(
             "application", f"event: {report['deliveryStatus']}, {report['deliveryStatusDetails']}"
         )
@@ -106,11 +133,10 @@ class Demo:
 
         out.chapter("UNSTOP, and texts arrive again")
         self._say("UNSTOP")
-        self._network_message("UNSTOP")
+        self._network_message("You have replied UNSTOP")
         self._ledger(opted_out=False)
         out.line("ledger", f"{PERSON} is in again for {SENDER}")
-        again = self._send("Welcome back. Your appointment is at 11:00.", "visit-19")
-        self._delivered(again, "visit-19")
+        again = self._send_and_arrive("Welcome back. Your appointment is at 11:00.", "visit-19")
         message = self._parley.get(f"/messages/{again.message_id}")
         out.line(
             "parley",
@@ -122,10 +148,22 @@ class Demo:
 
     def _send(self, text: str, tag: str) -> SmsSendResult:
         self._out.line("application", f"SmsClient.send({text!r})")
-        result = self._client.send(SENDER, PERSON, text, enable_delivery_report=True, tag=tag)[0]
+        result: SmsSendResult = self._client.send(
+            SENDER, PERSON, text, enable_delivery_report=True, tag=tag
+        )[0]
         said = "accepted" if result.successful else f"refused: {result.error_message}"
         self._out.line("parley", f"{result.http_status_code} {said}, {result.message_id}")
         return result
+
+    def _send_and_arrive(self, text: str, tag: str) -> SmsSendResult:
+        sent = self._send(text, tag)
+        self._must(sent.successful, "the answer to the send")
+        self._until("the text on the handset", lambda: text in self._texts() or None)
+        self._out.line("handset", f"< {text}")
+        report = self._report(str(sent.message_id), "Delivered")
+        self._must(report["tag"] == tag, "the application's own tag")
+        self._out.line("application", f"event: {report['deliveryStatus']}, tag {report['tag']!r}")
+        return sent
 
     def _say(self, text: str) -> None:
         self._platform.post(
@@ -135,23 +173,16 @@ class Demo:
 
     # What is then seen ------------------------------------------------------------------------
 
-    def _delivered(self, sent: SmsSendResult, tag: str) -> None:
-        text = self._until("the text on the handset", self._text_of_a_new_message)
-        self._out.line("handset", f"< {text}")
-        report = self._report(sent.message_id, "Delivered")
-        self._must(report["tag"] == tag, "the application's own tag")
-        self._out.line("application", f"event: {report['deliveryStatus']}, tag {report['tag']!r}")
-
     def _report(self, message_id: str, status: str) -> dict[str, Any]:
         return self._event(
             "Parley.SMSDeliveryReportReceived",
             lambda data: data["messageId"] == message_id and data["deliveryStatus"] == status,
         )
 
-    def _network_message(self, word: str) -> None:
+    def _network_message(self, words: str) -> None:
         text = self._until(
             "the carrier's answer",
-            lambda: next((t for t in self._texts() if "NETWORK MSG" in t and word in t), None),
+            lambda: next((t for t in self._texts() if f"NETWORK MSG: {words}" in t), None),
         )
         self._out.line("carrier", f"< {text}")
 
@@ -164,7 +195,7 @@ class Demo:
 
     def _event(self, kind: str, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         def found() -> dict[str, Any] | None:
-            self._seen += self._events.__next__()
+            self._seen += next(self._events)
             return next(
                 (e["data"] for e in self._seen if e["type"] == kind and wanted(e["data"])), None
             )
@@ -182,10 +213,6 @@ class Demo:
         handset = self._platform.get(f"/simulator/handsets/{quote(PERSON)}")
         return [t["text"] for t in handset["texts"] if t["direction"] == "received"]
 
-    def _text_of_a_new_message(self) -> str | None:
-        texts = [text for text in self._texts() if "NETWORK MSG" not in text]
-        return texts[-1] if len(texts) > self._shown_texts() else None
-
     def _sends_at_acs(self) -> int:
         return int(self._platform.get("/simulator/calls").get("send", 0))
 
@@ -199,6 +226,28 @@ class Demo:
         raise NotSeen(f"{what} was not seen within {_PATIENCE_SECONDS:.0f} s")
 
     @staticmethod
-    def _must(seen: bool, what: str) -> None:
+    def _must(seen: object, what: str) -> None:
         if not seen:
             raise NotSeen(f"{what} was not as it should be")
+
+
+def main() -> int:
+    """Start a stack of its own beside whatever runs, play, stop it."""
+    print("\n  Parley, the main job, on this machine. Starting storage, platform and functions ...")
+    options = StackOptions(
+        ports=Ports.wished(os.environ, {}), logs=LOCAL / "logs" / "demo", delivery_seconds=0.3
+    )
+    try:
+        with Stack(options) as stack:
+            Demo(stack).play()
+    except (NotSeen, ChildFailed, InstallFailed, AzureError, OSError) as error:
+        print(f"\n  The demonstration failed: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    print("\n  All of it was seen. `make run` lets you play it by hand.\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,25 +1,29 @@
 """Conversations: what two addresses have said to each other, in the order of time.
 
-Partition `ours|theirs`, one row a message, its id as the key: ids begin with the time, so the
-order of keys is the order of speech. Every row follows from a recorded fact; writing one twice is
-once.
+Partition `ours|theirs`, one row a message. Its key is the time, then the message's id: an id alone
+would not do, since one that is derived from a caller's repeatability ids knows only whole seconds.
+Every row follows from a recorded fact; writing one twice is once.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from shared import ids
 from shared.clock import from_iso, iso
+from shared.errors import InvalidRequest
 from shared.keys import key_part
 from shared.packing import pack, unpack
 from shared.storage import Entity, Storage, every
 
 TABLE: Final = "conversations"
 _AT_ONCE: Final = 8
+_TIME: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
 _AFTER: Final = "PartitionKey eq @partition and RowKey gt @after"
 
 
@@ -49,6 +53,11 @@ class Entry:
     keyword: str | None = None
     tag: str | None = None
 
+    @property
+    def key(self) -> str:
+        """Its place in the conversation; a page begins after one."""
+        return f"{iso(self.at)}~{self.message_id}"
+
 
 class Conversations:
     """The table of conversations."""
@@ -71,7 +80,7 @@ class Conversations:
         await every(*(one(entry) for entry in entries))
 
     async def read(self, ours: str, theirs: str, *, after: str, limit: int) -> list[Entry]:
-        """Up to `limit` entries past the id `after`, oldest first."""
+        """Up to `limit` entries past the key `after`, oldest first."""
         entries: list[Entry] = []
         rows = self._storage.query(
             TABLE, _AFTER, page=limit, partition=_partition(ours, theirs), after=after
@@ -90,7 +99,8 @@ def _partition(ours: str, theirs: str) -> str:
 def _row(entry: Entry) -> Entity:
     return {
         "PartitionKey": _partition(entry.ours, entry.theirs),
-        "RowKey": entry.message_id,
+        "RowKey": entry.key,
+        "messageId": entry.message_id,
         "at": iso(entry.at),
         "inbound": entry.inbound,
         "entry": pack(
@@ -109,7 +119,7 @@ def _row(entry: Entry) -> Entity:
 def _read(row: Entity) -> Entry:
     packed = unpack(row["entry"])
     return Entry(
-        message_id=row["RowKey"],
+        message_id=row["messageId"],
         ours=packed["from"],
         theirs=packed["to"],
         inbound=row["inbound"],
@@ -119,3 +129,17 @@ def _read(row: Entity) -> Entry:
         keyword=packed["keyword"],
         tag=packed["tag"],
     )
+
+
+def read_cursor(text: str | None) -> str:
+    """The key after which a page begins, from a `nextLink`.
+
+    Raises:
+        InvalidRequest: if it is none of ours.
+    """
+    if text is None:
+        return ""
+    time, _, message_id = text.partition("~")
+    if not _TIME.fullmatch(time) or ids.split_message_id(message_id) is None:
+        raise InvalidRequest.of("after", "This is the key that a nextLink holds, unchanged.")
+    return text
