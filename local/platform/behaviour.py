@@ -56,7 +56,7 @@ SETTINGS: Final[dict[str, tuple[_Check, Any]]] = {
     # Whether a sender's messages a minute are a limit, answered with 429 and no Retry-After.
     "enforceRates": (_flag, False),
     "deliverySeconds": (_number(0, _DAY), 0.5),
-    # A factor on Event Grid's retry ladder and on its time to live.
+    # A factor on Event Grid's retry ladder.
     "retryScale": (_number(0, 10), 1.0),
     "maxAttempts": (_whole(1, 30), 30),
     # How long a webhook may take to answer.

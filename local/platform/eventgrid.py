@@ -15,7 +15,7 @@ import logging
 import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final, Literal, Protocol
 
 from local.platform.behaviour import Behaviour
@@ -24,7 +24,7 @@ from local.platform.faults import Fault, Faults
 
 LADDER: Final = (10, 30, 60, 300, 600, 1800, 3600, 10_800, 21_600)
 _LAST_RUNG: Final = 43_200
-TIME_TO_LIVE: Final = timedelta(minutes=1440)
+TIME_TO_LIVE_SECONDS: Final = 1440 * 60
 _SUCCESS: Final = range(200, 205)
 _AT_ONCE: Final = 32
 _HANDSHAKE_PAUSES: Final = (0.1, 0.2, 0.4, 0.8, 1.6)
@@ -263,17 +263,16 @@ class EventGrid:
 
     async def _retry(self, delivery: Delivery) -> None:
         while True:
-            tried = len(delivery.attempts)
-            rung = LADDER[tried - 1] if tried <= len(LADDER) else _LAST_RUNG
-            await self._sleep(rung * self._behaviour["retryScale"])
+            await self._sleep(_rung(len(delivery.attempts)) * self._behaviour["retryScale"])
             if await self._attempt(delivery):
                 return
 
     async def _attempt(self, delivery: Delivery) -> bool:
         """One attempt; True when there is nothing left to try."""
         subscription = await self._ready(delivery.subscription)
-        age = self._now() - delivery.published
-        if delivery.attempts and age > TIME_TO_LIVE * self._behaviour["retryScale"]:
+        # Age is what the unscaled ladder would have taken, so that no scale changes the outcome.
+        age = sum(_rung(tried) for tried in range(1, len(delivery.attempts) + 1))
+        if age > TIME_TO_LIVE_SECONDS:
             return self._give_up(delivery, "TimeToLiveExceeded")
         self._move(delivery, "delivering")
         status, outcome = await self._post(subscription, delivery)
@@ -369,7 +368,7 @@ class EventGrid:
         tried = 0
         # The webhook may start later than the platform does.
         while not await shake(subscription):
-            await asyncio.sleep(_HANDSHAKE_PAUSES[min(tried, len(_HANDSHAKE_PAUSES) - 1)])
+            await self._sleep(_HANDSHAKE_PAUSES[min(tried, len(_HANDSHAKE_PAUSES) - 1)])
             tried += 1
         subscription.ready.set()
         logger.info("event-grid-subscribed", extra={"subscription": subscription.name})
@@ -421,6 +420,11 @@ class EventGrid:
             )
         except (TimeoutError, ConnectionError):
             return None
+
+
+def _rung(tried: int) -> int:
+    """Seconds until the next attempt after `tried` of them."""
+    return LADDER[tried - 1] if tried <= len(LADDER) else _LAST_RUNG
 
 
 def _is_cloud_event(events: Sequence[Any]) -> bool:

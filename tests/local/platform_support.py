@@ -164,7 +164,13 @@ class ScriptedCaller:
     asked: list[tuple[str, str, dict[str, str], bytes]] = field(default_factory=list)
 
     async def __call__(
-        self, method: str, url: str, *, headers: Mapping[str, str], body: bytes, seconds: float  # noqa: ARG002  # the interface asks for it
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        body: bytes,
+        seconds: float,  # noqa: ARG002  # the interface asks for it
     ) -> Reply:
         if headers.get("aeg-event-type") == "SubscriptionValidation":
             code = json.loads(body)[0]["data"]["validationCode"]
@@ -199,9 +205,9 @@ class FunctionsHost:
         app.router.add_post("/messages", self._messages)
         app.router.add_route("OPTIONS", "/hook", self._allow)
         app.router.add_post("/hook", self._take)
-        runner = web.AppRunner(app)
+        runner = web.AppRunner(app, shutdown_timeout=0.1)
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0, shutdown_timeout=0.1)
+        site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
         host, port = runner.addresses[0][:2]
         self.url = f"http://{host}:{port}"
