@@ -240,6 +240,12 @@ class EventGrid:
         self.dead_letters.clear()
         self.paused = False
 
+    def unsubscribe_all(self) -> None:
+        """Forget every subscription; what is on its way to one stops."""
+        for task in self._tasks:
+            task.cancel()
+        self._subscriptions.clear()
+
     async def close(self) -> None:
         """Stop every delivery."""
         tasks = list(self._tasks)

@@ -127,7 +127,7 @@ class Simulator:
             self.system.subscribe(Subscription(function, url if self.wiring.functions_url else ""))
 
     def reset(self) -> None:
-        """Back to the first moment; subscriptions stay."""
+        """Back to the first moment; the functions stay subscribed, webhooks do not."""
         self._timeline.clear()
         self.faults.clear()
         self.behaviour.restore()
@@ -135,7 +135,6 @@ class Simulator:
         self.carriers.clear()
         self.acs.clear()
         self.system.clear()
-        self._fan_out.clear()
         self.topic.clear()
         self.calls.clear()
         self._state.touch()

@@ -77,8 +77,10 @@ class Topic:
         return self._grid.dead_letters
 
     def clear(self) -> None:
-        """Forget what was received."""
+        """Forget what was received, and the webhooks."""
         self.received.clear()
+        self._grid.unsubscribe_all()
+        self._grid.clear()
 
     def _keep(self, event: dict[str, Any]) -> None:
         entry = {

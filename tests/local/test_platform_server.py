@@ -17,6 +17,7 @@ from azure.core.exceptions import ClientAuthenticationError, HttpResponseError, 
 from azure.core.messaging import CloudEvent
 from azure.eventgrid.aio import EventGridPublisherClient
 
+from local.platform.options import parse
 from tests.local.platform_support import (
     ALPHANUMERIC,
     KEY_TEXT,
@@ -54,11 +55,22 @@ async def served(
 
 @pytest.fixture
 async def platform(served: Client, host: FunctionsHost) -> Client:
+    await quiet(served)
     await served.control("POST", "/reset")
     host.statuses.clear()
     while not host.delivered.empty():
         host.delivered.get_nowait()
     return served
+
+
+async def quiet(served: Client) -> None:
+    """Nothing of the test before is on its way any more."""
+    while True:
+        messages = (await served.control("GET", "/account"))["messages"]
+        events = (await served.control("GET", "/events"))["value"]
+        states = {entry["state"] for entry in [*messages, *events]}
+        if not states & {"accepted", "waiting", "delivering", "retrying"}:
+            return
 
 
 def sms_client(url: str, **policy: Any) -> SmsClient:
@@ -500,22 +512,32 @@ async def test_process_keeps_its_state(tmp_path: Path) -> None:
         (["--config", "/nowhere.json"], "--config: "),
     ],
 )
-async def test_bad_command_lines(arguments: list[str], word: str) -> None:
+def test_bad_command_lines(
+    arguments: list[str], word: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     """A bad option ends the process with a sentence that names it."""
-    process = await start_process(*arguments, errors=asyncio.subprocess.PIPE)
-    _, errors = await process.communicate()
-    assert process.returncode == 2
-    assert word in errors.decode()
+    with pytest.raises(SystemExit) as ended:
+        parse(arguments)
+    assert ended.value.code == 2
+    assert word in capsys.readouterr().err
 
 
-async def start_process(*arguments: str, errors: int | None = None) -> asyncio.subprocess.Process:
+def test_command_line_prevails_over_the_file(tmp_path: Path) -> None:
+    """An option given on the command line beats the same one in the file."""
+    config = tmp_path / "config.json"
+    named = {"port": 7072, "acs-key": KEY_TEXT, "topic_key": "k", "--schema": "cloudEvents"}
+    config.write_text(json.dumps({**named, "senders": json.loads(SENDERS_TEXT)}))
+    port, options = parse(["--config", str(config), "--port", "0"])
+    assert (port, options.topic_key, options.behaviour) == (0, "k", {"schema": "cloudEvents"})
+
+
+async def start_process(*arguments: str) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "local.platform",
         *arguments,
         stdout=asyncio.subprocess.PIPE,
-        stderr=errors,
         cwd=ROOT,
     )
 
