@@ -1,0 +1,60 @@
+"""The one running stack that the tests share: Parley, Azurite and the simulated platform."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+
+import aiohttp
+import pytest
+
+from local.ports import Ports
+from local.stack import Stack, StackOptions
+from tests.support.client import Parley, Platform
+from tests.support.people import People
+
+DELIVERY_SECONDS = 0.05
+# Event Grid's first pause of ten seconds becomes 20 ms.
+RETRY_SCALE = 0.002
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Started once; everything in memory, on free ports."""
+    options = StackOptions(
+        ports=Ports.any_free(),
+        logs=tmp_path_factory.mktemp("logs"),
+        delivery_seconds=DELIVERY_SECONDS,
+        retry_scale=RETRY_SCALE,
+    )
+    with Stack(options) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+async def web() -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession() as session:
+        yield session
+
+
+@pytest.fixture(scope="session")
+def parley(stack: Stack, web: aiohttp.ClientSession) -> Parley:
+    return Parley(stack, web)
+
+
+@pytest.fixture
+async def platform(stack: Stack, web: aiohttp.ClientSession) -> AsyncIterator[Platform]:
+    """The simulated platform; orders of faults that a test leaves behind are cancelled."""
+    simulated = Platform(stack, web)
+    yield simulated
+    await simulated.control("DELETE", "/faults")
+
+
+@pytest.fixture(scope="session")
+def people() -> People:
+    return People()
+
+
+@pytest.fixture
+def person(people: People) -> str:
+    """A number that nobody else uses."""
+    return people.one()
