@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -52,8 +51,6 @@ class StateFile:
             return
         text = json.dumps({"format": _FORMAT, **self._snapshot()}, ensure_ascii=False)
         beside = self._path.with_suffix(".new")
-        with beside.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
+        # No fsync: it would stop the event loop, and outliving a power cut is not asked of a toy.
+        beside.write_text(text, encoding="utf-8")
         beside.replace(self._path)

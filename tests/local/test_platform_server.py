@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -17,7 +18,10 @@ from azure.core.exceptions import ClientAuthenticationError, HttpResponseError, 
 from azure.core.messaging import CloudEvent
 from azure.eventgrid.aio import EventGridPublisherClient
 
+from local.platform.clock import utc_now
 from local.platform.options import parse
+from local.platform.server import PlatformServer
+from local.platform.simulator import Simulator
 from tests.local.platform_support import (
     ALPHANUMERIC,
     KEY_TEXT,
@@ -27,6 +31,7 @@ from tests.local.platform_support import (
     TOLL_FREE,
     TOPIC_KEY,
     Client,
+    CountedIds,
     FunctionsHost,
     options_for,
     running,
@@ -478,6 +483,13 @@ async def test_application_panel_without_parley(platform: Client, host: Function
 
 
 # ---- the process ----
+
+
+async def test_answers_are_not_held_back() -> None:
+    """The listening socket names TCP, or asyncio leaves Nagle on and each answer takes 40 ms."""
+    server = PlatformServer(Simulator(options_for(), now=utc_now, new_id=CountedIds()), 0)
+    with server._socket as listener:
+        assert listener.proto == socket.IPPROTO_TCP
 
 
 async def test_process_keeps_its_state(tmp_path: Path) -> None:
