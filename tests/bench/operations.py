@@ -1,0 +1,80 @@
+"""How many storage operations each kind of request costs. Exact: the same in every run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from azure.storage.queue import QueueClient
+
+from local.stack import ROOT
+from tests.bench.counting import Operation, Tally, counted
+from tests.bench.stage import WITHOUT_RECORD, Host, Stage, drained
+from tests.bench.traffic import Request, Sent, Traffic, sent_in
+
+HUNDRED = 100
+SEND_ONE = "send.one.ops"
+SEND_HUNDRED = "send.hundred.ops"
+SEND_HUNDRED_AFTER = "send.hundred.after.ops"
+CHECK_HUNDRED = "check.hundred.ops"
+REPORT = "report.ops"
+INBOUND = "inbound.ops"
+
+
+def counted_operations(stage: Stage) -> dict[str, list[Operation]]:
+    """What each kind of request asks of storage, by the names of `bench.json`."""
+    tally = Tally()
+    with counted(stage.storage, tally) as storage, stage.record_queue() as queue:
+        settings = {"PARLEY_STORAGE": storage}
+        path = stage.host("counted", ROOT, {**settings, **WITHOUT_RECORD})
+        after = stage.host("counted-after", ROOT, settings)
+        after.pause()
+        try:
+            return _counted(stage.traffic(), path, after, queue, tally)
+        finally:
+            after.stop()
+            path.stop()
+
+
+def _counted(
+    traffic: Traffic, path: Host, after: Host, queue: QueueClient, tally: Tally
+) -> dict[str, list[Operation]]:
+    # The first of each kind also makes tables and reads the ledger from its beginning.
+    _run(traffic, path, tally)
+    with _working(after):
+        drained(queue)
+    tally.taken()
+    found = _run(traffic, path, tally)
+    with _working(after):
+        drained(queue)
+    found[SEND_HUNDRED_AFTER] = [
+        operation for operation in tally.taken() if not operation.is_of_the_queue_listener
+    ]
+    return found
+
+
+def _run(traffic: Traffic, path: Host, tally: Tally) -> dict[str, list[Operation]]:
+    found: dict[str, list[Operation]] = {}
+    sent: list[Sent] = []
+
+    def count(name: str, request: Request) -> bytes:
+        tally.taken()
+        answer = path.client.call(request)
+        found[name] = tally.taken()
+        return answer
+
+    count(SEND_ONE, traffic.send(1, host=path.address))
+    sent += sent_in(count(SEND_HUNDRED, traffic.send(HUNDRED, host=path.address)))
+    count(CHECK_HUNDRED, traffic.check(HUNDRED, host=path.address))
+    count(REPORT, traffic.report(sent[0]))
+    count(INBOUND, traffic.inbound())
+    return found
+
+
+@contextmanager
+def _working(host: Host) -> Iterator[None]:
+    host.resume()
+    try:
+        yield
+    finally:
+        host.pause()

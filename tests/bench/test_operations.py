@@ -1,0 +1,45 @@
+"""What each kind of request costs in storage operations: the promise that keeps Parley cheap."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.bench.counting import Operation
+from tests.bench.operations import (
+    CHECK_HUNDRED,
+    INBOUND,
+    REPORT,
+    SEND_HUNDRED,
+    SEND_HUNDRED_AFTER,
+    SEND_ONE,
+    counted_operations,
+)
+from tests.bench.stage import Stage
+
+
+@pytest.fixture(scope="module")
+def counted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Operation]]:
+    with Stage(tmp_path_factory.mktemp("logs")) as stage:
+        return counted_operations(stage)
+
+
+@pytest.mark.parametrize(
+    ("name", "operations"),
+    [
+        # The ledger's news and the intent; the outcome and the conversation's entry.
+        (SEND_ONE, 4),
+        # The same, with one queue message in the entries' place.
+        (SEND_HUNDRED, 4),
+        # Off the path: one query for the send, one entry for each recipient.
+        (SEND_HUNDRED_AFTER, 101),
+        # The ledger's news.
+        (CHECK_HUNDRED, 1),
+        # The report and, for the relay, the intent of its send.
+        (REPORT, 2),
+        # The message and the conversation's entry.
+        (INBOUND, 2),
+    ],
+)
+def test_operations(counted: dict[str, list[Operation]], name: str, operations: int) -> None:
+    """A request costs so many storage operations, and not one more."""
+    assert len(counted[name]) == operations, counted[name]
