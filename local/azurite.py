@@ -146,7 +146,7 @@ def _alone(lock: Path) -> Iterator[None]:
 
 def _npm_install(node: _Node, directory: Path) -> None:
     options = ["--ignore-scripts", "--no-audit", "--no-fund", "--omit=dev", "--loglevel=error"]
-    patience = ["--fetch-retries=5", "--fetch-timeout=120000"]
+    patience = ["--fetch-retries=3", "--fetch-retry-maxtimeout=20000", "--fetch-timeout=120000"]
     _run([*node.npm, "ci", *options, *patience], directory, "npm could not install Azurite")
     if not (directory / _ENTRY).is_file():
         raise InstallFailed(f"npm has installed an Azurite without {_ENTRY}.")

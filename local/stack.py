@@ -39,7 +39,7 @@ ROOT: Final = Path(__file__).parents[1]
 LOCAL: Final = ROOT / ".local"
 
 # What Bicep makes in the record's storage account; what Parley makes itself is not listed.
-QUEUES: Final = ("dispatch", "record", "record-poison")
+QUEUES: Final = ("dispatch", "dispatch-poison", "record", "record-poison")
 CONTAINERS: Final = ("quarantine",)
 TABLES: Final = ("optouts", "conversations", "campaigns")
 
