@@ -1,7 +1,35 @@
 """The simulator's own interface: look at everything, and make trouble.
 
+    GET    /simulator/account                       {"handsets": [...], "messages": [...]}
+    GET    /simulator/handsets/{number}             {"number", "texts": [Text]}
+    PUT    /simulator/handsets/{number}             list a handset before its first text
+    POST   /simulator/handsets/{number}/messages    {"to"?, "message"} -> 202 {"messageId"}
+    GET    /simulator/senders, /simulator/magic     {"value": [...]}
+    GET    /simulator/settings                      all of `behaviour.SETTINGS`
+    PATCH  /simulator/settings                      some of them
+    GET    /simulator/faults                        {"value": [...]}
+    POST   /simulator/faults                        {"on", "behaviour", "times"?, "retryAfter"?,
+                                                    "status"?}; see `faults.BEHAVIOURS`
+    DELETE /simulator/faults                        cancel; hanging calls are let go
+    GET    /simulator/events?after=N                what went to Parley, with each attempt
+    POST   /simulator/events?repeat=N               an event, a list, or {"events", "repeat"?,
+                                                    "batch"?, "subscription"?}, or {"rawBody",
+                                                    "subscription"} -> 202 {"sequences"}
+    POST   /simulator/pause, /simulator/resume      hold new events; let them go
+    GET    /simulator/pending                       what is held
+    POST   /simulator/release                       {"order": [sequence]}, in that order
+    GET    /simulator/topic?after=N                 Parley's own events, in order
+    GET    /simulator/webhooks                      subscribers of the topic, and deliveries
+    POST   /simulator/webhooks                      {"url"}
+    GET    /simulator/deadLetters                   {"value": [{"subscription", "event"}]}
+    GET    /simulator/calls                         {operation: count}
+    PUT    /simulator/wiring                        {"functionsUrl"?, "eventgridKey"?,
+                                                    "parleyUrl"?, "parleyFunctionKey"?}
+    POST   /simulator/reset                         all is forgotten, settings are the first ones
+    GET    /simulator/stream                        server-sent events for the page
+
 It has no keys, because it listens on loopback only; `guard.py` keeps web pages of other origins
-out. Errors are `{"error": {"code", "message"}}`.
+out. Errors are 400 with `{"error": {"code", "message"}}`.
 """
 
 from __future__ import annotations
@@ -33,11 +61,7 @@ _Handler = Callable[["Request"], Awaitable[Response]]
 
 
 class BadOrder(Exception):
-    """An order that makes no sense; the text says why and `status` how it is answered."""
-
-    def __init__(self, message: str, status: int = 400) -> None:
-        self.status = status
-        super().__init__(message)
+    """An order that makes no sense; the text says why."""
 
 
 def control_routes(platform: Simulator) -> list[Route]:
@@ -296,7 +320,7 @@ def _answering_errors(handler: _Handler) -> _Handler:
             return await handler(request)
         except BadOrder as error:
             body = {"error": {"code": "BadOrder", "message": str(error)}}
-            return JSONResponse(body, error.status)
+            return JSONResponse(body, 400)
 
     return answer
 

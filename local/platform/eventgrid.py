@@ -348,6 +348,9 @@ class EventGrid:
 
     def _give_up(self, delivery: Delivery, reason: str) -> bool:
         last = delivery.attempts[-1]
+        logger.warning(
+            "event-dead-lettered %s %s %s", delivery.subscription, reason, last["outcome"]
+        )
         for event in delivery.events:
             letter = {
                 **(event if isinstance(event, dict) else {"event": event}),

@@ -4,6 +4,13 @@
 const MAX_EVENTS = 200;
 const FIRST_HANDSETS = ["+14255550101", "+14255550102"];
 const QUICK_REPLIES = ["YES", "STOP", "START", "HELP"];
+const KINDS = {
+  tollFree: "toll-free",
+  shortCode: "short code",
+  tenDlc: "10DLC",
+  longCode: "mobile",
+  alphanumeric: "alphanumeric",
+};
 const $ = (id) => document.getElementById(id);
 
 const state = {
@@ -77,7 +84,7 @@ function furnishReply(made) {
   const problem = form.querySelector(".problem");
   box.setAttribute("aria-label", `Reply from ${pretty(made.number)}`);
   box.placeholder = "Write a reply";
-  fillSenders(select, (sender) => sender.canBeAnswered);
+  fillSenders(select, (sender) => sender.canBeAnswered, "brand");
   const say = async (text) => {
     problem.textContent = "";
     try {
@@ -107,11 +114,11 @@ function furnishReply(made) {
   }
 }
 
-function fillSenders(select, admits) {
+function fillSenders(select, admits, beside) {
   select.replaceChildren(
     ...state.senders.filter(admits).map((sender) => {
-      const name = sender.brand ? `${pretty(sender.sender)} (${sender.brand})` : pretty(sender.sender);
-      const option = make("option", "", name);
+      const words = beside === "kind" ? KINDS[sender.kind] : sender.brand;
+      const option = make("option", "", [pretty(sender.sender), words].filter(Boolean).join(", "));
       option.value = sender.sender;
       return option;
     }),
@@ -299,6 +306,10 @@ function kindOf(event) {
 
 function gistOf(event) {
   const data = event.data ?? {};
+  if (typeof data.isOptedOut === "boolean") {
+    const turn = data.isOptedOut ? "opted out of" : "opted in to";
+    return `${pretty(String(data.recipient ?? ""))} ${turn} ${data.program ?? pretty(String(data.sender ?? ""))} (${data.channel ?? "unknown"})`;
+  }
   const way = data.from && data.to ? `${pretty(data.from)} → ${pretty(data.to)}` : pretty(String(data.address ?? event.subject ?? ""));
   const what = data.message ?? [data.deliveryStatus, data.deliveryStatusDetails].filter(Boolean).join(", ");
   return [way, what].filter(Boolean).join(": ");
@@ -399,7 +410,7 @@ async function start() {
     setTimeout(start, 1000);
     return;
   }
-  fillSenders($("send-from"), () => true);
+  fillSenders($("send-from"), () => true, "kind");
   $("add").addEventListener("submit", (event) => {
     event.preventDefault();
     addHandset($("add-number").value);
