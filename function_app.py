@@ -12,10 +12,11 @@ from functions import (
     send,
     upkeep,
 )
+from shared import telemetry
 from shared.services import settings_of_this_app
 
 # Settings that are missing or malformed stop the start here, with a message that names them.
-settings_of_this_app()
+telemetry.start(settings_of_this_app())
 
 app = func.FunctionApp()
 for module in (send, optouts, inbound, delivery_report, messages, conversations, record, upkeep):

@@ -10,12 +10,14 @@ import json
 import os
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any, Final
 from urllib.parse import quote, urlencode, urlsplit
 
 import azure.functions as func
+from opentelemetry.trace import Span, SpanKind
 
-from shared import access, log
+from shared import access, log, telemetry
 from shared.errors import (
     ForeignSender,
     InvalidRequest,
@@ -49,6 +51,11 @@ def json_answer(
         headers=dict(headers or {}),
         mimetype="application/json",
     )
+
+
+def traced(request: func.HttpRequest, name: str) -> AbstractContextManager[Span]:
+    """A span of the caller's trace, if it brings one."""
+    return telemetry.span(name, parent=request.headers.get("traceparent"), kind=SpanKind.SERVER)
 
 
 # The ACS face -----------------------------------------------------------------------------------

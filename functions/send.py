@@ -6,7 +6,7 @@ from typing import Any
 
 import azure.functions as func
 
-from functions.http import acs_face, json_answer, own_face
+from functions.http import acs_face, json_answer, own_face, traced
 from shared.sending.keys import read_key
 from shared.sending.request import SendRequest, read_send
 from shared.sending.send import Answer, Item
@@ -49,8 +49,9 @@ async def send_message(req: func.HttpRequest) -> func.HttpResponse:
 
 
 async def _send(req: func.HttpRequest) -> Answer:
-    key = read_key(req.headers.get("Idempotency-Key"))
-    return await services().sending.send(read(req), key=key)
+    with traced(req, "send"):
+        key = read_key(req.headers.get("Idempotency-Key"))
+        return await services().sending.send(read(req), key=key)
 
 
 def read(req: func.HttpRequest) -> SendRequest:

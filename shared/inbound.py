@@ -13,7 +13,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from shared import ids, keywords, log
+from opentelemetry.trace import SpanKind
+
+from shared import ids, keywords, log, telemetry
 from shared.addresses import masked
 from shared.clock import Clock
 from shared.conversations import Conversations, Entry
@@ -65,6 +67,10 @@ class Inbound:
 
     async def take(self, envelope: Envelope) -> None:
         """Take one `SMSReceived` event in. Raises only where a repeat can help."""
+        with telemetry.span(HANDLER, kind=SpanKind.CONSUMER):
+            await self._take(envelope)
+
+    async def _take(self, envelope: Envelope) -> None:
         try:
             received = read_received(envelope, self._clock())
         except Unintelligible as error:
@@ -72,6 +78,7 @@ class Inbound:
             return
         message_id = ids.inbound_id(received.platform_id, received.received)
         keyword = keywords.read(received.text)
+        telemetry.note(messageId=message_id)
         # 1. The record.
         first, _ = await every(
             self._record.inbound(message_id, received),
@@ -81,6 +88,9 @@ class Inbound:
         changed = await self._change_ledger(message_id, received, keyword)
         # 4. The relay.
         await self._relay.publish([sms_received(message_id, received, keyword), *changed])
+        telemetry.INBOUND.add(
+            1, {"sender": received.ours, "intent": str(keyword.intent) if keyword else "none"}
+        )
         log.event(
             "inbound.taken",
             messageId=message_id,

@@ -11,7 +11,7 @@ import json
 from datetime import datetime
 from typing import Any, Final
 
-from shared import log
+from shared import log, telemetry
 from shared.clock import Clock, iso
 from shared.events import Envelope
 from shared.storage import Storage
@@ -49,6 +49,7 @@ class Quarantine:
         }
         body = json.dumps(kept, indent=2, default=str).encode()
         await self._storage.put_blob(CONTAINER, name, body, "application/json")
+        telemetry.QUARANTINED.add(1, {"handler": handler})
         log.trouble("event.quarantined", handler=handler, blob=name, reason=reason)
         return name
 

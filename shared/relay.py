@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from azure.core.exceptions import AzureError
 
-from shared import ids, log
+from shared import ids, log, telemetry
 from shared.clock import from_iso, iso
 from shared.codes import Code
 from shared.errors import Unavailable
@@ -79,6 +79,7 @@ class Relay:
 
         if self._client is None:
             self._client = self._make_client()
+        trace = telemetry.traceparent()
         cloud_events = [
             CloudEvent(
                 id=event.id,
@@ -87,6 +88,8 @@ class Relay:
                 subject=event.subject,
                 time=from_iso(event.time),
                 data=event.data,
+                # CloudEvents' distributed tracing extension.
+                extensions={"traceparent": trace} if trace else None,
             )
             for event in events
         ]

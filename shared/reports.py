@@ -12,7 +12,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from shared import ids, log
+from opentelemetry.trace import SpanKind
+
+from shared import ids, log, telemetry
 from shared.addresses import masked
 from shared.clock import Clock
 from shared.codes import Code, code_in
@@ -65,6 +67,10 @@ class DeliveryReports:
 
     async def take(self, envelope: Envelope) -> None:
         """Take one `SMSDeliveryReportReceived` event in. Raises only where a repeat can help."""
+        with telemetry.span(HANDLER, kind=SpanKind.CONSUMER):
+            await self._take(envelope)
+
+    async def _take(self, envelope: Envelope) -> None:
         try:
             report = read_report(envelope, self._clock())
         except Unintelligible as error:
@@ -79,6 +85,14 @@ class DeliveryReports:
         if intent is not None and intent.request.wants_report:
             events = [_event(report, code, intent, message_id), *events]
         await self._relay.publish(events)
+        telemetry.REPORTS.add(
+            1,
+            {
+                "sender": report.ours,
+                "outcome": str(outcome_of(report.status, code)),
+                "code": code.code if code else 0,
+            },
+        )
         log.event(
             "report.taken",
             messageId=message_id,
@@ -102,6 +116,8 @@ class DeliveryReports:
         if intent is None or report.theirs not in intent.request.addresses():
             await self._stray(report, "no such message")
             return None, message_id
+        telemetry.link_to(intent.trace)
+        telemetry.note(sendId=send_id, messageId=message_id)
         return intent, message_id
 
     async def _stray(self, report: PlatformReport, why: str) -> None:

@@ -199,6 +199,12 @@ class Settings:
         _text,
         default=None,
     )
+    telemetry: str | None = _setting(
+        "APPLICATIONINSIGHTS_CONNECTION_STRING",
+        "Where traces, metrics and logs are exported to; without it they are not.",
+        _text,
+        default=None,
+    )
     message_shards: int = _setting(
         "PARLEY_MESSAGE_SHARDS",
         "Partitions that a minute of messages is spread over; never changed during a deployment's"

@@ -18,6 +18,7 @@ from typing import Any, Final
 from azure.core import MatchConditions
 from azure.data.tables import UpdateMode
 
+from shared import telemetry
 from shared.clock import Clock, iso
 from shared.errors import LedgerUnavailable
 from shared.ledger import rows
@@ -103,8 +104,21 @@ class Writer:
             except (Changed, StorageDown):
                 doubt = True
             else:
+                self._count(left, fresh)
                 return made | fresh
         raise LedgerUnavailable("The opt-out ledger could not be written; nothing is certain yet.")
+
+    def _count(self, changes: Sequence[Change], made: dict[str, Made]) -> None:
+        now = self._clock()
+        for change in changes:
+            kind = {
+                "direction": str(change.direction),
+                "channel": str(change.channel),
+                "effect": str(made[change.change_id].effect),
+            }
+            telemetry.OPT_OUTS.add(1, kind)
+            lag = max(0.0, (now - change.said_at).total_seconds())
+            telemetry.LEDGER_LAG.record(lag, {"channel": str(change.channel)})
 
     async def _head(self) -> Head:
         entity = await self._storage.get(rows.TABLE, rows.PARTITION, rows.HEAD)

@@ -49,6 +49,7 @@ class Intent:
         error: why it ended so.
         attempt: a nonce of the latest attempt: whose row it is, after an answer of storage was
             lost.
+        trace: the W3C `traceparent` of the first attempt, for the report to link to.
         etag: of the row, once it has been read or written.
     """
 
@@ -63,6 +64,7 @@ class Intent:
     ended_at: datetime | None = None
     error: str | None = None
     attempt: str = ""
+    trace: str | None = None
     etag: str | None = None
 
 
@@ -106,7 +108,13 @@ class StoredReport:
 
 
 def new_intent(
-    send_id: str, request: SendRequest, measure: Measure, *, keyed: bool, now: datetime
+    send_id: str,
+    request: SendRequest,
+    measure: Measure,
+    *,
+    keyed: bool,
+    trace: str | None,
+    now: datetime,
 ) -> Intent:
     """The intent of a first attempt. Until its end is known, it is in doubt."""
     return Intent(
@@ -119,6 +127,7 @@ def new_intent(
         attempt_at=now,
         doubt_since=now,
         attempt=os.urandom(8).hex(),
+        trace=trace,
     )
 
 
@@ -172,6 +181,7 @@ def intent_row(intent: Intent, shards: int) -> Entity:
         "keyed": intent.keyed,
         "request": pack(packed),
         "firstAttemptAt": iso(intent.first_attempt_at),
+        "trace": intent.trace or "",
         **_attempt_members(intent),
     }
 
@@ -221,6 +231,7 @@ def read_intent(row: Entity) -> Intent:
         ended_at=from_iso(row["endedAt"]) if row["endedAt"] else None,
         error=row["error"] or None,
         attempt=row["attempt"],
+        trace=row["trace"] or None,
         etag=etag_of(row),
     )
 

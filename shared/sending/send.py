@@ -20,7 +20,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
-from shared import ids, log, segments
+from opentelemetry.trace import SpanKind
+
+from shared import ids, log, segments, telemetry
 from shared.acs import AcsClient, AcsItem, AcsRecipient
 from shared.clock import Clock, iso
 from shared.codes import CODES, OPTED_OUT
@@ -158,7 +160,15 @@ class Sending:
             claim = await self._keys.claim(key, request.digest, send_id, now)
             send_id = claim.send_id
         measure = segments.measure(request.message)
-        intent = facts.new_intent(send_id, request, measure, keyed=key is not None, now=now)
+        telemetry.note(sendId=send_id, sender=request.sender, recipients=len(request.asked))
+        intent = facts.new_intent(
+            send_id,
+            request,
+            measure,
+            keyed=key is not None,
+            trace=telemetry.traceparent(),
+            now=now,
+        )
         # 1. Whoever opted out before this request arrived is in the news.
         news, begun = await _both(self._ledger.news(), self._record.begin(intent))
         if isinstance(begun, BaseException):
@@ -235,21 +245,22 @@ class Sending:
         if left <= timedelta(0):
             # Storage took so long that another attempt may have begun.
             raise StillSending("There was no time left to ask Azure Communication Services.")
-        return await self._acs.send(
-            sender=request.sender,
-            message=request.message,
-            recipients=[
-                AcsRecipient(
-                    address,
-                    ids.repeatability_id(repeat_ids.get(address), intent.send_id, address),
-                    intent.first_attempt_at,
-                )
-                for address in addresses
-            ],
-            tag=ids.platform_tag(intent.send_id, request.tag),
-            report_timeout_seconds=request.report_timeout_seconds,
-            timeout_seconds=left.total_seconds(),
-        )
+        with telemetry.span("acs.send", kind=SpanKind.CLIENT, sendId=intent.send_id):
+            return await self._acs.send(
+                sender=request.sender,
+                message=request.message,
+                recipients=[
+                    AcsRecipient(
+                        address,
+                        ids.repeatability_id(repeat_ids.get(address), intent.send_id, address),
+                        intent.first_attempt_at,
+                    )
+                    for address in addresses
+                ],
+                tag=ids.platform_tag(intent.send_id, request.tag),
+                report_timeout_seconds=request.report_timeout_seconds,
+                timeout_seconds=left.total_seconds(),
+            )
 
     async def _note_end(
         self, intent: Intent, error: BaseException, *, doubt_since: datetime | None
@@ -455,6 +466,11 @@ def _outcome(address: str, item: AcsItem | None) -> Outcome:
 
 def _count(intent: Intent, outcomes: Sequence[Outcome]) -> None:
     states = [outcome.state for outcome in outcomes]
+    sender = intent.request.sender
+    for state in dict.fromkeys(states):
+        telemetry.SENDS.add(states.count(state), {"sender": sender, "state": str(state)})
+    if blocked := states.count(State.BLOCKED):
+        telemetry.BLOCKED.add(blocked, {"sender": sender})
     log.event(
         "send.done",
         sendId=intent.send_id,
