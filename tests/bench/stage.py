@@ -32,6 +32,8 @@ APPS: Final = Path(__file__).parent / "apps"
 # The queue's work is switched off in the host that is measured, and done by one of its own.
 WITHOUT_RECORD: Final = {"AzureWebJobs.record.Disabled": "true"}
 RECORD: Final = "record"
+# Where the parts app puts messages that lead to nothing.
+_BENCH_QUEUE: Final = "bench"
 _DELIVERY_SECONDS: Final = 86_400.0
 _READY_SECONDS: Final = 60.0
 _GLANCE_SECONDS: Final = 0.05
@@ -92,6 +94,8 @@ class Stage:
     def __enter__(self) -> Self:
         self._run = Path(self._open.enter_context(tempfile.TemporaryDirectory(prefix="parley-")))
         self._open.enter_context(self._stack)
+        with QueueClient.from_connection_string(self.storage, _BENCH_QUEUE) as queue:
+            queue.create_queue()
         return self
 
     def __exit__(self, *_: object) -> None:
