@@ -18,7 +18,6 @@ TEMPLATE: Final = Path(__file__).parent.parent / "infra" / "main.bicep"
 PLATFORM: Final = frozenset(
     {
         "APPLICATIONINSIGHTS_AUTHENTICATION_STRING",
-        "APPLICATIONINSIGHTS_CONNECTION_STRING",
         "AzureWebJobsStorage__accountName",
         "AzureWebJobsStorage__clientId",
         "AzureWebJobsStorage__credential",

@@ -59,6 +59,7 @@ def test_the_least_is_enough() -> None:
         "PARLEY_ACS_TIMEOUT_SECONDS": 30,
         "PARLEY_TOPIC_KEY": None,
         "AZURE_CLIENT_ID": None,
+        "APPLICATIONINSIGHTS_CONNECTION_STRING": None,
         "PARLEY_MESSAGE_SHARDS": 4,
         "PARLEY_REPEAT_WINDOW_SECONDS": 240,
         "PARLEY_SEND_AGAIN_WHEN_UNCERTAIN": frozenset(),
