@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,7 +15,9 @@ import aiohttp
 from yarl import URL
 
 from local.stack import Stack
+from shared import ids
 from shared.access import signed_headers
+from shared.clock import from_http_date, http_date
 from tests.support.polling import eventually
 
 API_VERSION = "2021-03-07"
@@ -67,6 +70,32 @@ def send_body(
     }
 
 
+def with_ids(body: Mapping[str, Any], now: datetime | None = None) -> dict[str, Any]:
+    """The send with fresh repeatability ids, as every library of ACS's adds them."""
+    first_sent = http_date(now or datetime.now(UTC))
+    return {
+        **body,
+        "smsRecipients": [
+            {
+                "repeatabilityRequestId": str(uuid.uuid4()),
+                "repeatabilityFirstSent": first_sent,
+                **recipient,
+            }
+            for recipient in body["smsRecipients"]
+        ],
+    }
+
+
+def message_ids(id_key: str, body: Mapping[str, Any]) -> dict[str, str]:
+    """The message id that each recipient of a send with ids must get, whatever becomes of it."""
+    recipients = body["smsRecipients"]
+    first_sent = min(from_http_date(r["repeatabilityFirstSent"]) for r in recipients)
+    pairs = [(r["repeatabilityRequestId"], r["to"]) for r in recipients]
+    send_id = ids.derived_send_id(first_sent, body["from"], pairs)
+    key = base64.b64decode(id_key)
+    return {r["to"]: ids.message_id(key, send_id, r["to"]) for r in recipients}
+
+
 class Parley:
     """A running Parley, both faces."""
 
@@ -74,7 +103,7 @@ class Parley:
         self.endpoint = stack.endpoint
         self.access_keys = stack.access_keys
         self.host = urlsplit(stack.endpoint).netloc
-        self._function_key = stack.function_key
+        self.function_key = stack.function_key
         self._eventgrid_key = stack.keys.host_eventgrid
         self._session = session
 
@@ -125,7 +154,7 @@ class Parley:
             method,
             target,
             encoded(body),
-            {"x-functions-key": self._function_key, "Content-Type": "application/json", **named},
+            {"x-functions-key": self.function_key, "Content-Type": "application/json", **named},
         )
 
     async def send(self, *to: str, **members: Any) -> list[dict[str, Any]]:

@@ -25,7 +25,7 @@ async def eventually(look: Callable[[], Awaitable[_T | None]], what: str) -> _T:
     seen = None
     try:
         async with asyncio.timeout(_PATIENCE_SECONDS):
-            while not (seen := await look()):
+            while not (seen := await look()):  # noqa: ASYNC110  # nobody there to set an event
                 await asyncio.sleep(_PAUSE_SECONDS)
     except TimeoutError as error:
         raise NeverHappened(f"{what}; seen last: {seen!r}") from error
