@@ -37,7 +37,12 @@ def from_iso(text: str) -> datetime:
         ValueError: if it is no ISO 8601 moment.
     """
     moment = datetime.fromisoformat(text)
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    if moment.tzinfo is None:
+        return moment.replace(tzinfo=UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("a moment outside the years 1 to 9999") from None
 
 
 def http_date(moment: datetime) -> str:

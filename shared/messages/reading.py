@@ -19,6 +19,7 @@ DEFAULT_PAGE: Final = 50
 LARGEST_PAGE: Final = 500
 _DEFAULT_SPAN: Final = timedelta(days=1)
 _LONGEST_SPAN: Final = timedelta(days=366)
+_YEARS: Final = range(1970, 9999)
 _NO_MESSAGE: Final = "There is no message with this id."
 
 
@@ -159,7 +160,7 @@ def read_span(start: str | None, end: str | None, now: datetime) -> Span:
     for name, text in (("startTime", start), ("endTime", end)):
         if text is not None:
             try:
-                moments[name] = from_iso(text.replace(" ", "+"))
+                moments[name] = _sensible(from_iso(text.replace(" ", "+")))
             except ValueError:
                 errors[name] = ["This is an ISO 8601 time, such as 2026-11-22T13:00:00Z."]
     if errors:
@@ -171,6 +172,13 @@ def read_span(start: str | None, end: str | None, now: datetime) -> Span:
     if until - since > _LONGEST_SPAN:
         raise InvalidRequest.of("startTime", "A span is at most 366 days.")
     return Span(since, until)
+
+
+def _sensible(moment: datetime) -> datetime:
+    # A day or a month more or less must still be a date.
+    if moment.year not in _YEARS:
+        raise ValueError("a moment of which there can be no message")
+    return moment
 
 
 def read_limit(text: str | None) -> int:

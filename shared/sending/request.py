@@ -120,6 +120,9 @@ def parse_json(body: bytes) -> Any:
         ) from None
     except RecursionError:
         raise InvalidRequest.of("", "The body is nested too deeply.") from None
+    except ValueError:
+        # Python's own limit on the digits of a number.
+        raise InvalidRequest.of("", "The body has a number that is too long.") from None
 
 
 def read_send(
