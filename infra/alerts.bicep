@@ -105,12 +105,12 @@ var queryAlertsOn = [
   }
   {
     name: 'ledger-lag'
-    description: 'An instance decides on a copy of the opt-out ledger that is more than a minute old.'
-    query: 'AppMetrics | where Name == "parley.ledger.lag" | summarize seconds = max(Max)'
+    description: 'What somebody said took more than ten minutes to reach the opt-out ledger. Until then that person could be texted.'
+    query: 'AppMetrics | where Name == "parley.ledger.lag" and tostring(Properties.channel) !in ("import", "operator") | summarize seconds = max(Max)'
     column: 'seconds'
     aggregation: 'Maximum'
     operator: 'GreaterThan'
-    threshold: 60
+    threshold: 600
     severity: 1
     frequency: 'PT5M'
     window: 'PT15M'
@@ -129,8 +129,8 @@ var queryAlertsOn = [
   }
   {
     name: 'opt-out-rate'
-    description: 'More people than usual ask to be left alone. Fewer than 50 texts a day are too few to judge by.'
-    query: 'AppMetrics | where Name in ("parley.optouts", "parley.sends") | summarize out = sumif(Sum, Name == "parley.optouts"), sent = sumif(Sum, Name == "parley.sends") | where sent >= 50 | project rate = 100.0 * out / sent'
+    description: 'More people than usual answer a text by asking to be left alone. Fewer than 50 texts a day are too few to judge by.'
+    query: 'AppMetrics | where Name in ("parley.optouts", "parley.sends") | summarize out = sumif(Sum, Name == "parley.optouts" and tostring(Properties.direction) == "out" and tostring(Properties.effect) == "applied" and tostring(Properties.channel) in ("keyword", "freeText")), sent = sumif(Sum, Name == "parley.sends" and tostring(Properties.state) == "sent") | where sent >= 50 | project rate = 100.0 * out / sent'
     column: 'rate'
     aggregation: 'Maximum'
     operator: 'GreaterThan'

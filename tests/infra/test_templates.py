@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from pycep.models import BicepElement
 
 from local.bicep_settings import LOCAL_KEYS, PLATFORM, template_names
 from local.stack import CONTAINERS, QUEUES, TABLES
+from shared import telemetry
 from shared.settings import describe
 from tests.infra.bicep import (
     INFRA,
@@ -409,13 +411,13 @@ def test_alerts_tell_the_action_group() -> None:
 
 
 METRICS = {
-    "parley.sends",
-    "parley.blocked",
-    "parley.reports",
-    "parley.inbound",
-    "parley.optouts",
-    "parley.quarantined",
-    "parley.ledger.lag",
+    "parley.sends": {"state"},
+    "parley.blocked": {"sender"},
+    "parley.reports": {"outcome"},
+    "parley.inbound": {"intent"},
+    "parley.optouts": {"direction", "channel", "effect"},
+    "parley.quarantined": set[str](),
+    "parley.ledger.lag": {"channel"},
 }
 
 
@@ -424,7 +426,24 @@ def test_queries_name_metrics_that_there_are() -> None:
     asked = set()
     for file in ("alerts.bicep", "workbook.json"):
         asked |= set(re.findall(r"parley(?:\.[a-z]+)+", (INFRA / file).read_text(encoding="utf-8")))
-    assert asked == METRICS
+    assert asked == METRICS.keys()
+    source = Path(telemetry.__file__).read_text(encoding="utf-8")
+    assert asked == set(re.findall(r'"(parley(?:\.[a-z]+)+)"', source))
+
+
+def queries() -> list[str]:
+    alerts = template("alerts.bicep")["variables"]["queryAlertsOn"]["value"]
+    workbook = json.loads((INFRA / "workbook.json").read_text(encoding="utf-8"))
+    asked = [item["content"]["query"] for item in workbook["items"] if item["type"] == 3]
+    return [alert["query"] for alert in alerts] + asked
+
+
+@pytest.mark.parametrize("query", queries())
+def test_queries_name_attributes_that_there_are(query: str) -> None:
+    """A query asks a metric for no attribute that the app does not give it."""
+    metrics = re.findall(r"parley(?:\.[a-z]+)+", query)
+    known = set[str]().union(*(METRICS[metric] for metric in metrics))
+    assert set(re.findall(r"Properties\.(\w+)", query)) <= known
 
 
 def test_workbook() -> None:
