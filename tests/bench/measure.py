@@ -30,6 +30,8 @@ LEAN: Final = "lean"
 HOST: Final = "host"
 STORAGE: Final = "storage"
 PLATFORM: Final = "platform"
+# What Parley itself adds to these.
+RULES: Final = "rules"
 # What a part's own function costs without its part.
 EMPTY: Final = "empty"
 ROUNDS: Final = 7
@@ -84,7 +86,7 @@ class Figures:
         asked = {
             part: self.median(kind, part) - self.median(kind, EMPTY) for part in (STORAGE, PLATFORM)
         }
-        return {HOST: host, "rules": whole - host - sum(asked.values()), **asked}
+        return {HOST: host, RULES: whole - host - sum(asked.values()), **asked}
 
 
 def measured(stage: Stage, rounds: int = ROUNDS) -> Figures:

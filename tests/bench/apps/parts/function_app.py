@@ -10,29 +10,25 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 from uuid import uuid4
 
 import azure.functions as func
-from azure.core.credentials import AzureKeyCredential
-from azure.core.pipeline.transport import AioHttpTransport
-from azure.eventgrid.aio import EventGridPublisherClient
 
 from shared import ids, segments
 from shared.acs import AcsRecipient
 from shared.clock import http_date, utc_now
-from shared.conversations import Conversations, Entry
+from shared.conversations import Entry
 from shared.events import PlatformReport, Received
 from shared.lifecycle import State
 from shared.messages.facts import Intent, Outcome
-from shared.messages.record import Record
-from shared.relay import Relay, sms_received
+from shared.relay import sms_received
 from shared.sending.request import read_send
 from shared.sending.send import entries_of
 from shared.services import services, settings_of_this_app
-from shared.storage import Storage, every
+from shared.storage import every
 
 app = func.FunctionApp()
 _OURS: Final = "+12065550100"
@@ -40,33 +36,6 @@ _THEIRS: Final = "+12065550101"
 _TEXT: Final = "Your order 17 is ready. Pick it up today until 18:00. Thank you!"
 # Made by the stage: what is put there leads to nothing.
 _QUEUE: Final = "bench"
-
-
-@dataclass(frozen=True)
-class _Means:
-    """Parley's own modules, wired as `shared.services` wires them."""
-
-    storage: Storage
-    record: Record
-    conversations: Conversations
-    relay: Relay
-
-
-@functools.cache
-def _means() -> _Means:
-    settings, transport = settings_of_this_app(), AioHttpTransport()
-    storage = Storage(settings, transport=transport)
-    key = AzureKeyCredential(str(settings.topic_key))
-
-    def topic() -> EventGridPublisherClient:
-        return EventGridPublisherClient(settings.topic_endpoint, key, transport=transport)
-
-    return _Means(
-        storage=storage,
-        record=Record(storage, settings.message_shards),
-        conversations=Conversations(storage),
-        relay=Relay(topic, storage),
-    )
 
 
 @app.route(route="nothing", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
@@ -112,24 +81,24 @@ async def topic(req: func.HttpRequest) -> func.HttpResponse:
     """Tell the topic what a report or a person's text has told."""
     received = _received()
     message_id = ids.inbound_id(received.platform_id, received.received)
-    await _means().relay.publish([sms_received(message_id, received, None)])
+    await services().inbound._relay.publish([sms_received(message_id, received, None)])
     return func.HttpResponse(status_code=202)
 
 
 async def _send(order: dict[str, Any]) -> None:
-    means, now = _means(), utc_now()
+    sending, now = services().sending, utc_now()
     intent = _intent(order["recipients"], now)
-    await every(services().ledger.news(), means.record.begin(intent))
+    await every(services().ledger.news(), sending._record.begin(intent))
     outcomes = [
         Outcome(address, State.SENT, 202, platform_id=f"Outgoing_20261122130107{uuid4()}")
         for address in intent.request.addresses()
     ]
     if len(outcomes) == 1:
         entry = entries_of(intent, outcomes, settings_of_this_app().id_key)[0]
-        follow_up = means.conversations.write(entry)
+        follow_up = sending._conversations.write(entry)
     else:
-        follow_up = means.storage.enqueue(_QUEUE, json.dumps({"sendId": intent.send_id}))
-    await every(means.record.conclude(intent.send_id, outcomes, now), follow_up)
+        follow_up = sending._storage.enqueue(_QUEUE, json.dumps({"sendId": intent.send_id}))
+    await every(sending._record.conclude(intent.send_id, outcomes, now), follow_up)
 
 
 async def _report(order: dict[str, Any]) -> None:
@@ -145,12 +114,12 @@ async def _report(order: dict[str, Any]) -> None:
         received_text=now.isoformat(),
         tag="",
     )
-    record = _means().record
+    record = services().reports._record
     await every(record.intent(message_id[: ids.ULID_LENGTH]), record.report(message_id, report))
 
 
 async def _inbound(_order: dict[str, Any]) -> None:
-    means, received = _means(), _received()
+    taker, received = services().inbound, _received()
     message_id = ids.inbound_id(received.platform_id, received.received)
     entry = Entry(
         message_id=message_id,
@@ -161,7 +130,7 @@ async def _inbound(_order: dict[str, Any]) -> None:
         at=received.received,
         segments=1,
     )
-    await every(means.record.inbound(message_id, received), means.conversations.write(entry))
+    await every(taker._record.inbound(message_id, received), taker._conversations.write(entry))
 
 
 _STORAGE: Final[dict[str, Callable[[dict[str, Any]], Awaitable[None]]]] = {
