@@ -1,0 +1,74 @@
+"""docs/configuration.md has the settings that the code has."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from local import settings_table
+from shared.senders import KINDS, parse_senders
+from shared.settings import Settings, describe
+from tests.docs import documents
+
+TEXT = documents.named("configuration")
+
+
+def test_tables_are_current() -> None:
+    """The tables are those that the code makes: `python -m local.settings_table --write`."""
+    assert settings_table.with_tables(TEXT) == TEXT
+
+
+def test_every_setting_is_there() -> None:
+    """Each setting has a row, with its sentence."""
+    listed = {
+        row[0].strip("`"): row[1] for row in documents.rows(documents.section(TEXT, "Settings"))
+    }
+    assert listed == {item.name: item.about for item in describe()}
+
+
+def test_every_kind_is_explained() -> None:
+    """What a kind means for STOP is said of each kind."""
+    table = documents.section(TEXT, "What a kind means for STOP")
+    said = {cell.split("`")[0] for cell in documents.first_cells(table)}
+    assert said == {str(kind) for kind in KINDS}
+
+
+def test_the_example_is_a_setting() -> None:
+    """The example of the senders setting is one that the app would start with."""
+    example = next(block for block in documents.blocks(TEXT) if block.language == "json")
+    assert len(parse_senders(example.text)) == len(json.loads(example.text))
+
+
+def test_members_of_a_sender_are_listed() -> None:
+    """The table of a sender's members has those that the reader knows, and no others."""
+    listed = [
+        row[0].strip("`")
+        for row in documents.rows(documents.section(TEXT, "Senders").partition("\n### ")[0])
+        if len(row) == 3
+    ]
+    for member in listed:
+        with pytest.raises(ValueError, match=member):
+            parse_senders(json.dumps([{"sender": "24680", member: {}}]))
+    with pytest.raises(ValueError, match="unknown member") as refused:
+        parse_senders(json.dumps([{"sender": "24680", "unknown": 1}]))
+    known = str(refused.value).partition("known are ")[2]
+    assert sorted(listed) == json.loads(known.replace("'", '"'))
+
+
+OURS = [item.name for item in describe() if item.name.startswith("PARLEY_")]
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_every_setting_may_or_may_not_change(name: str) -> None:
+    """The table of changes speaks of each setting of Parley's own, by name or by its kind."""
+    table = documents.section(TEXT, "Changing settings during a deployment's life")
+    by_kind = name.endswith("_KEY") or name.startswith("PARLEY_STORAGE")
+    assert f"`{name}`" in table or by_kind
+
+
+def test_required_settings_have_no_default() -> None:
+    """A setting that must be given shows no default, so that nobody relies on one."""
+    assert len(describe()) == len(Settings.__dataclass_fields__)
+    for row in documents.rows(documents.section(TEXT, "Settings")):
+        assert not (row[2] and row[3])
