@@ -163,9 +163,7 @@ _provided: list[Services] = []
 def services() -> Services:
     """The process's services, made on first use unless they were provided."""
     if not _provided:
-        from azure.core.pipeline.transport import AioHttpTransport  # noqa: PLC0415  # brings aiohttp
-
-        _provided.append(build(settings_of_this_app(), transport=AioHttpTransport()))
+        _provided.append(build(settings_of_this_app(), transport=_transport()))
     return _provided[0]
 
 
@@ -182,6 +180,17 @@ def settings_of_this_app() -> Settings:
         SettingsError: naming every setting that is missing or malformed.
     """
     return settings_module.load(os.environ)
+
+
+def _transport() -> AsyncHttpTransport[Any, Any]:
+    from urllib.request import getproxies  # noqa: PLC0415  # slow to import; aiohttp needs it too
+
+    from azure.core.pipeline.transport import AioHttpTransport  # noqa: PLC0415  # brings aiohttp
+
+    # Where the environment names proxies they are used. Where it names none, aiohttp would look
+    # for them, and for a netrc file, in two other threads before every single request.
+    made: AsyncHttpTransport[Any, Any] = AioHttpTransport(use_env_settings=bool(getproxies()))
+    return made
 
 
 def _identity(settings: Settings) -> Any:
