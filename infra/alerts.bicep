@@ -11,7 +11,6 @@ param tags object
 param environmentName string
 
 @description('Name of the action group.')
-@maxLength(260)
 param actionGroupName string
 
 @description('Who is told by e-mail. Empty: nobody.')

@@ -11,7 +11,6 @@ param tags object
 param planName string
 
 @description('Name of the app; its address is https://<name>.azurewebsites.net.')
-@maxLength(60)
 param appName string
 
 @description('Name of the host\'s storage account.')
@@ -20,8 +19,6 @@ param appName string
 param storageName string
 
 @description('Name of the outgoing topic.')
-@minLength(3)
-@maxLength(50)
 param topicName string
 
 @description('Resource id of the identity that the app runs as.')

@@ -9,8 +9,6 @@ param tags object
 param communicationName string
 
 @description('Name of its Event Grid system topic.')
-@minLength(3)
-@maxLength(50)
 param systemTopicName string
 
 @description('Principal id of the identity that the app runs as.')

@@ -210,8 +210,6 @@ var rateless = filter(senders, s => (s.?ratePerMinute ?? 1) < 1)
 
 var token = uniqueString(subscription().id, environmentName, location)
 var names = {
-  group: 'rg-${environmentName}'
-  recordGroup: 'rg-${environmentName}-record'
   identity: 'id-${environmentName}-${token}'
   hostStorage: 'st${token}host'
   recordStorage: 'st${token}record'
@@ -246,8 +244,8 @@ var problems = concat(
   strangeName ? ['environmentName: ${environmentName} may have lower-case letters, digits and inner hyphens only.'] : [],
   strangeService ? ['existingCommunicationServiceId: ${existingCommunicationServiceId} is not the resource id of a Communication Services resource in this subscription.'] : []
 )
-// The names of both resource groups hang on this, so that a refusal comes before anything is made.
-var accepted = empty(problems) ? true : fail(join(problems, ' '))
+// Both resource groups are named by this, so that a refusal comes before anything is made.
+var accepted = empty(problems) ? environmentName : fail(join(problems, ' '))
 
 // ---- What is made
 
@@ -256,17 +254,18 @@ var tags = union(extraTags, { 'azd-env-name': environmentName })
 var recordTags = union(extraTags, { 'parley-env-name': environmentName })
 var communicationId = split(existingCommunicationServiceId, '/')
 var isExisting = !empty(existingCommunicationServiceId)
-var communicationGroup = isExisting ? communicationId[4] : names.recordGroup
+var recordGroupName = 'rg-${accepted}-record'
+var communicationGroup = isExisting ? communicationId[4] : recordGroupName
 var communicationName = isExisting ? communicationId[8] : names.communication
 
 resource group 'Microsoft.Resources/resourceGroups@2025-04-01' = {
-  name: accepted ? names.group : ''
+  name: 'rg-${accepted}'
   location: location
   tags: tags
 }
 
 resource recordGroup 'Microsoft.Resources/resourceGroups@2025-04-01' = {
-  name: accepted ? names.recordGroup : ''
+  name: recordGroupName
   location: location
   tags: recordTags
 }

@@ -8,8 +8,6 @@ param location string
 param tags object
 
 @description('Name of the Log Analytics workspace.')
-@minLength(4)
-@maxLength(63)
 param workspaceName string
 
 @description('Name of the Application Insights component.')

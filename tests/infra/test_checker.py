@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from copy import deepcopy
 from typing import Any
@@ -18,6 +19,15 @@ Path = tuple[str | int, ...]
 def test_templates_are_right(name: str) -> None:
     """The checker finds nothing wrong with any template."""
     assert check(template(name)) == []
+
+
+@pytest.mark.parametrize("name", templates())
+def test_names_are_declared_once(name: str) -> None:
+    """Bicep has one space of names; the parser keeps the last of two, and says nothing."""
+    text = (INFRA / name).read_text(encoding="utf-8")
+    kinds = "param|var|resource|module|type|func"
+    declared = re.findall(rf"^(?:{kinds}) (\w+)", text, re.MULTILINE)
+    assert len(declared) == len(set(declared))
 
 
 def test_facts_are_needed() -> None:

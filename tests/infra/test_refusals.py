@@ -58,7 +58,8 @@ def refusal(**parameters: Any) -> str:
 )
 def test_accepts(parameters: dict[str, Any]) -> None:
     """Parameters that make sense are accepted."""
-    assert main(**parameters).variable("accepted") is True
+    template = main(**parameters)
+    assert template.variable("accepted") == template.parameters["environmentName"]
 
 
 @pytest.mark.parametrize(
@@ -141,10 +142,11 @@ def test_agrees_with_the_code_on_senders(address: str) -> None:
 
 
 def test_refuses_before_anything_is_made() -> None:
-    """The name of each resource group hangs on the refusal, so that none is made before it."""
-    for group in ("group", "recordGroup"):
-        name = MAIN["resources"][group]["config"]["name"]
-        assert name["operator"]["operands"]["condition"] == "accepted"
+    """Each resource group is named by what the refusal lets through, so that none is made first."""
+    for group in MAIN["resources"].values():
+        with pytest.raises(Refused):
+            main(environmentName="Demo").value(group["config"]["name"], {})
+        assert main().value(group["config"]["name"], {}).startswith("rg-demo")
 
 
 @pytest.mark.parametrize(
