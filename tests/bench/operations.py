@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from azure.storage.queue import QueueClient
 
@@ -12,13 +13,14 @@ from tests.bench.counting import Operation, Tally, counted
 from tests.bench.stage import WITHOUT_RECORD, Host, Stage, drained
 from tests.bench.traffic import Request, Sent, Traffic, sent_in
 
-HUNDRED = 100
-SEND_ONE = "send.one.ops"
-SEND_HUNDRED = "send.hundred.ops"
-SEND_HUNDRED_AFTER = "send.hundred.after.ops"
-CHECK_HUNDRED = "check.hundred.ops"
-REPORT = "report.ops"
-INBOUND = "inbound.ops"
+HUNDRED: Final = 100
+SEND_ONE: Final = "send.one.ops"
+SEND_HUNDRED: Final = "send.hundred.ops"
+SEND_HUNDRED_AFTER: Final = "send.hundred.after.ops"
+CHECK_HUNDRED: Final = "check.hundred.ops"
+REPORT: Final = "report.ops"
+INBOUND: Final = "inbound.ops"
+NAMES: Final = (SEND_ONE, SEND_HUNDRED, SEND_HUNDRED_AFTER, CHECK_HUNDRED, REPORT, INBOUND)
 
 
 def counted_operations(stage: Stage) -> dict[str, list[Operation]]:

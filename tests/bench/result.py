@@ -33,7 +33,6 @@ _BASELINES: Final = {
 }
 _SHARES: Final = (HOST, RULES, STORAGE, PLATFORM)
 _WHOLE: Final = (SEND_ONE, SEND_HUNDRED, REPORT, INBOUND)
-_NONE: Final = "-"
 
 
 @dataclass(frozen=True, slots=True)
