@@ -7,6 +7,8 @@ digits, newer members or none. One tolerant reader takes them all; what is missi
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -22,6 +24,13 @@ _STATUSES: Final = {"delivered": "Delivered", "failed": "Failed"}
 # ACS did not exist before; and no clock of theirs is a quarter of an hour ahead of ours.
 _EARLIEST: Final = datetime(2019, 1, 1, tzinfo=UTC)
 _AHEAD: Final = timedelta(minutes=15)
+# Far beyond anything that ACS writes, and what a row holds for certain.
+_LONGEST_TEXT: Final = 10_000
+_LONGEST_ID: Final = 512
+_MOST_ATTEMPTS: Final = 100
+_LONGEST_ATTEMPTS: Final = 20_000
+_SHOWN: Final = 100
+_HALF_PAIR: Final = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +112,7 @@ def read_received(envelope: Envelope, now: datetime) -> Received:
         ours=_address(data, "to"),
         text=_text(data, "message"),
         received=_moment(data, envelope, now)[0],
-        segments=segments if isinstance(segments, int) else None,
+        segments=segments if type(segments) is int else None,
     )
 
 
@@ -127,7 +136,7 @@ def read_report(envelope: Envelope, now: datetime) -> PlatformReport:
         theirs=_address(data, "to"),
         status=status,
         details=details if isinstance(details, str) else "",
-        attempts=attempts if isinstance(attempts, list) else [],
+        attempts=_attempts(attempts),
         received=moment,
         received_text=moment_text,
         tag=tag if isinstance(tag, str) else "",
@@ -135,17 +144,32 @@ def read_report(envelope: Envelope, now: datetime) -> PlatformReport:
 
 
 def _data(envelope: Envelope, expected: str) -> dict[str, Any]:
-    if (envelope.type or "").lower() != expected.lower():
-        raise Unintelligible(f"the event's type is {envelope.type!r}, not {expected}")
+    # JSON holds what it likes, whatever the decoder's annotations say.
+    kind: Any = envelope.type
+    if not isinstance(kind, str) or kind.lower() != expected.lower():
+        raise Unintelligible(f"the event's type is {str(kind)[:_SHOWN]}, not {expected}")
     if not isinstance(envelope.data, Mapping):
         raise Unintelligible("the event has no data object")
-    return {str(name).lower(): value for name, value in envelope.data.items()}
+    return {str(name).lower(): _whole(value) for name, value in envelope.data.items()}
+
+
+def _whole(value: Any) -> Any:
+    """The value with every half of a surrogate pair replaced: neither rows nor topics take one."""
+    if isinstance(value, str):
+        return _HALF_PAIR.sub("\ufffd", value)
+    if isinstance(value, list):
+        return [_whole(item) for item in value]
+    if isinstance(value, dict):
+        return {_whole(name): _whole(item) for name, item in value.items()}
+    return value
 
 
 def _text(data: Mapping[str, Any], member: str) -> str:
     value = data.get(member)
     if not isinstance(value, str):
         raise Unintelligible(f"data.{member} is missing or no text")
+    if len(value) > _LONGEST_TEXT:
+        raise Unintelligible(f"data.{member} is longer than any text")
     return value
 
 
@@ -158,12 +182,18 @@ def _address(data: Mapping[str, Any], member: str) -> str:
 
 def _platform_id(data: Mapping[str, Any], envelope: Envelope, *, required: bool) -> str:
     # In every sample that Microsoft shows, the event's id is the message's.
-    for candidate in (data.get("messageid"), envelope.id):
-        if isinstance(candidate, str) and candidate.strip():
+    for candidate in (data.get("messageid"), _whole(envelope.id)):
+        if isinstance(candidate, str) and 0 < len(candidate.strip()) <= _LONGEST_ID:
             return candidate.strip()
     if required:
-        raise Unintelligible("data.messageId is missing, and the event has no id")
+        raise Unintelligible("data.messageId is missing or absurd, and so is the event's id")
     return ""
+
+
+def _attempts(value: Any) -> list[Any]:
+    """What the platform says of its attempts; nothing rather than too much for a row."""
+    attempts = value[:_MOST_ATTEMPTS] if isinstance(value, list) else []
+    return attempts if len(json.dumps(attempts)) <= _LONGEST_ATTEMPTS else []
 
 
 def _moment(data: Mapping[str, Any], envelope: Envelope, now: datetime) -> tuple[datetime, str]:

@@ -11,6 +11,7 @@ from local.ports import Ports
 from local.stack import Stack, StackOptions
 from tests.support.client import Parley, Platform
 from tests.support.people import People
+from tests.support.storage import StorageView, view_of
 
 DELIVERY_SECONDS = 0.05
 # Event Grid's first pause of ten seconds becomes 20 ms.
@@ -58,3 +59,9 @@ def people() -> People:
 def person(people: People) -> str:
     """A number that nobody else uses."""
     return people.one()
+
+
+@pytest.fixture(scope="session")
+async def storage(stack: Stack) -> AsyncIterator[StorageView]:
+    async with view_of(stack.storage) as view:
+        yield view

@@ -1,0 +1,455 @@
+"""Events of ACS through the webhook of the running host: each ends where it belongs.
+
+It is relayed, or it is quarantined with its reason, or the host refuses it and Event Grid keeps it
+as a dead letter. There is no fourth end.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import uuid
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from tests.support.client import TOLL_FREE, Parley, Platform
+from tests.support.golden import golden, golden_event, names
+from tests.support.people import People
+from tests.support.polling import eventually
+from tests.support.storage import StorageView
+
+RECEIVED = "Parley.SMSReceived"
+REPORT = "Parley.SMSDeliveryReportReceived"
+CHANGED = "Parley.OptOutChanged"
+# With `specVersion` the host's decoder takes a CloudEvent for an Event Grid event without a type.
+NOT_DECODED = "-specversion-typo"
+ROOMY = 100
+A_DAY = 86_400.0
+
+
+class Sent:
+    """One send to many whose texts are still with the carrier, so that reports on them are ours."""
+
+    def __init__(self, items: list[dict[str, Any]]) -> None:
+        self._left = list(items)
+
+    def next(self) -> tuple[str, str, str]:
+        """Person, message id and send id of a message nobody has reported on."""
+        item = self._left.pop()
+        return item["to"], item["messageId"], item["messageId"].partition(".")[0]
+
+
+@pytest.fixture(scope="module")
+async def sent(parley: Parley, stack: Any, web: Any, people: People) -> Sent:
+    platform = Platform(stack, web)
+    before = await platform.control("GET", "/settings")
+    await platform.control("PATCH", "/settings", {"deliverySeconds": A_DAY})
+    items = await parley.send(*people.many(ROOMY), tag="order-17")
+    await platform.control("PATCH", "/settings", {"deliverySeconds": before["deliverySeconds"]})
+    return Sent(items)
+
+
+class Quarantined:
+    """What comes into quarantine while a test runs."""
+
+    def __init__(self, storage: StorageView, handler: str, before: set[str]) -> None:
+        self._storage = storage
+        self._handler = handler
+        self._before = before
+
+    async def new(self) -> list[dict[str, Any]]:
+        """What has come since this was asked last."""
+        now = await self._storage.quarantined_names(self._handler)
+        fresh, self._before = now - self._before, now
+        return [await self._storage.quarantined(name) for name in sorted(fresh)]
+
+
+@pytest.fixture
+async def inbound_quarantine(storage: StorageView) -> Quarantined:
+    return Quarantined(storage, "inbound", await storage.quarantined_names("inbound"))
+
+
+@pytest.fixture
+async def report_quarantine(storage: StorageView) -> Quarantined:
+    before = await storage.quarantined_names("delivery_report")
+    return Quarantined(storage, "delivery_report", before)
+
+
+# Every golden file --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", [n for n in names("received") if not n.endswith(NOT_DECODED)])
+async def test_a_golden_text_is_recorded_and_relayed(
+    name: str, parley: Parley, platform: Platform, people: People
+) -> None:
+    """Every form of SMSReceived ends in record, conversation and topic, read the same way."""
+    person, second = people.one(), people.one()
+    body = golden(name, person=person, second=second)
+    assert await parley.deliver("inbound", body) == 202
+    sender = "54321" if "short-code" in name else TOLL_FREE
+    for event in json.loads(body) if isinstance(json.loads(body), list) else [json.loads(body)]:
+        data = {key.lower(): value for key, value in event["data"].items()}
+        author = f"+{data['from'].lstrip('+')}"
+        assert author in {person, second}
+        (relayed,) = await platform.relayed(RECEIVED, platformMessageId=data["messageid"])
+        told = relayed["data"]
+        assert (told["from"], told["to"], told["message"]) == (author, sender, data["message"])
+        assert told["receivedTimestamp"][:19] == data["receivedtimestamp"][:19]
+        assert told["segmentCount"] == data.get("segmentcount")
+        message = await parley.message(told["messageId"])
+        assert (message["state"], message["message"]) == ("received", data["message"])
+        (entry,) = await parley.conversation(sender, author)
+        assert entry["messageId"] == told["messageId"]
+        assert bool(await parley.optouts(author)) is (name == "received-stop")
+
+
+STATES = {
+    "4000": "failed",
+    "4001": "failed",
+    "4002": "failed",
+    "4003": "failed",
+    "4004": "undelivered",
+    "4005": "undelivered",
+    "4006": "undelivered",
+    "4007": "blocked",
+    "4008": "failed",
+    "4009": "failed",
+    "4010": "failed",
+    "4020": "undelivered",
+    "5000": "failed",
+    "5001": "failed",
+    "5002": "unknown",
+    "9999": "undelivered",
+}
+
+
+def expected_state(name: str) -> str:
+    if "opt-out-sentence" in name:
+        return "blocked"
+    code = next((code for code in STATES if code in name), None)
+    if code is not None:
+        return STATES[code]
+    return "undelivered" if name == "report-failed-cloudevents" else "delivered"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [n for n in names("report") if not n.endswith(NOT_DECODED) and "without-tag" not in n],
+)
+async def test_a_golden_report_settles_its_message(
+    name: str, parley: Parley, platform: Platform, sent: Sent
+) -> None:
+    """Every form of a report finds its message, gives it its state and reaches the application."""
+    person, message_id, send_id = sent.next()
+    body = golden(name, person=person, send_id=send_id)
+    assert await parley.deliver("delivery_report", body) == 202
+    message = await parley.message(message_id)
+    assert message["state"] == expected_state(name)
+    relayed = await platform.relayed(REPORT, messageId=message_id)
+    assert len(relayed) == (2 if "batch" in name else 1)
+    told = relayed[0]["data"]
+    assert (told["tag"], told["from"], told["to"]) == ("order-17", TOLL_FREE, person) or (
+        "-from-" in name
+    )
+    if name.startswith("report-failed-") and name[14:18].isdigit():
+        assert (message["code"], told["code"]) == (int(name[14:18]),) * 2
+    assert told["state"] == expected_state(name) or "batch" in name
+    decisions = await parley.optouts(person)
+    assert bool(decisions) is (expected_state(name) == "blocked")
+    assert all(d["isOptedOut"] and d["entry"]["rule"] == "code/4007" for d in decisions)
+
+
+async def test_a_report_without_a_tag_is_kept(
+    parley: Parley, platform: Platform, storage: StorageView, person: str
+) -> None:
+    """A report that leads to no message is kept among the strays, and tells nobody anything."""
+    body = golden("report-delivered-without-tag", person=person)
+    assert await parley.deliver("delivery_report", body) == 202
+    (row,) = await storage.records("PartitionKey eq 'stray-20261122' and to eq @to", to=person)
+    assert (row["status"], row["from"]) == ("Delivered", TOLL_FREE)
+    assert await platform.relayed(REPORT, to=person) == []
+
+
+async def test_a_report_for_an_unknown_send_is_kept(
+    parley: Parley, storage: StorageView, person: str
+) -> None:
+    """So is one whose tag looks like ours and leads nowhere; its opt-out counts all the same."""
+    body = golden("report-failed-4007", person=person)
+    assert await parley.deliver("delivery_report", body) == 202
+    (row,) = await storage.records("PartitionKey eq 'stray-20261122' and to eq @to", to=person)
+    assert row["tag"].endswith(":order-17")
+    (decision,) = await parley.optouts(person)
+    assert decision["isOptedOut"]
+
+
+@pytest.mark.parametrize("name", [n for n in names("re") if n.endswith(NOT_DECODED)])
+async def test_a_misspelt_cloud_event_is_quarantined(
+    name: str,
+    parley: Parley,
+    person: str,
+    inbound_quarantine: Quarantined,
+    report_quarantine: Quarantined,
+) -> None:
+    """What the decoder takes for an event without a type is kept with that reason."""
+    function = "inbound" if name.startswith("received") else "delivery_report"
+    body = golden(name, person=person)
+    assert await parley.deliver(function, body) == 202
+    quarantine = inbound_quarantine if function == "inbound" else report_quarantine
+    (kept,) = await quarantine.new()
+    assert kept["handler"] == function
+    assert "type is None" in kept["reason"]
+    assert kept["event"]["data"] == json.loads(body)["data"]
+
+
+# Events that cannot be understood -----------------------------------------------------------------
+
+GOLDEN = {"inbound": "received", "delivery_report": "report-failed-4007"}
+SOMEBODY = "+14255550123"
+UNINTELLIGIBLE: list[tuple[str, dict[str, Any], str]] = [
+    ("other type", {"eventType": "Microsoft.Communication.ChatMessageReceived"}, "type"),
+    ("the other's type", {"eventType": "Microsoft.Communication.Nobody"}, "type"),
+    ("type a number", {"eventType": 7}, "type"),
+    ("type a list", {"eventType": ["Microsoft.Communication.SMSReceived"]}, "type"),
+    ("no type", {"eventType": None}, "type"),
+    ("data null", {"data": None}, "no data"),
+    ("data a text", {"data": "Hello"}, "no data"),
+    ("data a list", {"data": [{"message": "Hello"}]}, "no data"),
+    ("data empty", {"data": {}}, "data."),
+]
+
+
+@pytest.mark.parametrize("function", GOLDEN)
+@pytest.mark.parametrize(
+    ("change", "reason"), [rest for _, *rest in UNINTELLIGIBLE], ids=[n for n, *_ in UNINTELLIGIBLE]
+)
+async def test_an_event_that_is_none_of_acs(
+    function: str,
+    change: dict[str, Any],
+    reason: str,
+    parley: Parley,
+    storage: StorageView,
+) -> None:
+    """An event of unknown type or without data is kept whole, with its reason, and not repeated."""
+    quarantine = Quarantined(storage, function, await storage.quarantined_names(function))
+    event = {**golden_event(GOLDEN[function], person=SOMEBODY), **change}
+    event["id"] = str(uuid.uuid4())
+    assert await parley.deliver(function, [event]) == 202
+    (kept,) = await quarantine.new()
+    assert reason in kept["reason"]
+    assert kept["handler"] == function
+    assert kept["quarantinedAt"]
+    assert (kept["event"]["id"], kept["event"]["data"]) == (event["id"], event["data"])
+
+
+GONE: Any = object()
+RECEIVED_EVENT = golden_event(GOLDEN["inbound"], person=SOMEBODY)
+REPORT_EVENT = golden_event(GOLDEN["delivery_report"], person=SOMEBODY)
+NEEDED = {
+    "inbound": {"eventType", "data", "data.from", "data.to", "data.message"},
+    "delivery_report": {"eventType", "data", "data.from", "data.to", "data.deliveryStatus"},
+}
+
+
+def members(event: dict[str, Any]) -> list[str]:
+    return [*event, *(f"data.{name}" for name in event["data"])]
+
+
+def with_member(event: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
+    """The event with one member replaced, or gone."""
+    changed = json.loads(json.dumps(event))
+    *outer, name = path.split(".")
+    where = changed["data"] if outer else changed
+    if value is GONE:
+        del where[name]
+    else:
+        where[name] = value
+    return dict(changed)
+
+
+async def outcome(
+    storage: StorageView, function: str, person: str, quarantine: Quarantined
+) -> tuple[str, str]:
+    """Where an event about somebody ended: recorded or quarantined, and why."""
+    kept = await quarantine.new()
+    if kept:
+        assert len(kept) == 1
+        return "quarantined", kept[0]["reason"]
+    if function == "inbound":
+        partition = f"{TOLL_FREE}|{person}"
+        rows = await storage.rows("conversations", "PartitionKey eq @of", of=partition)
+    else:
+        rows = await storage.records("PartitionKey eq 'stray-20261122' and to eq @to", to=person)
+    assert len(rows) == 1
+    return "recorded", ""
+
+
+@pytest.mark.parametrize(
+    ("function", "member"),
+    [
+        *(("inbound", member) for member in members(RECEIVED_EVENT)),
+        *(("delivery_report", member) for member in members(REPORT_EVENT)),
+    ],
+)
+async def test_each_member_missing(
+    function: str, member: str, parley: Parley, storage: StorageView, person: str
+) -> None:
+    """An event lives without whatever can be found elsewhere; else it is quarantined, and why."""
+    quarantine = Quarantined(storage, function, await storage.quarantined_names(function))
+    event = with_member(golden_event(GOLDEN[function], person=person), member, GONE)
+    assert await parley.deliver(function, [event]) == 202
+    end, reason = await outcome(storage, function, person, quarantine)
+    if member in NEEDED[function]:
+        assert end == "quarantined"
+        assert member.rpartition(".")[2].removeprefix("event").lower() in reason.lower()
+    else:
+        assert end == "recorded"
+
+
+WRONG: list[Any] = [
+    None,
+    7,
+    True,
+    -1.5,
+    "",
+    "nonsense \N{GRINNING FACE}",
+    "\ud83d",
+    [],
+    ["x"],
+    {},
+    "x" * 70_000,
+    # As long as an event may be, and not to be compressed.
+    random.Random(7).randbytes(200_000).hex(),  # noqa: S311  # no secret
+]
+# The host's own decoder refuses these; Event Grid keeps them as dead letters.
+DECODER_REFUSES = {"eventTime"}
+ADDRESSES = {"data.from", "data.to"}
+
+
+@pytest.mark.parametrize(
+    ("function", "member"),
+    [
+        *(("inbound", member) for member in members(RECEIVED_EVENT)),
+        *(("delivery_report", member) for member in members(REPORT_EVENT)),
+    ],
+)
+async def test_each_member_of_a_wrong_type(
+    function: str, member: str, parley: Parley, storage: StorageView, people: People
+) -> None:
+    """Whatever a member holds, the event is recorded or quarantined, and never repeated in vain."""
+    quarantine = Quarantined(storage, function, await storage.quarantined_names(function))
+    for value in WRONG:
+        person = people.one()
+        event = with_member(golden_event(GOLDEN[function], person=person), member, value)
+        status = await parley.deliver(function, [event])
+        if member in DECODER_REFUSES:
+            assert status in {202, 500}
+            continue
+        assert status == 202, value
+        if member in ADDRESSES:
+            kept = await quarantine.new()
+            assert len(kept) <= 1
+            assert isinstance(value, str) or member in kept[0]["reason"]
+        else:
+            await outcome(storage, function, person, quarantine)
+
+
+@pytest.mark.parametrize(
+    "moment", ["0001-01-01T00:00:00+14:00", "1601-01-01T00:00:00Z", "9999-12-31T23:59:59-14:00"]
+)
+async def test_an_absurd_time_gives_way_to_the_events(
+    moment: str, parley: Parley, platform: Platform, person: str
+) -> None:
+    """A receivedTimestamp that cannot be is replaced by the event's own time."""
+    event = with_member(golden_event("received", person=person), "data.receivedTimestamp", moment)
+    assert await parley.deliver("inbound", [event]) == 202
+    (relayed,) = await platform.relayed(RECEIVED, **{"from": person})
+    assert relayed["data"]["receivedTimestamp"][:19] == event["eventTime"][:19]
+
+
+# Repeats ------------------------------------------------------------------------------------------
+
+
+async def test_the_same_event_again(
+    parley: Parley, platform: Platform, storage: StorageView, person: str
+) -> None:
+    """A repeated delivery records nothing twice, and tells the application under the same id."""
+    body = golden("received-stop", person=person)
+    for _ in range(3):
+        assert await parley.deliver("inbound", body) == 202
+    assert len(await parley.conversation(TOLL_FREE, person)) == 1
+    relayed = await platform.relayed(RECEIVED, **{"from": person})
+    assert len({event["id"] for event in relayed}) == 1
+    changes = await platform.relayed(CHANGED, recipient=person)
+    assert len({event["id"] for event in changes}) == 1
+    log = "PartitionKey eq 'ledger' and RowKey ge 'log:' and RowKey lt 'log;' and address eq @to"
+    assert len(await storage.rows("optouts", log, to=person)) == 1
+
+
+async def test_the_same_report_again(parley: Parley, platform: Platform, sent: Sent) -> None:
+    """One report is one fact, however often it comes, also twice in one request."""
+    person, message_id, send_id = sent.next()
+    event = golden_event("report-delivered", person=person, send_id=send_id)
+    for events in ([event, event], [event]):
+        assert await parley.deliver("delivery_report", events) == 202
+    message = await parley.message(message_id)
+    assert [entry["event"] for entry in message["history"]].count("deliveryReport") == 1
+    relayed = await platform.relayed(REPORT, messageId=message_id)
+    assert len({told["id"] for told in relayed}) == 1
+
+
+async def test_a_text_twice_in_one_request(parley: Parley, platform: Platform, person: str) -> None:
+    """Two deliveries of one text that run side by side are one text."""
+    event = golden_event("received", person=person)
+    assert await parley.deliver("inbound", [event] * 10) == 202
+    assert len(await parley.conversation(TOLL_FREE, person)) == 1
+    relayed = await platform.relayed(RECEIVED, **{"from": person})
+    assert len({told["id"] for told in relayed}) == 1
+
+
+# What the host refuses ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"not JSON", b'[{"id"', b"7", b'"text"', b"[7]", b'["text"]', b"[null]"]
+)
+@pytest.mark.parametrize("function", ["inbound", "delivery_report"])
+async def test_what_cannot_be_decoded(function: str, body: bytes, parley: Parley) -> None:
+    """The host answers 500, so that Event Grid keeps what it cannot deliver."""
+    assert await parley.deliver(function, body) == 500
+
+
+@pytest.fixture
+async def three_attempts(platform: Platform) -> AsyncIterator[None]:
+    before = await platform.control("GET", "/settings")
+    await platform.control("PATCH", "/settings", {"maxAttempts": 3})
+    yield
+    await platform.control("PATCH", "/settings", {"maxAttempts": before["maxAttempts"]})
+
+
+@pytest.mark.usefixtures("three_attempts")
+async def test_the_undecodable_ends_as_a_dead_letter(platform: Platform) -> None:
+    """After its attempts an event that the host refuses stands in the dead-letter container."""
+    marker = str(uuid.uuid4())
+    await platform.control("POST", "/events", {"events": [marker], "subscription": "inbound"})
+
+    async def dead() -> list[dict[str, Any]]:
+        letters = await platform.control("GET", "/deadLetters")
+        return [e["event"] for e in letters["value"] if e["event"].get("event") == marker]
+
+    (letter,) = await eventually(dead, "the dead letter")
+    assert letter["deadLetterReason"] == "MaxDeliveryAttemptsExceeded"
+    assert letter["deliveryAttempts"] == 3
+
+
+async def test_an_event_is_delivered_again_until_parley_can_take_it(
+    parley: Parley, platform: Platform, person: str
+) -> None:
+    """While the topic is down the handler fails on purpose, and the repeat does what is missing."""
+    # The client's own three tries, twice.
+    await platform.order_fault("topic", "serverError", times=6)
+    await platform.speak(person, "Are you there?")
+    event = await platform.relayed_event(RECEIVED, **{"from": person})
+    assert event["data"]["message"] == "Are you there?"
+    assert len(await parley.conversation(TOLL_FREE, person)) == 1
