@@ -13,7 +13,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Final
 
-# ACS's own words for a refused recipient (platform.md 1.4); applications may match on them.
+# ACS's own words for a refused recipient (docs/platform.md 1.4); applications may match on them.
 _REFUSAL: Final = "Invalid To phone number format."
 _NO_NUMBER: Final = (
     "Write the number in E.164 form: +, country code, number, digits only, such as +14255550123."
@@ -38,7 +38,7 @@ _LETTER: Final = re.compile(r"[^\W\d_]|[#;,*]")
 _SEPARATORS: Final = dict.fromkeys(map(ord, " \u00a0-()."))
 _LONG_NUMBER: Final = re.compile(r"\+?([0-9]{7,15})")
 _SHORT_NUMBER: Final = re.compile(r"\+?([0-9]{1,6})")
-# The documented alphabet of alphanumeric sender IDs, old and new (platform.md 1.3).
+# The documented alphabet of alphanumeric sender IDs, old and new (docs/platform.md 1.3).
 _ALPHANUMERIC: Final = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9 +_&-]{1,11}")
 
 # Whatever has fewer digits is a short code or an alphanumeric sender, never a person's number.
@@ -60,7 +60,7 @@ def recipient(text: str) -> str:
     """The E.164 form of a recipient as the caller wrote it.
 
     Spaces, dashes, dots, slashes and brackets between the digits are accepted. Landlines pass: ACS
-    cannot tell them apart in the United States and charges for them (platform.md 5.2).
+    cannot tell them apart in the United States and charges for them (docs/platform.md 5.2).
 
     Raises:
         BadAddress: no leading +, letters, an extension, control characters, a short code, a
@@ -110,7 +110,7 @@ def _reader() -> Callable[[str], str]:
 
 
 def normal(text: object) -> str:
-    """The one key of an address as the platform writes it in events (platform.md 2.2).
+    """The one key of an address as the platform writes it in events (docs/platform.md 2.2).
 
     Numbers of 7 to 15 digits get a +, whether they had one or not; shorter ones are short codes and
     stay bare; alphanumeric senders stay as they are. Whether a number can exist is not asked.

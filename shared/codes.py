@@ -1,7 +1,7 @@
 """The platform's delivery codes as data, and how to find one in its free text.
 
 ACS documents the numbers in its troubleshooting pages and writes them into the text of a delivery
-report, whose wording has changed over the years (platform.md 2.2 and 3).
+report, whose wording has changed over the years (docs/platform.md 2.2 and 3).
 """
 
 from __future__ import annotations

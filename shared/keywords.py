@@ -6,7 +6,7 @@ emoji do not count, every further word does. "we have got to STOP this bill", "S
 
 The table is the union of what regulators, carriers and ACS name. A word that only one of them
 knows is honoured on every sender: the carrier that blocks on fewer words does not excuse us
-(platform.md 4 and 9).
+(docs/platform.md 4 and 9).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Many facts in one property: compressed JSON, checked against what Table Storage holds.
 
 A storage operation costs more than a hundred small members, so a whole request is one property
-of one entity (azure.md, "Cost of a storage operation in Python").
+of one entity (docs/platform.md 7).
 """
 
 from __future__ import annotations

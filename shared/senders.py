@@ -20,7 +20,7 @@ from typing import Any, Final, TypeVar
 
 _E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")
 _SHORT_CODE: Final = re.compile(r"[0-9]{5,6}")
-# ACS: at most 11 of A-Z a-z 0-9 and space, at least one letter (platform.md 1.3).
+# ACS: at most 11 of A-Z a-z 0-9 and space, at least one letter (docs/platform.md 1.3).
 _ALPHANUMERIC: Final = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9](?:[A-Za-z0-9 ]{0,9}[A-Za-z0-9])?")
 # The North American toll-free area codes; ACS has no toll-free numbers elsewhere.
 _TOLL_FREE: Final = re.compile(r"\+18(?:00|33|44|55|66|77|88)[0-9]{7}")
@@ -58,7 +58,7 @@ class KindRule:
     Attributes:
         rate_per_minute: messages a minute. 200, 6,000 and 600 are ACS's documented limits; 10DLC
             depends on the campaign and mobile numbers are undocumented, so ours is cautious.
-        stop_answered_by: see platform.md 4.
+        stop_answered_by: see docs/platform.md 4.
     """
 
     rate_per_minute: int

@@ -26,7 +26,8 @@ class Report:
     """One delivery report.
 
     Attributes:
-        status: the platform's word, `Delivered` or `Failed`; it has no others (platform.md 2.2).
+        status: the platform's word, `Delivered` or `Failed`; it has no others
+            (docs/platform.md 2.2).
         code: what its details said, where that was understood.
         at: the platform's `receivedTimestamp`.
         arrived: when our record took it.

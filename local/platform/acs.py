@@ -1,4 +1,4 @@
-"""Azure Communication Services SMS as its REST interface shows it (platform.md 1.3 to 1.7).
+"""Azure Communication Services SMS as its REST interface shows it (docs/platform.md 1.3 to 1.7).
 
 `Acs` is the service without HTTP: bodies in, `Answer`s out. `routes.py` puts it on the wire.
 """

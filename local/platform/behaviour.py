@@ -1,7 +1,7 @@
 """How the simulated platform behaves right now: everything that can be changed while it runs.
 
 `SETTINGS` is the one list: each setting's JSON name, how its value is checked, its default. The
-payload variants are those in which ACS's events have been seen to differ (platform.md 2.2).
+payload variants are those in which ACS's events have been seen to differ (docs/platform.md 2.2).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The carriers: they carry texts both ways, and some of them listen for STOP.
 
-Who listens depends on the sender (platform.md 4). `CONDUCTS` is that table: the words a carrier or
-ACS itself acts upon, and what the person is answered. Whatever is said is relayed to Parley as
+Who listens depends on the sender (docs/platform.md 4). `CONDUCTS` is that table: the words that a
+carrier or ACS acts upon, and what the person is answered. Whatever is said is relayed to Parley as
 well. A toll-free STOP closes two gates, the carrier's and ACS's own; ACS's opt-out interface opens
 only the latter.
 """
@@ -178,7 +178,7 @@ class Carriers:
         self._acs_blocks.add((sender, number))
 
     def unblock(self, sender: str, number: str) -> None:
-        """ACS's own entry is deleted; a carrier's stays (platform.md 4)."""
+        """ACS's own entry is deleted; a carrier's stays (docs/platform.md 4)."""
         self._acs_blocks.discard((sender, number))
 
     def is_opted_out(self, sender: str, number: str) -> bool:

@@ -1,7 +1,7 @@
 """Event Grid: delivers events to webhooks at least once, in no promised order.
 
-The rules are those of platform.md 2.4 and 2.5: a handshake before the first event, a retry ladder,
-a time to live, and a list of answers after which an event is not tried again. `EventGrid` serves
+The rules are those of docs/platform.md 2.4 and 2.5: a handshake before the first event, a ladder of
+retries, a time to live, a list of answers that end the attempts. `EventGrid` serves
 both the system topic (ACS's events to Parley's functions) and the outgoing topic (Parley's events
 to applications); a `Subscription` says which manners a webhook has.
 """
@@ -402,7 +402,7 @@ class EventGrid:
         reply = await self._try_handshake(
             "POST", subscription, headers, json.dumps([event]).encode()
         )
-        # 202 is not enough here (platform.md 2.5).
+        # 202 is not enough here (docs/platform.md 2.5).
         if reply is None or reply.status != 200:  # noqa: PLR2004  # HTTP's own number
             return False
         with contextlib.suppress(ValueError, AttributeError):

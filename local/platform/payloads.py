@@ -1,6 +1,6 @@
 """The two events that ACS emits, in every form in which they have been seen.
 
-Sources of the forms: platform.md 2.1 (payloads), 2.2 (what varies), 2.3 (CloudEvents).
+Sources of the forms: docs/platform.md 2.1 (payloads), 2.2 (what varies), 2.3 (CloudEvents).
 """
 
 from __future__ import annotations

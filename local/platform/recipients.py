@@ -50,7 +50,7 @@ class Fate:
     item_status: int = 202
 
 
-# Code to meaning, platform.md 3.
+# Code to meaning, docs/platform.md 3.
 CODES: Final[dict[int, str]] = {
     2000: "No error.",
     4000: "Rejected by fraud detection",

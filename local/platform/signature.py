@@ -1,4 +1,4 @@
-"""The HMAC by which ACS knows its callers (platform.md 1.2)."""
+"""The HMAC by which ACS knows its callers (docs/platform.md 1.2)."""
 
 from __future__ import annotations
 

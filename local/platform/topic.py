@@ -18,7 +18,7 @@ from local.platform.eventgrid import Delivery, EventGrid, Subscription
 _REQUIRED: Final = ("id", "source", "type")
 _BATCH: Final = "application/cloudevents-batch+json"
 _SINGLE: Final = "application/cloudevents+json"
-# A webhook's 401 is final too; a function's is not (platform.md 2.4).
+# A webhook's 401 is final too; a function's is not (docs/platform.md 2.4).
 _FINAL: Final = frozenset({400, 401, 403, 413})
 
 

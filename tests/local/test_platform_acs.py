@@ -1,4 +1,4 @@
-"""ACS's REST interface answers as platform.md 1.3 to 1.7 says."""
+"""ACS's REST interface answers as docs/platform.md 1.3 to 1.7 says."""
 
 from __future__ import annotations
 

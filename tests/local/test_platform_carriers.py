@@ -1,4 +1,4 @@
-"""Carriers and ACS treat STOP, START and HELP as platform.md 4 says, sender by sender."""
+"""Carriers and ACS treat STOP, START and HELP as docs/platform.md 4 says, sender by sender."""
 
 from __future__ import annotations
 

@@ -120,7 +120,7 @@ def test_every_payload_setting_is_exercised() -> None:
 
 
 def test_two_reports_share_an_event_id() -> None:
-    """The event id is the message id, so it does not tell two reports apart (platform.md 2.2)."""
+    """The event id is the message's, so it tells no two reports apart (docs/platform.md 2.2)."""
     first = event_of(report(5002), Behaviour(), EMITTED)
     second = event_of(report(2000), Behaviour(), EMITTED)
     assert first["id"] == second["id"] == OUTGOING

@@ -41,7 +41,7 @@ def fault_of(headers: dict[str, str], *, body: bytes = BODY, target: str = TARGE
 
 
 def test_recipe() -> None:
-    """The string that is signed is VERB, path and query, date;host;hash (platform.md 1.2)."""
+    """The string that is signed is VERB, path and query, date;host;hash (docs/platform.md 1.2)."""
     signature = sign(
         b"k" * 32,
         method="POST",
