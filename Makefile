@@ -1,7 +1,7 @@
 # Everything that a developer types. Needs make, Python 3.11 to 3.13 and the package registries.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test check lint types format bench clean
+.PHONY: help setup run demo test check lint types format bench package clean
 
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
   "$$p" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null \
@@ -18,6 +18,7 @@ help: ## Say what each target does
 $(READY): requirements.txt requirements-dev.txt Makefile
 	@test -n "$(PYTHON)" || { echo "Parley needs Python 3.11, 3.12 or 3.13 on the PATH (or PYTHON=...)." >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --ignore-requires-python $(RUNTIME)
 	@touch $@
@@ -51,6 +52,9 @@ check: lint types test ## What CI runs
 
 bench: setup ## Measure, print a table, write bench.json
 	$(BIN)/python -m tests.bench
+
+package: $(READY) ## Build the zip that azd ships
+	$(BIN)/python -m local.package
 
 clean: ## Remove the environment and all local data
 	rm -rf $(VENV) .local .pytest_cache .mypy_cache .ruff_cache .hypothesis

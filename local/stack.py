@@ -32,6 +32,7 @@ from azure.storage.blob import BlobServiceClient
 from azure.storage.queue import QueueServiceClient
 
 from local.azurite import Azurite
+from local.bicep_settings import local_settings
 from local.child import Child, ChildFailed
 from local.ports import LOOPBACK, Ports
 
@@ -200,7 +201,14 @@ class Stack:
 
     @property
     def settings(self) -> dict[str, str]:
-        """The app's settings, as the functions host gets them in its environment."""
+        """The app's settings, as the functions host gets them in its environment.
+
+        Raises:
+            SettingForgotten: Bicep does not set one of them, so that a deployed app would lack it.
+        """
+        return local_settings(self._settings())
+
+    def _settings(self) -> dict[str, str]:
         return {
             "AzureWebJobsStorage": self.storage,
             "PARLEY_STORAGE": self.storage,
@@ -352,7 +360,7 @@ class Stack:
             [sys.executable, "-m", "local.host", f"@{arguments}"],
             log=self._log("functions"),
             ready=lambda line: "functions" in _json_object(line),
-            environ={**os.environ, **self.settings},
+            environ={**_environment(), **self.settings},
             directory=ROOT,
         )
 
@@ -365,7 +373,11 @@ class Stack:
             [func, "start", "--port", str(self._ports.functions)],
             log=self._log("functions"),
             ready=lambda line: any(text in line for text in _FUNC_READY_LINES),
-            environ={**os.environ, "FUNCTIONS_WORKER_RUNTIME": "python", **self.settings},
+            environ={
+                **_environment(),
+                "FUNCTIONS_WORKER_RUNTIME": "python",
+                **self.settings,
+            },
             directory=self._options.app,
         )
 
@@ -388,6 +400,11 @@ def write_secret(path: Path, text: str) -> None:
     with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         file.write(text)
     fresh.replace(path)
+
+
+def _environment() -> dict[str, str]:
+    # What a developer's shell holds for Parley must not fill a gap in the stack's own settings.
+    return {name: value for name, value in os.environ.items() if not name.startswith("PARLEY_")}
 
 
 def _claim(lock: IO[str], data: Path) -> None:
