@@ -1,0 +1,44 @@
+"""Which country a number belongs to: prices and permissions go by it.
+
+The calling code is not enough: +1 alone is the United States, Canada, Puerto Rico and twenty more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Final
+
+# What phonenumbers says of numbers that belong to no country, such as +800.
+_NO_COUNTRY: Final = "001"
+
+
+def country_of(address: str) -> str | None:
+    """The ISO 3166 code (two letters, XK for Kosovo) of an E.164 number's country.
+
+    None for numbers of no country and of none that is known. About 40 microseconds.
+    """
+    return _reader()(address)
+
+
+@cache
+def known_countries() -> frozenset[str]:
+    """Every code that `country_of` can answer."""
+    import phonenumbers  # noqa: PLC0415  # costs a cold start 36 ms
+
+    return frozenset(phonenumbers.SUPPORTED_REGIONS)
+
+
+@cache
+def _reader() -> Callable[[str], str | None]:
+    import phonenumbers  # noqa: PLC0415  # costs a cold start 36 ms
+    from phonenumbers import NumberParseException  # noqa: PLC0415
+
+    def read(address: str) -> str | None:
+        try:
+            region = phonenumbers.region_code_for_number(phonenumbers.parse(address, None))
+        except NumberParseException:
+            return None
+        return None if region == _NO_COUNTRY else region
+
+    return read
