@@ -7,6 +7,7 @@ second time.
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -92,7 +93,7 @@ async def test_trouble_of_the_whole_call(
 ) -> None:
     """A call that fails as a whole says so, leaves no message unexplained, and can be repeated."""
     body = with_ids(send_body(*people.many(2)))
-    ids = message_ids(stack.keys.id_key, body)
+    ids = message_ids(base64.b64decode(stack.keys.id_key), body)
     await platform.order_fault("send", trouble.behaviour, trouble.times, **trouble.members)
     reply = await parley.signed("POST", "/sms", body)
     assert reply.status == trouble.status
@@ -110,7 +111,7 @@ async def test_silence(
 ) -> None:
     """No answer within the ACS time-out leaves the messages in doubt; a repeat settles it."""
     body = with_ids(send_body(*people.many(2)))
-    ids = message_ids(stack.keys.id_key, body)
+    ids = message_ids(base64.b64decode(stack.keys.id_key), body)
     await platform.order_fault("send", behaviour)
     async with parts_of(stack, PARLEY_ACS_TIMEOUT_SECONDS="1") as parts:
         request = read_send(
@@ -130,7 +131,7 @@ async def test_a_single_server_error_is_retried_unseen(
 ) -> None:
     """One lost answer costs the caller nothing: Parley's client repeats with the same ids."""
     body = with_ids(send_body(*people.many(2)))
-    ids = message_ids(stack.keys.id_key, body)
+    ids = message_ids(base64.b64decode(stack.keys.id_key), body)
     calls = await platform.calls()
     await platform.order_fault("send", "acceptThenServerError")
     reply = await parley.signed("POST", "/sms", body)
@@ -146,7 +147,7 @@ async def test_fewer_items_than_recipients(
 ) -> None:
     """Whom ACS does not mention is in doubt: 202 with our id, never an error that invites more."""
     body = with_ids(send_body(*people.many(3)))
-    ids = message_ids(stack.keys.id_key, body)
+    ids = message_ids(base64.b64decode(stack.keys.id_key), body)
     await platform.order_fault("send", "fewerItems")
     reply = await parley.signed("POST", "/sms", body)
     assert [item["httpStatusCode"] for item in reply.items] == [202, 202, 202]
@@ -162,7 +163,7 @@ async def test_more_items_than_recipients(
 ) -> None:
     """An item for somebody whom nobody asked about changes nothing."""
     body = with_ids(send_body(*people.many(2)))
-    ids = message_ids(stack.keys.id_key, body)
+    ids = message_ids(base64.b64decode(stack.keys.id_key), body)
     await platform.order_fault("send", "moreItems")
     reply = await parley.signed("POST", "/sms", body)
     assert {item["to"]: item["messageId"] for item in reply.items} == ids

@@ -86,14 +86,13 @@ def with_ids(body: Mapping[str, Any], now: datetime | None = None) -> dict[str, 
     }
 
 
-def message_ids(id_key: str, body: Mapping[str, Any]) -> dict[str, str]:
+def message_ids(id_key: bytes, body: Mapping[str, Any]) -> dict[str, str]:
     """The message id that each recipient of a send with ids must get, whatever becomes of it."""
     recipients = body["smsRecipients"]
     first_sent = min(from_http_date(r["repeatabilityFirstSent"]) for r in recipients)
     pairs = [(r["repeatabilityRequestId"], r["to"]) for r in recipients]
     send_id = ids.derived_send_id(first_sent, body["from"], pairs)
-    key = base64.b64decode(id_key)
-    return {r["to"]: ids.message_id(key, send_id, r["to"]) for r in recipients}
+    return {r["to"]: ids.message_id(id_key, send_id, r["to"]) for r in recipients}
 
 
 class Parley:
@@ -115,7 +114,7 @@ class Parley:
         async with self._session.request(
             method, url, data=body or None, headers=dict(headers or {}), allow_redirects=False
         ) as answer:
-            return Reply(answer.status, dict(answer.headers), await answer.read())
+            return Reply(answer.status, answer.headers, await answer.read())
 
     def signed_headers(
         self,
