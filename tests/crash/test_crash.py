@@ -1,0 +1,198 @@
+"""A process may die at any moment: nobody is texted twice for it, and no fact is lost.
+
+Every run is a process that is forked, serves one invocation on Microsoft's runtime library, and is
+killed before or after one of the calls that it makes. The points are not listed anywhere: a run
+that is left in peace shows them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from tests.crash.calls import Plan
+from tests.crash.lab import Lab, event_step, http_step
+from tests.crash.play import Play, Race, Revenant, Variant
+from tests.crash.scenarios import (
+    ASKED,
+    HANDLERS,
+    INTENT,
+    LATE_SENDS,
+    NEWS,
+    OUTCOME,
+    QUEUED,
+    SENDS,
+    Case,
+    ClosedMeanwhile,
+    LateCode,
+    Scenario,
+    Send,
+    SendToOne,
+    judge_message,
+    opt_out,
+    tag_of,
+)
+from tests.crash.tally import Tally
+from tests.crash.world import Findings
+
+# The app's own rules: ACS's time-out is 30 s, the window 240 s.
+TOO_EARLY = 1.0
+DEAD_ATTEMPT = 31.0
+AFTER_THE_WINDOW = 300.0
+
+
+def named(kind: type[Scenario]) -> str:
+    return kind.name.replace(" ", "-")
+
+
+@pytest.mark.parametrize("kind", SENDS, ids=named)
+async def test_a_repeat_completes_a_send_that_was_cut_off(
+    kind: type[Send], lab: Lab, tally: Tally
+) -> None:
+    """Repeated while ACS remembers the ids, everybody has been texted once and all is on record.
+
+    A repeat that comes while the attempt may still be at work is told to wait.
+    """
+    variant = Variant(
+        name="A. sends, ACS remembers, repeated after 1 s and 31 s",
+        memory=300,
+        repeats=[TOO_EARLY, DEAD_ATTEMPT],
+    )
+    scenario = kind()
+    play = Play(scenario, variant, lab, tally)
+    for case in await play():
+        found = Findings()
+        judge_patience(case, found, outcome_call=QUEUED if scenario.unreachable else OUTCOME)
+        play.blame(case.name, found)
+    assert not play.faults, "\n".join(play.faults)
+
+
+def judge_patience(case: Case, found: Findings, *, outcome_call: str) -> None:
+    early = case.answers[0]
+    if INTENT in case.crash.carried_out and outcome_call not in case.crash.carried_out:
+        # 503 where the ids are ACS's, 409 where an Idempotency-Key guards the send.
+        expected = 409 if case.step.access_key is None else 503
+        found.equal(early["status"], expected, "the status of an early repeat")
+        wait = int(early["headers"].get("retry-after", -1))
+        found.equal(0 < wait <= DEAD_ATTEMPT, True, f"a pause of {wait} s that is long enough")
+    else:
+        found.equal(early["status"], 202, "the status of an early repeat")
+
+
+@pytest.mark.parametrize("kind", HANDLERS, ids=named)
+async def test_a_repeat_completes_a_handler_that_was_cut_off(
+    kind: type[Scenario], lab: Lab, tally: Tally
+) -> None:
+    """Event Grid and the queue bring again what was not done; each fact is then there once."""
+    variant = Variant(name="A. events, queue, opt-outs, repeated", memory=300, repeats=[0])
+    play = Play(kind(), variant, lab, tally)
+    await play()
+    assert not play.faults, "\n".join(play.faults)
+
+
+@pytest.mark.parametrize("kind", LATE_SENDS, ids=named)
+async def test_nobody_is_texted_on_a_guess_after_the_window(
+    kind: type[Send], lab: Lab, tally: Tally
+) -> None:
+    """With an ACS that remembers nothing: who is in doubt reads uncertain until a report comes."""
+    variant = Variant(
+        name="B. sends, ACS remembers nothing, repeated after 300 s",
+        memory=0,
+        repeats=[AFTER_THE_WINDOW],
+    )
+    scenario = kind()
+    play = Play(scenario, variant, lab, tally)
+    await bring_reports(play, scenario, await play())
+    assert not play.faults, "\n".join(play.faults)
+
+
+async def bring_reports(play: Play, scenario: Send, cases: Sequence[Case]) -> None:
+    """Deliver ACS's reports; every text that left must then read delivered."""
+    shown = {(case.label, number): case for case in cases for number in scenario.shown_of(case)}
+    reports = {
+        place: event
+        for event in await play.lab.platform.events()
+        if (place := (tag_of(event), event["data"]["to"])) in shown
+    }
+    brought = await play.lab.zygote.run(
+        [event_step("delivery_report", e) for e in reports.values()]
+    )
+    assert all(answer["ok"] for answer in brought.answers)
+    read = await play.lab.zygote.run(
+        [
+            http_step("GET", f"/messages/{shown[label, number].message_id(number)}")
+            for label, number in reports
+        ]
+    )
+    for place, answer in zip(reports, read.answers, strict=True):
+        found = Findings()
+        judge_message(answer, "delivered", found)
+        play.blame(f"{shown[place].name}, after its report", found)
+
+
+async def test_a_code_is_sent_again_where_the_operator_prefers_that(lab: Lab, tally: Tally) -> None:
+    """PARLEY_SEND_AGAIN_WHEN_UNCERTAIN: a possible second text is better than silence."""
+    variant = Variant(
+        name="B. one-time codes, to be sent again",
+        memory=0,
+        repeats=[AFTER_THE_WINDOW],
+        settings={"PARLEY_SEND_AGAIN_WHEN_UNCERTAIN": "oneTimeCode"},
+    )
+    play = Play(LateCode(), variant, lab, tally)
+    await play()
+    assert not play.faults, "\n".join(play.faults)
+
+
+@pytest.mark.parametrize("later", [DEAD_ATTEMPT, AFTER_THE_WINDOW])
+async def test_an_opt_out_between_crash_and_repeat_leaves_doubt(
+    later: float, lab: Lab, tally: Tally
+) -> None:
+    """Who may have been texted before opting out reads uncertain, not blocked, and gets no more."""
+
+    async def meanwhile(lab: Lab, cases: Sequence[Case]) -> None:
+        await opt_out(lab, [number for case in cases for number in case.open], later=20)
+
+    variant = Variant(
+        name="B. opted out between crash and repeat",
+        memory=300,
+        repeats=[later],
+        meanwhile=meanwhile,
+    )
+    play = Play(ClosedMeanwhile(), variant, lab, tally)
+    await play()
+    assert not play.faults, "\n".join(play.faults)
+
+
+def leaves_the_platform_unasked(plan: Plan) -> bool:
+    return plan.point in {INTENT, NEWS} or (plan.point, plan.when) == (ASKED, "before")
+
+
+@pytest.mark.parametrize(
+    ("memory", "only"),
+    [(300, lambda _: True), (0, leaves_the_platform_unasked)],
+    ids=["everywhere", "before ACS is asked, which remembers nothing"],
+)
+async def test_of_two_repeats_at_once_one_sends(
+    memory: int, only: Callable[[Plan], bool], lab: Lab, tally: Tally
+) -> None:
+    """Two repeats that have both found a dead attempt: one takes over, one is told to wait."""
+    variant = Variant(
+        name=f"C. two repeats at once, memory {memory} s",
+        memory=memory,
+        repeats=[DEAD_ATTEMPT],
+        only=only,
+    )
+    play = Race(SendToOne(), variant, lab, tally)
+    await play()
+    assert not play.faults, "\n".join(play.faults)
+
+
+async def test_an_attempt_that_was_thought_dead_changes_nothing(lab: Lab, tally: Tally) -> None:
+    """It finds the outcome of the repeat that took over, and answers with it."""
+    variant = Variant(
+        name="C. the first attempt goes on after its repeat", memory=300, repeats=[DEAD_ATTEMPT]
+    )
+    play = Revenant(SendToOne(), variant, lab, tally)
+    await play()
+    assert not play.faults, "\n".join(play.faults)
