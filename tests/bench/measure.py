@@ -34,12 +34,13 @@ PLATFORM: Final = "platform"
 RULES: Final = "rules"
 # What a part's own function costs without its part.
 EMPTY: Final = "empty"
-ROUNDS: Final = 7
+# Many short rounds rather than few long ones: a busy second then spoils one round of each load.
+ROUNDS: Final = 20
 _WARM_UP: Final = 10
-_FEW: Final = 12
-_MANY: Final = 40
+_FEW: Final = 4
+_MANY: Final = 12
 # Enough for the warm-up and for a round: three functions are told of each.
-_TEXTS: Final = 200
+_TEXTS: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
