@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
+from functools import lru_cache
 from typing import Final
 
 Clock = Callable[[], datetime]
@@ -45,11 +46,14 @@ def from_iso(text: str) -> datetime:
         raise ValueError("a moment outside the years 1 to 9999") from None
 
 
+# Remembered, because a send names one moment once for each of its recipients.
+@lru_cache(maxsize=64)
 def http_date(moment: datetime) -> str:
     """RFC 1123, whole seconds, GMT."""
     return format_datetime(moment.astimezone(UTC).replace(microsecond=0), usegmt=True)
 
 
+@lru_cache(maxsize=64)
 def from_http_date(text: str) -> datetime:
     """The moment of an RFC 1123 date.
 
