@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,16 +17,13 @@ from shared.events import Received
 from shared.keywords import read as read_keyword
 from shared.ledger import Change, Channel, Direction, Effect, Made
 from shared.lifecycle import TERMINAL, State
-from tests.docs import documents
+from tests.docs import documents, examples
 from tests.docs.code import error_classes, routes
-from tests.docs.documents import Block
 from tests.support.client import TOLL_FREE, Parley, Platform, send_body
 from tests.support.polling import eventually
 
 TEXT = documents.named("interface")
 BLOCKS = documents.blocks(TEXT)
-PROGRAMS = {"sh": ["bash", "-euc"], "python": [sys.executable, "-c"]}
-RUNNABLE = [i for i, block in enumerate(BLOCKS) if block.language in PROGRAMS and not block.file]
 # The people of the examples; no other test uses them.
 PERSON, STOPPED = "+14255550123", "+14255550199"
 MOMENT = datetime(2026, 11, 22, 15, 4, 43, tzinfo=UTC)
@@ -114,23 +109,28 @@ def test_every_outgoing_event_is_there(kind: str) -> None:
 
 
 @pytest.fixture(scope="module")
-async def environment(parley: Parley, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder in which the examples run, with the files that the document says are saved."""
+    made = tmp_path_factory.mktemp("examples")
+    for block in BLOCKS:
+        if block.file:
+            (made / block.file).write_text(block.text, encoding="utf-8")
+    return made
+
+
+@pytest.fixture(scope="module")
+async def environment(parley: Parley, folder: Path) -> dict[str, str]:
     """What the examples take from the environment, and a past that they can look at."""
     sent = await parley.send(PERSON, tag="visit-17")
     await parley.send(PERSON)
     message_id = str(sent[0]["messageId"])
     await parley.message_in_state(message_id, "delivered")
-    folder = tmp_path_factory.mktemp("examples")
-    for block in BLOCKS:
-        if block.file:
-            (folder / block.file).write_text(block.text, encoding="utf-8")
     return {
         **os.environ,
         "PARLEY": parley.endpoint,
         "FUNCTION_KEY": parley.function_key,
         "ACCESS_KEY": parley.access_keys[0],
         "MESSAGE_ID": message_id,
-        "EXAMPLES": str(folder),
         "PYTHONPATH": str(folder),
     }
 
@@ -146,41 +146,15 @@ async def stopped(parley: Parley, platform: Platform) -> None:
     await eventually(look, "the ledger knows of the STOP")
 
 
-@pytest.mark.parametrize("place", RUNNABLE, ids=lambda place: f"{place}-{BLOCKS[place].heading}")
-async def test_examples_work(place: int, environment: dict[str, str], stopped: None) -> None:
+@pytest.mark.parametrize(
+    "place", examples.runnable(BLOCKS), ids=lambda place: f"{place}-{BLOCKS[place].heading}"
+)
+async def test_examples_work(
+    place: int, environment: dict[str, str], folder: Path, stopped: None
+) -> None:
     """Each example runs, and its answer has the members and types of the one printed after it."""
-    output = await _run(BLOCKS[place], environment)
-    following = BLOCKS[place + 1] if place + 1 < len(BLOCKS) else None
-    if following is not None and following.adjoins and following.language == "json":
-        _compare(json.loads(following.text), json.loads(output), "")
-
-
-async def _run(block: Block, environment: dict[str, str]) -> str:
-    process = await asyncio.create_subprocess_exec(
-        *PROGRAMS[block.language],
-        block.text,
-        env=environment,
-        cwd=Path(environment["EXAMPLES"]),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    output, errors = await process.communicate()
-    assert process.returncode == 0, errors.decode()
-    return output.decode()
-
-
-def _compare(printed: Any, answered: Any, where: str) -> None:
-    if printed is None or answered is None:
-        return
-    assert type(printed) is type(answered), where
-    if isinstance(printed, dict):
-        assert printed.keys() == answered.keys(), where
-        for name in printed:
-            _compare(printed[name], answered[name], f"{where}.{name}")
-    elif isinstance(printed, list):
-        assert len(printed) == len(answered), where
-        for index, (one, other) in enumerate(zip(printed, answered, strict=True)):
-            _compare(one, other, f"{where}[{index}]")
+    output = await examples.run(BLOCKS[place], environment, folder)
+    examples.compare_with_next(BLOCKS, place, output)
 
 
 async def test_list_answers_as_printed(parley: Parley, environment: dict[str, str]) -> None:
@@ -198,8 +172,9 @@ async def test_error_shapes_of_the_acs_face(parley: Parley) -> None:
         for block in documents.blocks(documents.section(TEXT, "On the ACS face"))
     ]
     body = send_body(PERSON) | {"smsRecipients": []}
-    _compare(printed[0], (await parley.signed("POST", "/sms", body)).json, "")
-    _compare(printed[1], (await parley.call("POST", "/sms?api-version=2021-03-07")).json, "")
+    examples.compare(printed[0], (await parley.signed("POST", "/sms", body)).json)
+    unsigned = await parley.call("POST", "/sms?api-version=2021-03-07")
+    examples.compare(printed[1], unsigned.json)
 
 
 async def test_callers_are_as_listed(parley: Parley) -> None:

@@ -1,0 +1,113 @@
+"""What the documents name is there: files, links, headings; their JSON is JSON."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.docs import documents
+
+ROOT = documents.ROOT
+# Made while developing or running, and ignored by git.
+MADE = (
+    ".local/",
+    "endpoint.json",
+    ".venv",
+    "bench.json",
+    "local.settings.json",
+    "dist/",
+    ".azure/",
+)
+PLACES = ("functions/", "shared/", "local/", "infra/", "tests/", "docs/", ".github/", ".ci/")
+ENDINGS = re.compile(r"[\w./-]+\.(?:py|md|bicep|json|toml|yaml|yml|sh|txt)")
+
+SOURCES = [
+    path
+    for place in ("functions", "shared", "local", "infra", "tests")
+    for path in sorted((ROOT / place).rglob("*"))
+    if path.suffix in {".py", ".bicep", ".sh"} and path.parent != Path(__file__).parent
+]
+
+# "docs/platform.md 1.3 to 1.7".
+REFERENCE = re.compile(r"docs/platform\.md ((?:[0-9.]+(?: to | and |, )?)+)")
+# Outside of quotes, where a name is one of a file that the code reads.
+DOCUMENT = re.compile(r"(?<![\w\"'/])(?:docs/)?[a-z]+\.md\b")
+
+each_document = pytest.mark.parametrize("path", documents.ALL, ids=lambda path: path.name)
+
+
+@each_document
+def test_links_resolve(path: Path) -> None:
+    """A link inside the project leads to a file that is there, and to a heading in it."""
+    text = documents.read(path)
+    for link in documents.links(text):
+        if re.match(r"https?://", link):
+            continue
+        file, _, anchor = link.partition("#")
+        target = (path.parent / file).resolve() if file else path
+        assert target.exists(), f"{path.name} links to {link}"
+        assert target.is_relative_to(ROOT), f"{path.name} links out of the project: {link}"
+        if anchor:
+            assert anchor in documents.anchors(documents.read(target)), f"{path.name}: {link}"
+
+
+@each_document
+def test_named_files_exist(path: Path) -> None:
+    """A file or folder of the project that a document names is there."""
+    text = documents.read(path)
+    saved = {block.file for block in documents.blocks(text)}
+    for span in documents.code_spans(text) - saved:
+        if span.startswith(MADE) or not (span.startswith(PLACES) or ENDINGS.fullmatch(span)):
+            continue
+        found = (ROOT / span, path.parent / span, *ROOT.glob(f"*/{span}"))
+        assert any(place.exists() for place in found), f"{path.name} names {span}"
+
+
+@each_document
+def test_json_parses(path: Path) -> None:
+    """A block that says it is JSON is JSON."""
+    for block in documents.blocks(documents.read(path)):
+        if block.language == "json":
+            json.loads(block.text)
+
+
+@each_document
+def test_fences_name_their_language(path: Path) -> None:
+    """Every fence is closed and every other one says what it holds, unless it is plain text."""
+    text = documents.read(path)
+    assert text.count("\n```") % 2 == 0
+    for block in documents.blocks(text):
+        assert block.language in {"", "sh", "python", "json", "text", "kusto", "bicep"}
+
+
+@each_document
+def test_one_heading_of_the_first_rank(path: Path) -> None:
+    """A document has one title, in its first line."""
+    text = documents.prose(documents.read(path))
+    assert text.startswith("# ")
+    assert len(re.findall(r"^# ", text, re.MULTILINE)) == 1
+
+
+def test_sections_named_in_code_exist() -> None:
+    """A comment that refers to a section of docs/platform.md refers to one that is there."""
+    headings = re.findall(r"^#+ ([0-9.]+)", documents.named("platform"), re.MULTILINE)
+    sections = {heading.rstrip(".") for heading in headings}
+    found = 0
+    for path in SOURCES:
+        for named in re.findall(
+            r"docs/platform\.md ((?:[0-9.]+(?: to | and |, )?)+)", path.read_text()
+        ):
+            numbers = re.findall(r"[0-9]+(?:\.[0-9]+)?", named)
+            assert set(numbers) <= sections, f"{path} names section {named}"
+            found += len(numbers)
+    assert found
+
+
+def test_code_names_no_other_documents() -> None:
+    """A document that a comment names is one of ours."""
+    for path in SOURCES:
+        for named in DOCUMENT.findall(documents.read(path)):
+            assert (ROOT / named).exists() or (path.parent / named).exists(), f"{path}: {named}"
