@@ -33,8 +33,8 @@ SOURCES = [
 
 # "docs/platform.md 1.3 to 1.7".
 REFERENCE = re.compile(r"docs/platform\.md ((?:[0-9.]+(?: to | and |, )?)+)")
-# Outside of quotes, where a name is one of a file that the code reads.
-DOCUMENT = re.compile(r"(?<![\w\"'/])(?:docs/)?[a-z]+\.md\b")
+DOCUMENT = re.compile(r"docs/[a-z]+\.md")
+WITHOUT_FOLDER = re.compile(r"(?<![\w/])[a-z]+\.md [0-9]")
 
 each_document = pytest.mark.parametrize("path", documents.ALL, ids=lambda path: path.name)
 
@@ -106,8 +106,10 @@ def test_sections_named_in_code_exist() -> None:
     assert found
 
 
-def test_code_names_no_other_documents() -> None:
-    """A document that a comment names is one of ours."""
+def test_documents_named_in_code_exist() -> None:
+    """A document that a comment names is one of ours, and named with its folder."""
     for path in SOURCES:
-        for named in DOCUMENT.findall(documents.read(path)):
-            assert (ROOT / named).exists() or (path.parent / named).exists(), f"{path}: {named}"
+        text = documents.read(path)
+        for named in DOCUMENT.findall(text):
+            assert (ROOT / named).exists(), f"{path}: {named}"
+        assert not WITHOUT_FOLDER.search(text), f"{path} refers to a document without its folder"
