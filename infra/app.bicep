@@ -69,6 +69,18 @@ param repeatWindowSeconds int
 @description('Categories, separated by commas, in which a second text is better than silence.')
 param sendAgainWhenUncertain string
 
+@description('Countries that may be texted, separated by commas.')
+param allowedCountries string
+
+@description('Daily budgets as JSON.')
+param dailyBudgets string
+
+@description('Limits on one-time codes as JSON.')
+param floodLimits string
+
+@description('The price table as JSON.')
+param prices string
+
 @description('Memory of an instance in MB.')
 param instanceMemoryMB int
 
@@ -260,6 +272,10 @@ resource settings 'Microsoft.Web/sites/config@2025-03-01' = {
     PARLEY_MESSAGE_SHARDS: string(messageShards)
     PARLEY_REPEAT_WINDOW_SECONDS: string(repeatWindowSeconds)
     PARLEY_SEND_AGAIN_WHEN_UNCERTAIN: sendAgainWhenUncertain
+    PARLEY_ALLOWED_COUNTRIES: allowedCountries
+    PARLEY_DAILY_BUDGETS: dailyBudgets
+    PARLEY_FLOOD_LIMITS: floodLimits
+    PARLEY_PRICES: prices
   }
 }
 

@@ -112,6 +112,18 @@ param repeatWindowSeconds int = 240
 @description('Categories in which a possible second text is better than silence, after that window.')
 param sendAgainWhenUncertain category[] = []
 
+@description('Countries that may be texted, by ISO 3166 code. None: all.')
+param allowedCountries string[] = []
+
+@description('What each program may send a UTC day: its name to segments, or to segments and warnAt. A program that is not named has no budget.')
+param dailyBudgets object = {}
+
+@description('How many one-time codes may go to one number and to one range of numbers: number and range, each with codes and minutes. Empty: no limit.')
+param floodLimits object = {}
+
+@description('The price table that takes the place of Parley\'s own. Empty: Parley\'s own.')
+param prices object = {}
+
 // ---- How large it is. The defaults suit one number; docs/deploy.md has values for many.
 
 @description('Memory of an instance in MB.')
@@ -341,6 +353,10 @@ module app 'app.bicep' = {
     messageShards: messageShards
     repeatWindowSeconds: repeatWindowSeconds
     sendAgainWhenUncertain: join(sendAgainWhenUncertain, ',')
+    allowedCountries: join(allowedCountries, ',')
+    dailyBudgets: string(dailyBudgets)
+    floodLimits: string(floodLimits)
+    prices: string(prices)
     instanceMemoryMB: instanceMemoryMB
     maximumInstanceCount: maximumInstanceCount
     httpConcurrency: httpConcurrency

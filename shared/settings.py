@@ -12,11 +12,15 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from types import MappingProxyType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from shared.errors import SettingsError
+from shared.limits import Budget, FloodLimits, parse_budgets, parse_countries, parse_flood_limits
 from shared.senders import Sender, parse_senders
+
+if TYPE_CHECKING:
+    from shared.cost.prices import PriceTable
 
 _REQUIRED: Final = object()
 _MIN_KEY_BYTES: Final = 32
@@ -96,6 +100,15 @@ def _categories(value: str) -> frozenset[str]:
 
 def _senders(value: str) -> Mapping[str, Sender]:
     return MappingProxyType(parse_senders(value))
+
+
+def _prices(value: str) -> PriceTable | None:
+    # What a template writes for "none".
+    if value == "{}":
+        return None
+    from shared.cost.prices import parse_prices  # noqa: PLC0415  # only where there is a table
+
+    return parse_prices(value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,10 +237,40 @@ class Settings:
         _categories,
         default=frozenset(),
     )
+    allowed_countries: frozenset[str] = _setting(
+        "PARLEY_ALLOWED_COUNTRIES",
+        "ISO 3166 codes of the countries that may be texted, separated by commas; without it all.",
+        parse_countries,
+        default=frozenset(),
+    )
+    daily_budgets: Mapping[str, Budget] | None = _setting(
+        "PARLEY_DAILY_BUDGETS",
+        "JSON object: program to the segments that it may send a UTC day, or to `segments` and"
+        " `warnAt`, the share that is worth a warning.",
+        parse_budgets,
+        default=None,
+    )
+    flood_limits: FloodLimits | None = _setting(  # noqa: RUF009  # it makes a field
+        "PARLEY_FLOOD_LIMITS",
+        "JSON object with `number`, `range` or both: how many one-time codes (`codes`) may go to"
+        " one number, or one range of numbers (`digits`), within so many `minutes`.",
+        parse_flood_limits,
+        default=None,
+    )
+    prices: PriceTable | None = _setting(  # noqa: RUF009  # it makes a field
+        "PARLEY_PRICES",
+        "JSON price table that takes the place of Parley's own, with currency and date.",
+        _prices,
+        default=None,
+    )
 
     def __post_init__(self) -> None:
         """Hold the rules that span several settings."""
-        problems = []
+        programs = {sender.program for sender in self.senders.values()}
+        problems = [
+            f"PARLEY_DAILY_BUDGETS: {program!r} is the program of none of the senders"
+            for program in sorted((self.daily_budgets or {}).keys() - programs)
+        ]
         if self.storage is None:
             problems += [
                 f"{name}: is missing, and so is PARLEY_STORAGE"

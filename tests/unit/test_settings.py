@@ -2,13 +2,16 @@
 
 import base64
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.cost.prices import parse_prices
 from shared.errors import SettingsError
+from shared.limits import Budget, FloodLimit, FloodLimits
 from shared.settings import Settings, describe, load
 
 KEY = bytes(range(32))
@@ -29,6 +32,10 @@ STORAGE_URLS = {
     "PARLEY_STORAGE__blobServiceUri": "https://record.blob.core.windows.net",
 }
 BY_IDENTITY = {**LEAST, "PARLEY_STORAGE": "", **STORAGE_URLS}
+PRICES = (
+    '{"currency": "EUR", "asOf": "2026-01-01",'
+    ' "rows": [{"kind": "longCode", "country": "GB", "price": "0.04", "surcharge": "0"}]}'
+)
 NAMES = [setting.name for setting in describe()]
 REQUIRED = [setting.name for setting in describe() if setting.required]
 SECRET = [setting.name for setting in describe() if setting.secret]
@@ -63,6 +70,10 @@ def test_the_least_is_enough() -> None:
         "PARLEY_MESSAGE_SHARDS": 4,
         "PARLEY_REPEAT_WINDOW_SECONDS": 240,
         "PARLEY_SEND_AGAIN_WHEN_UNCERTAIN": frozenset(),
+        "PARLEY_ALLOWED_COUNTRIES": frozenset(),
+        "PARLEY_DAILY_BUDGETS": None,
+        "PARLEY_FLOOD_LIMITS": None,
+        "PARLEY_PRICES": None,
     }
 
 
@@ -88,6 +99,32 @@ def test_the_least_is_enough() -> None:
             "send_again_when_uncertain",
             {"oneTimeCode", "transactional"},
         ),
+        ("PARLEY_ALLOWED_COUNTRIES", "us, CA,PR,", "allowed_countries", {"US", "CA", "PR"}),
+        ("PARLEY_ALLOWED_COUNTRIES", ",", "allowed_countries", frozenset()),
+        ("PARLEY_DAILY_BUDGETS", "{}", "daily_budgets", {}),
+        (
+            "PARLEY_DAILY_BUDGETS",
+            '{"+18005550100": 1000}',
+            "daily_budgets",
+            {"+18005550100": Budget(1000, 800)},
+        ),
+        (
+            "PARLEY_DAILY_BUDGETS",
+            '{"+18005550100": {"segments": 10, "warnAt": 0.91}}',
+            "daily_budgets",
+            {"+18005550100": Budget(10, 10)},
+        ),
+        ("PARLEY_FLOOD_LIMITS", "{}", "flood_limits", FloodLimits()),
+        (
+            "PARLEY_FLOOD_LIMITS",
+            '{"number": {}, "range": {"codes": 9, "minutes": 60}}',
+            "flood_limits",
+            FloodLimits(
+                FloodLimit(5, timedelta(minutes=10)), FloodLimit(9, timedelta(minutes=60), 8)
+            ),
+        ),
+        ("PARLEY_PRICES", "{}", "prices", None),
+        ("PARLEY_PRICES", PRICES, "prices", parse_prices(PRICES)),
     ],
 )
 def test_settings_have_types(name: str, text: str, member: str, value: Any) -> None:
@@ -129,6 +166,26 @@ def test_settings_have_types(name: str, text: str, member: str, value: Any) -> N
         ("PARLEY_MESSAGE_SHARDS", "17", "whole number from 1 to 16"),
         ("PARLEY_REPEAT_WINDOW_SECONDS", "3601", "whole number from 0 to 3600"),
         ("PARLEY_SEND_AGAIN_WHEN_UNCERTAIN", "promotions", "names 'promotions'"),
+        ("PARLEY_ALLOWED_COUNTRIES", "US,UK", "names 'UK'"),
+        ("PARLEY_ALLOWED_COUNTRIES", "US;CA", "names 'US;CA'"),
+        ("PARLEY_DAILY_BUDGETS", "1000", "must be a JSON object"),
+        ("PARLEY_DAILY_BUDGETS", "{", "is not JSON"),
+        ("PARLEY_DAILY_BUDGETS", '{"a": -1}', "a: segments must be a whole number from 0"),
+        ("PARLEY_DAILY_BUDGETS", '{"a": true}', "a: segments must be a whole number"),
+        ("PARLEY_DAILY_BUDGETS", '{"a": {"warnAt": 0.5}}', "a: segments must be a whole number"),
+        ("PARLEY_DAILY_BUDGETS", '{"a": {"segments": 1, "warnAt": 80}}', "a: warnAt must be"),
+        ("PARLEY_DAILY_BUDGETS", '{"a": {"segments": 1, "warnAt": NaN}}', "a: warnAt must be"),
+        ("PARLEY_DAILY_BUDGETS", '{"a": {"segments": 1, "day": 1}}', "unknown member 'day'"),
+        ("PARLEY_DAILY_BUDGETS", '{"offers": 1}', "'offers' is the program of none"),
+        ("PARLEY_FLOOD_LIMITS", "[]", "must be a JSON object"),
+        ("PARLEY_FLOOD_LIMITS", '{"country": {}}', "unknown member 'country'"),
+        ("PARLEY_FLOOD_LIMITS", '{"number": 5}', "number must be an object"),
+        ("PARLEY_FLOOD_LIMITS", '{"number": {"digits": 5}}', "unknown member 'digits'"),
+        ("PARLEY_FLOOD_LIMITS", '{"number": {"codes": 0}}', "number: codes must be a whole number"),
+        ("PARLEY_FLOOD_LIMITS", '{"range": {"digits": 15}}', "range: digits must be"),
+        ("PARLEY_FLOOD_LIMITS", '{"range": {"minutes": 1441}}', "range: minutes must be"),
+        ("PARLEY_PRICES", "[]", "must be a JSON object"),
+        ("PARLEY_PRICES", '{"currency": "usd"}', "currency must be"),
     ],
 )
 def test_a_malformed_setting_is_named(name: str, text: str, words: str) -> None:
