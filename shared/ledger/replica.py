@@ -22,20 +22,38 @@ _MEMBERS: Final = ["RowKey", "sequence", "address", "scope", "direction", "effec
 _BEGINNING: Final = "hea"
 
 
+class _Known:
+    """The log as far as it has been read, folded into who is closed."""
+
+    def __init__(self) -> None:
+        self.position = 0
+        self.closed: dict[int, int] = {}
+
+    def apply(self, row: Entity) -> None:
+        """Take in the next change."""
+        self.position = row["sequence"]
+        if row["effect"] != Effect.APPLIED:
+            return
+        mark = _mark(row["address"], row["scope"])
+        if row["direction"] == Direction.OUT:
+            self.closed[mark] = self.position
+        else:
+            self.closed.pop(mark, None)
+
+
 class Replica:
     """Who is closed for whom, as far as the log has been read."""
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
-        self._position = 0
-        self._closed: dict[int, int] = {}
+        self._known = _Known()
         self._loaded = False
         self._news = _NextRun(self._read_news)
 
     @property
     def position(self) -> int:
         """The sequence of the last change seen."""
-        return self._position
+        return self._known.position
 
     async def news(self) -> None:
         """Take in every change that was committed before this call.
@@ -50,18 +68,19 @@ class Replica:
 
     def closed_by(self, address: str, sender: str) -> int | None:
         """The sequence of the change that closes `address` for `sender`, or None if it is open."""
-        return self._closed.get(_mark(address, sender_scope(sender)))
+        return self._known.closed.get(_mark(address, sender_scope(sender)))
 
     async def _read_news(self) -> None:
-        if self._loaded and await self._read(rows.log_key(self._position)):
+        if self._loaded and await self._read(self._known, rows.log_key(self._known.position)):
             return
-        # The first time, or after a gap: from the beginning, head included.
-        self._position, self._closed, self._loaded = 0, {}, False
-        if not await self._read(_BEGINNING):
+        # The first time, or after a gap: from the beginning, head included. Aside, because
+        # requests whose own news were good still decide by what is known here.
+        self._loaded, fresh = False, _Known()
+        if not await self._read(fresh, _BEGINNING):
             raise LedgerUnavailable("The opt-out ledger's log has a gap; nothing is sent.")
-        self._loaded = True
+        self._loaded, self._known = True, fresh
 
-    async def _read(self, low: str) -> bool:
+    async def _read(self, known: _Known, low: str) -> bool:
         """Apply the rows past `low`; False if they are not contiguous with what is known."""
         promised = 0
         async for row in self._storage.query(
@@ -74,21 +93,11 @@ class Replica:
         ):
             if row["RowKey"] == rows.HEAD:
                 promised = row["sequence"]
-            elif row["sequence"] != self._position + 1:
+            elif row["sequence"] != known.position + 1:
                 return False
             else:
-                self._apply(row)
-        return self._position >= promised
-
-    def _apply(self, row: Entity) -> None:
-        self._position = row["sequence"]
-        if row["effect"] != Effect.APPLIED:
-            return
-        mark = _mark(row["address"], row["scope"])
-        if row["direction"] == Direction.OUT:
-            self._closed[mark] = self._position
-        else:
-            self._closed.pop(mark, None)
+                known.apply(row)
+        return known.position >= promised
 
 
 def _mark(address: str, scope: str) -> int:
