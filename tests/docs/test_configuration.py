@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import fields
 
 import pytest
 
@@ -12,6 +14,12 @@ from shared.settings import Settings, describe
 from tests.docs import documents
 
 TEXT = documents.named("configuration")
+SOURCES = [
+    documents.read(path)
+    for folder in ("functions", "shared")
+    for path in (documents.ROOT / folder).rglob("*.py")
+    if path.name != "settings.py"
+]
 
 
 def test_tables_are_current() -> None:
@@ -61,6 +69,17 @@ def test_what_never_changes_is_said() -> None:
     table = documents.section(TEXT, "Changing settings during a deployment's life")
     never = {row[0].strip("`") for row in documents.rows(table) if row[1].startswith("never")}
     assert never == {item.name for item in describe() if "never changed" in item.about}
+
+
+def test_what_nothing_heeds_is_said() -> None:
+    """A setting that no code uses yet is named as such, and one that is used is not."""
+    said = re.search(r"heeded by nothing yet: (.*?)\.\n", TEXT, re.DOTALL)
+    unused = {
+        item.metadata["name"]
+        for item in fields(Settings)
+        if not any(re.search(rf"settings\.{item.name}\b", source) for source in SOURCES)
+    }
+    assert set(re.findall(r"`(\w+)`", said[1] if said else "")) == unused
 
 
 def test_required_settings_have_no_default() -> None:
