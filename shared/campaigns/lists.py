@@ -137,8 +137,8 @@ def read_range(
 def ranges(source: Iterable[bytes], shape: Shape, records: int) -> Iterator[Range]:
     """Pieces of a list with so many records each, the last one with fewer; nothing is parsed.
 
-    The pieces touch each other and cover the list from `shape.start` to its end. A blank line
-    belongs to the piece of the record after it.
+    The pieces touch each other and hold every record. A blank line belongs to the piece of the
+    record after it; those after the last record are left out.
     """
     return _read(source, _Ranges(shape, records))
 
@@ -244,7 +244,7 @@ class _Ranges(_Reader[Range]):
 
     def finish(self) -> Iterator[Range]:
         yield from super().finish()
-        if self._size:
+        if self._records:
             yield self._cut()
 
     def _cut(self) -> Range:

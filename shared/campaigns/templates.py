@@ -1,0 +1,176 @@
+"""Texts with `{placeholders}`, filled from a recipient's fields.
+
+Somebody without a value for a placeholder gets no text, rather than one with a hole in it. What is
+filled in is never read again: braces in a value stay braces. Errors say which placeholder is at
+fault and never repeat a value.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from shared.campaigns.shapes import same_name
+
+_BRACE: Final = re.compile(r"\{\{|\}\}|[{}]")
+_LONGEST_NAME: Final = 100
+# C0 and C1 controls with line feed and tab, the two separators that act like a line feed, and
+# halves of surrogate pairs, which no encoding can send.
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+
+class BadTemplate(ValueError):
+    """A text whose braces do not make sense; `str(error)` is a sentence for its author.
+
+    Attributes:
+        position: of the brace at fault, counted in characters from 1.
+    """
+
+    def __init__(self, position: int, reason: str) -> None:
+        self.position = position
+        super().__init__(f"Character {position}: {reason}")
+
+
+class CannotFill(ValueError):
+    """One recipient's fields do not fit the template; `str(error)` is the reason.
+
+    Attributes:
+        name: the placeholder, as its author wrote it.
+    """
+
+    def __init__(self, name: str, reason: str) -> None:
+        self.name = name
+        super().__init__(reason)
+
+
+class MissingValue(CannotFill):
+    """A placeholder has no value, or a blank one."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name, f"There is no value for {{{name}}}.")
+
+
+class BadValue(CannotFill):
+    """A placeholder's value holds control characters, or two fields claim to be it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placeholder:
+    """A place to fill: its name as written but trimmed, and the form in which it is compared."""
+
+    name: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A text that has been understood.
+
+    Attributes:
+        parts: literal texts and placeholders, in order.
+    """
+
+    parts: tuple[str | Placeholder, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The placeholders' names, each once, in the order of the text."""
+        found = {part.key: part.name for part in reversed(self._placeholders)}
+        return tuple(dict.fromkeys(found[part.key] for part in self._placeholders))
+
+    def missing_from(self, columns: Iterable[str]) -> tuple[str, ...]:
+        """The names that no column has, so that nobody could be sent the text."""
+        known = {same_name(column) for column in columns}
+        return tuple(name for name in self.names if same_name(name) not in known)
+
+    @property
+    def _placeholders(self) -> list[Placeholder]:
+        return [part for part in self.parts if isinstance(part, Placeholder)]
+
+
+def parse(text: str) -> Template:
+    """The template that a text is: `{name}` is a placeholder, `{{` and `}}` are braces.
+
+    Names are compared trimmed and caseless, and may hold spaces.
+
+    Raises:
+        BadTemplate: a brace without its other half, a brace within a name, an empty name, a name
+            over 100 characters or with control characters.
+    """
+    parts: list[str | Placeholder] = []
+    literal: list[str] = []
+    at = 0
+    while (brace := _BRACE.search(text, at)) is not None:
+        literal.append(text[at : brace.start()])
+        at = brace.end()
+        if brace[0] == "}":
+            raise BadTemplate(
+                brace.start() + 1, "} closes nothing. Write }} where the text needs a brace."
+            )
+        if brace[0] == "{":
+            end = text.find("}", at)
+            parts += ["".join(literal), _placeholder(text, at, end)]
+            literal, at = [], end + 1
+        else:
+            literal.append(brace[0][0])
+    parts.append("".join((*literal, text[at:])))
+    return Template(tuple(part for part in parts if part != ""))
+
+
+def _placeholder(text: str, start: int, end: int) -> Placeholder:
+    position = start  # of the opening brace, from 1
+    name = text[start:end].strip()
+    if end < 0:
+        reason = "{ is never closed. Write {{ where the text needs a brace."
+    elif "{" in name:
+        reason = "{ is opened again before it is closed."
+    elif not name:
+        reason = "{} holds no name. Write {{}} where the text needs braces."
+    elif len(name) > _LONGEST_NAME:
+        reason = f"the name is longer than {_LONGEST_NAME} characters; is a }} missing?"
+    elif _CONTROL.search(name):
+        reason = "the name holds a line feed or another control character; is a } missing?"
+    else:
+        return Placeholder(name, same_name(name))
+    raise BadTemplate(position, reason)
+
+
+def fill(template: Template, fields: Mapping[str, str]) -> str:
+    """The text for one recipient.
+
+    Args:
+        template: from `parse`.
+        fields: by the names of the list's columns; compared trimmed and caseless. Values go in as
+            they are.
+
+    Raises:
+        MissingValue: a placeholder has no value, or nothing but white space.
+        BadValue: a value holds control characters (a line feed is one), or two fields have the
+            placeholder's name.
+    """
+    return "".join(
+        part if isinstance(part, str) else _value(part, fields) for part in template.parts
+    )
+
+
+def _value(placeholder: Placeholder, fields: Mapping[str, str]) -> str:
+    value = fields.get(placeholder.name)
+    if value is None:
+        value = _by_key(placeholder, fields)
+    if not value.strip():
+        raise MissingValue(placeholder.name)
+    if _CONTROL.search(value):
+        raise BadValue(
+            placeholder.name,
+            f"The value of {{{placeholder.name}}} holds a line feed or another control character.",
+        )
+    return value
+
+
+def _by_key(placeholder: Placeholder, fields: Mapping[str, str]) -> str:
+    found = [value for name, value in fields.items() if same_name(name) == placeholder.key]
+    if len(found) > 1:
+        raise BadValue(placeholder.name, f"Two fields are called {{{placeholder.name}}}.")
+    return found[0] if found else ""
