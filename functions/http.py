@@ -107,7 +107,7 @@ def _check_api_version(request: func.HttpRequest) -> None:
 
 
 def _acs_error(error: ParleyError) -> func.HttpResponse:
-    _log(error)
+    _log(error, error.status)
     headers = _retry_after(error)
     if isinstance(error, InvalidRequest):
         problem = {
@@ -146,8 +146,8 @@ async def own_face(handler: Handler) -> func.HttpResponse:
     try:
         return await handler()
     except ParleyError as error:
-        _log(error)
         status = _FORBIDDEN if isinstance(error, ForeignSender) else error.status
+        _log(error, status)
         problem: dict[str, Any] = {
             "type": "about:blank",
             "title": _title(error.code),
@@ -198,5 +198,5 @@ def _trace_id() -> str:
     return f"00-{os.urandom(16).hex()}-{os.urandom(8).hex()}-00"
 
 
-def _log(error: ParleyError) -> None:
-    log.event("request.refused", code=error.code, status=error.status)
+def _log(error: ParleyError, status: int) -> None:
+    log.event("request.refused", code=error.code, status=status)

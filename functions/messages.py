@@ -41,6 +41,20 @@ async def get_message(req: func.HttpRequest) -> func.HttpResponse:
     return await own_face(answer)
 
 
+@blueprint.route(
+    route="messages/{messageId}", methods=["DELETE"], auth_level=func.AuthLevel.FUNCTION
+)
+async def cancel_message(req: func.HttpRequest) -> func.HttpResponse:
+    """Take one message out of a send that still waits."""
+
+    async def answer() -> func.HttpResponse:
+        parley, message_id = services(), req.route_params["messageId"]
+        await parley.sending.cancel(message_id)
+        return json_answer(await parley.reading.message(message_id))
+
+    return await own_face(answer)
+
+
 # A route template cannot be trusted to take a literal colon, so the operation is a parameter.
 @blueprint.route(route="{operation}", methods=["POST"], auth_level=func.AuthLevel.FUNCTION)
 async def preview_message(req: func.HttpRequest) -> func.HttpResponse:

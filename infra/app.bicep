@@ -81,6 +81,9 @@ param floodLimits string
 @description('The price table as JSON.')
 param prices string
 
+@description('The hours of marketing as JSON.')
+param quietHours string
+
 @description('Memory of an instance in MB.')
 param instanceMemoryMB int
 
@@ -276,6 +279,7 @@ resource settings 'Microsoft.Web/sites/config@2025-03-01' = {
     PARLEY_DAILY_BUDGETS: dailyBudgets
     PARLEY_FLOOD_LIMITS: floodLimits
     PARLEY_PRICES: prices
+    PARLEY_QUIET_HOURS: quietHours
   }
 }
 

@@ -124,6 +124,9 @@ param floodLimits object = {}
 @description('The price table that takes the place of Parley\'s own. Empty: Parley\'s own.')
 param prices object = {}
 
+@description('The hours in which marketing may leave, by place, in place of Parley\'s own. Empty: Parley\'s own.')
+param quietHours object = {}
+
 // ---- How large it is. The defaults suit one number; docs/deploy.md has values for many.
 
 @description('Memory of an instance in MB.')
@@ -357,6 +360,7 @@ module app 'app.bicep' = {
     dailyBudgets: string(dailyBudgets)
     floodLimits: string(floodLimits)
     prices: string(prices)
+    quietHours: string(quietHours)
     instanceMemoryMB: instanceMemoryMB
     maximumInstanceCount: maximumInstanceCount
     httpConcurrency: httpConcurrency

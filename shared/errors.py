@@ -8,6 +8,7 @@
     │   ├── ForeignSender        401 as ACS has it, 403 on Parley's own face
     │   ├── NotFound             404
     │   ├── AlreadyRunning       409, the same Idempotency-Key is still at work
+    │   ├── NotCancelable        409, a text that has left or is leaving
     │   └── KeyReused            422, the same Idempotency-Key came with another body
     ├── Unavailable              503, trying again helps and is safe
     │   ├── LedgerUnavailable    the opt-out ledger could not be read: nothing was sent
@@ -32,7 +33,8 @@ class ParleyError(Exception):
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "InternalError"
-    retryable: ClassVar[bool] = False
+    # An instance may know better than its class.
+    retryable: bool = False
 
     @property
     def retry_after(self) -> int | None:
@@ -114,6 +116,16 @@ class AlreadyRunning(RequestError):
     def retry_after(self) -> int | None:
         """Seconds until the running attempt has either answered or died."""
         return self._retry_after
+
+
+class NotCancelable(RequestError):
+    """A text that has left, is leaving, or was decided otherwise cannot be canceled."""
+
+    status = 409
+    code = "NotCancelable"
+
+    def __init__(self) -> None:
+        super().__init__("This text no longer waits: it has left, is leaving, or was decided.")
 
 
 class KeyReused(RequestError):

@@ -47,6 +47,12 @@ def derived_send_id(first_sent: datetime, sender: str, pairs: Iterable[tuple[str
     return ulid.new(first_sent, digest.digest()[:10])
 
 
+def child_send_id(send_id: str, cause: str) -> str:
+    """The id of a send that carries a part of another one; the same cause makes the same id."""
+    digest = hashlib.sha256(f"{send_id} {cause}".encode()).digest()
+    return ulid.new(time_of(send_id), digest[:10])
+
+
 def message_id(id_key: bytes, send_id: str, recipient: str) -> str:
     """The id of one recipient's message of a send."""
     digits = hmac.digest(id_key, (send_id + recipient).encode(), "sha256").hex()[:10]

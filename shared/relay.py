@@ -174,7 +174,7 @@ def delivery_report(
             "state": str(state),
             "code": code.code if code else None,
             "meaning": code.meaning if code else None,
-            "nextStep": code.next_step if code else None,
+            "nextStep": (code.next_step or None) if code else None,
             "retryable": code.retryable if code else None,
             "platformMessageId": platform_id,
         },

@@ -113,7 +113,7 @@ class DeliveryReports:
         intent, _ = await every(
             self._record.intent(send_id), self._record.report(message_id, report)
         )
-        if intent is None or report.theirs not in intent.request.addresses():
+        if intent is None or report.theirs not in intent.addresses():
             await self._stray(report, "no such message")
             return None, message_id
         telemetry.link_to(intent.trace)

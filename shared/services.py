@@ -17,6 +17,7 @@ from shared import settings as settings_module
 from shared.acs import AcsClient
 from shared.clock import Clock, utc_now
 from shared.conversations import Conversations
+from shared.dispatch import Dispatch
 from shared.follow_up import FollowUp
 from shared.health import Health
 from shared.inbound import Inbound
@@ -24,12 +25,15 @@ from shared.ledger import Ledger
 from shared.messages.reading import Reading
 from shared.messages.record import Record
 from shared.optouts import OptOuts
+from shared.pacing import Pacing
 from shared.quarantine import Quarantine
 from shared.relay import Relay
 from shared.reports import DeliveryReports
 from shared.senders import Programs
+from shared.sending.due import Due
 from shared.sending.keys import IdempotencyKeys
 from shared.sending.send import Rules, Sending
+from shared.sending.timetable import Timetable
 from shared.settings import Settings
 from shared.storage import Storage
 from shared.upkeep import Upkeep
@@ -61,6 +65,7 @@ class Services:
     inbound: Inbound
     reports: DeliveryReports
     follow_up: FollowUp
+    dispatch: Dispatch
     health: Health
     upkeep: Upkeep
 
@@ -96,6 +101,7 @@ def build(
         transport=transport,
         clock=clock,
     )
+    dispatch = Dispatch(storage, clock)
     sending = Sending(
         rules=Rules(
             id_key=settings.id_key,
@@ -111,7 +117,12 @@ def build(
         keys=IdempotencyKeys(storage),
         acs=acs,
         relay=relay,
+        dispatch=dispatch,
+        timetable=Timetable(settings.quiet_hours),
     )
+    pacing = Pacing(storage, clock, settings.senders)
+    due = Due(clock=clock, sending=sending, pacing=pacing, dispatch=dispatch)
+    dispatch.register("scheduled", due.take)
     return Services(
         settings=settings,
         clock=clock,
@@ -146,12 +157,14 @@ def build(
             programs=programs,
         ),
         follow_up=FollowUp(
+            storage=storage,
             id_key=settings.id_key,
             record=record,
             conversations=conversations,
             relay=relay,
             sending=sending,
         ),
+        dispatch=dispatch,
         health=Health(settings, storage, ledger, transport),
         upkeep=Upkeep(storage, clock),
     )

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from shared.errors import SettingsError
 from shared.limits import Budget, FloodLimits, parse_budgets, parse_countries, parse_flood_limits
 from shared.senders import Sender, parse_senders
+from shared.timing.quiet import Rules, parse_rules
 
 if TYPE_CHECKING:
     from shared.cost.prices import PriceTable
@@ -100,6 +101,11 @@ def _categories(value: str) -> frozenset[str]:
 
 def _senders(value: str) -> Mapping[str, Sender]:
     return MappingProxyType(parse_senders(value))
+
+
+def _quiet_hours(value: str) -> Rules | None:
+    # What a template writes for "none".
+    return None if value == "{}" else parse_rules(value)
 
 
 def _prices(value: str) -> PriceTable | None:
@@ -261,6 +267,13 @@ class Settings:
         "PARLEY_PRICES",
         "JSON price table that takes the place of Parley's own, with currency and date.",
         _prices,
+        default=None,
+    )
+
+    quiet_hours: Rules | None = _setting(  # noqa: RUF009  # a field specifier
+        "PARLEY_QUIET_HOURS",
+        "JSON of the hours in which marketing may leave, by place; without it the built-in ones.",
+        _quiet_hours,
         default=None,
     )
 

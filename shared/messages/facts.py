@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -50,6 +50,11 @@ class Intent:
         attempt: a nonce of the latest attempt: whose row it is, after an answer of storage was
             lost.
         trace: the W3C `traceparent` of the first attempt, for the report to link to.
+        send_at: when it is to leave, if it has to wait.
+        why_waiting: what it waits for.
+        expires_at: after which it is no longer worth sending.
+        canceled: addresses that were taken out while it waited.
+        children: address to the send that carries its text at another time than this one.
         etag: of the row, once it has been read or written.
     """
 
@@ -65,7 +70,21 @@ class Intent:
     error: str | None = None
     attempt: str = ""
     trace: str | None = None
+    send_at: datetime | None = None
+    why_waiting: str | None = None
+    expires_at: datetime | None = None
+    canceled: frozenset[str] = frozenset()
+    children: Mapping[str, str] = field(default_factory=dict)
     etag: str | None = None
+
+    @property
+    def waiting(self) -> bool:
+        """Whether no attempt has begun, because its time has not come."""
+        return not self.attempt
+
+    def addresses(self) -> list[str]:
+        """Whom this send itself is to text: those whose text another send carries are left out."""
+        return [a for a in self.request.addresses() if a not in self.children]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +136,7 @@ def new_intent(
     now: datetime,
 ) -> Intent:
     """The intent of a first attempt. Until its end is known, it is in doubt."""
+    start = request.send_at or now
     return Intent(
         send_id=send_id,
         request=request,
@@ -128,13 +148,20 @@ def new_intent(
         doubt_since=now,
         attempt=os.urandom(8).hex(),
         trace=trace,
+        expires_at=start + request.time_to_live if request.time_to_live is not None else None,
     )
 
 
+def waiting_intent(intent: Intent, *, send_at: datetime, why: str) -> Intent:
+    """The intent of a send that has to wait: no attempt has begun, nothing is in doubt."""
+    return replace(intent, send_at=send_at, why_waiting=why, attempt="", doubt_since=None)
+
+
 def taken_over(intent: Intent, now: datetime) -> Intent:
-    """The intent of the next attempt."""
+    """The intent of the next attempt; of the first one, if it has been waiting."""
     return replace(
         intent,
+        first_attempt_at=now if intent.waiting else intent.first_attempt_at,
         attempt_at=now,
         doubt_since=intent.doubt_since or now,
         ended_at=None,
@@ -160,6 +187,8 @@ def intent_row(intent: Intent, shards: int) -> Entity:
         "category": request.category,
         "segments": intent.segments,
         "encoding": intent.encoding,
+        "children": dict(intent.children),
+        "why": intent.why_waiting,
         "asked": [
             [
                 a.to,
@@ -180,8 +209,9 @@ def intent_row(intent: Intent, shards: int) -> Entity:
         "digest": request.digest,
         "keyed": intent.keyed,
         "request": pack(packed),
-        "firstAttemptAt": iso(intent.first_attempt_at),
         "trace": intent.trace or "",
+        "sendAt": iso(intent.send_at) if intent.send_at else "",
+        "expiresAt": iso(intent.expires_at) if intent.expires_at else "",
         **_attempt_members(intent),
     }
 
@@ -198,11 +228,13 @@ def attempt_row(intent: Intent, shards: int) -> Entity:
 def _attempt_members(intent: Intent) -> Entity:
     # Empty rather than absent: a merge leaves absent members as they were.
     return {
+        "firstAttemptAt": iso(intent.first_attempt_at),
         "attemptAt": iso(intent.attempt_at),
         "doubtSince": iso(intent.doubt_since) if intent.doubt_since else "",
         "endedAt": iso(intent.ended_at) if intent.ended_at else "",
         "error": intent.error or "",
         "attempt": intent.attempt,
+        "canceled": pack(sorted(intent.canceled)) if intent.canceled else b"",
     }
 
 
@@ -232,6 +264,11 @@ def read_intent(row: Entity) -> Intent:
         error=row["error"] or None,
         attempt=row["attempt"],
         trace=row["trace"] or None,
+        send_at=from_iso(row["sendAt"]) if row["sendAt"] else None,
+        why_waiting=packed["why"],
+        expires_at=from_iso(row["expiresAt"]) if row["expiresAt"] else None,
+        canceled=frozenset(unpack(row["canceled"])) if row["canceled"] else frozenset(),
+        children=packed["children"],
         etag=etag_of(row),
     )
 

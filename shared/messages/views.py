@@ -48,19 +48,27 @@ def recipients_of(
     by_message: dict[str, list[StoredReport]] = {}
     for report in sorted(send.reports, key=lambda r: (r.arrived, r.received)):
         by_message.setdefault(report.message_id, []).append(report)
-    for address in send.intent.request.addresses():
+    for address in send.intent.addresses():
         message_id = ids.message_id(id_key, send.intent.send_id, address)
         outcome = send.outcomes.get(address) if send.outcomes is not None else None
         reports = by_message.get(message_id, [])
-        start = outcome.state if outcome is not None else _without_outcome(send, now, acs_timeout)
+        start = (
+            outcome.state
+            if outcome is not None
+            else _without_outcome(send, address, now, acs_timeout)
+        )
         state = fold(start, [report.report for report in reports])
         yield Seen(
             message_id, address, aged(state, send.intent.first_attempt_at, now), outcome, reports
         )
 
 
-def _without_outcome(send: Send, now: datetime, acs_timeout: timedelta) -> State:
+def _without_outcome(send: Send, address: str, now: datetime, acs_timeout: timedelta) -> State:
     intent = send.intent
+    if address in intent.canceled:
+        return State.CANCELED
+    if intent.waiting:
+        return State.SCHEDULED
     if intent.ended_at is None and now < intent.attempt_at + acs_timeout:
         return State.SENDING
     if intent.doubt_since is not None:
@@ -90,6 +98,8 @@ def outgoing(send: Send, seen: Seen, blocked_by: Mapping[str, Any] | None) -> di
         "tag": request.tag or None,
         "category": request.category,
         "createdAt": iso(send.intent.first_attempt_at),
+        "sendAt": iso(send.intent.send_at) if send.intent.send_at else None,
+        "expiresAt": iso(send.intent.expires_at) if send.intent.expires_at else None,
         "platformMessageId": _platform_id(seen),
         "errorMessage": outcome.error if outcome else send.intent.error,
         "blockedBy": dict(blocked_by) if blocked_by is not None else None,
@@ -122,6 +132,11 @@ def _last_code(seen: Seen) -> dict[str, Any]:
 
 def _history(send: Send, seen: Seen) -> Iterator[dict[str, Any]]:
     intent = send.intent
+    if intent.send_at is not None:
+        accepted = ids.time_of(intent.send_id)
+        yield {"at": iso(accepted), "event": "scheduled", "details": intent.why_waiting}
+    if intent.waiting:
+        return
     yield {"at": iso(intent.first_attempt_at), "event": "accepted"}
     if intent.attempt_at != intent.first_attempt_at:
         yield {"at": iso(intent.attempt_at), "event": "attemptedAgain"}

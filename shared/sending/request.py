@@ -12,19 +12,23 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from shared.addresses import BadAddress, recipient
 from shared.clock import from_http_date
 from shared.errors import ForeignSender, InvalidRequest
 from shared.senders import Sender
 from shared.settings import CATEGORIES
+from shared.timing.local_time import zone as zone_named
+from shared.timing.when import read_send_at
 
 MAX_RECIPIENTS: Final = 100
 MAX_MESSAGE_UNITS: Final = 2048
 MAX_TAG: Final = 256
 MIN_REPORT_TIMEOUT: Final = 60
 MAX_REPORT_TIMEOUT: Final = 43_200
+MIN_TIME_TO_LIVE: Final = 60
+MAX_TIME_TO_LIVE: Final = 31 * 86_400
 OLDEST_FIRST_SENT: Final = timedelta(hours=24)
 NEWEST_FIRST_SENT: Final = timedelta(minutes=15)
 
@@ -41,7 +45,18 @@ _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 # Line feed, carriage return, tab and form feed can stand in a text; no other control can.
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f]")
 _SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
-_TOP: Final = frozenset({"from", "smsRecipients", "message", "smsSendOptions", "category"})
+_TOP: Final = frozenset(
+    {
+        "from",
+        "smsRecipients",
+        "message",
+        "smsSendOptions",
+        "category",
+        "sendAt",
+        "timeZone",
+        "timeToLiveInSeconds",
+    }
+)
 _RECIPIENT: Final = frozenset({"to", "repeatabilityRequestId", "repeatabilityFirstSent"})
 _OPTIONS: Final = frozenset({"enableDeliveryReport", "tag", "deliveryReportTimeoutInSeconds"})
 
@@ -79,6 +94,9 @@ class SendRequest:
         wants_report: whether the application asked for delivery reports.
         report_timeout_seconds: after which ACS gives up waiting for a report.
         category: marketing, transactional, oneTimeCode, or None.
+        send_at: when it is to leave; None for now.
+        time_to_live: for how long after that it is still worth sending; None for ever.
+        zone: the IANA zone in which the recipients are, where the caller knows it.
         digest: SHA-256 over the request's meaning, hex.
     """
 
@@ -90,6 +108,9 @@ class SendRequest:
     report_timeout_seconds: int | None
     category: str | None
     digest: str
+    send_at: datetime | None = None
+    time_to_live: timedelta | None = None
+    zone: str | None = None
 
     def addresses(self) -> list[str]:
         """Who may be texted, each once, in the order of first mention."""
@@ -146,6 +167,8 @@ def read_send(
     asked = request.recipients(now)
     wants_report, tag, report_timeout = request.options(knows_report_timeout=knows_report_timeout)
     category = request.category()
+    send_at, zone = request.time(now)
+    time_to_live = request.time_to_live()
     request.finish()
     if sender not in senders:
         raise ForeignSender
@@ -157,7 +180,12 @@ def read_send(
         wants_report=wants_report,
         report_timeout_seconds=report_timeout,
         category=category,
-        digest=_digest(sender, message, asked, tag, wants_report, report_timeout, category),
+        digest=_digest(
+            sender, message, asked, tag, wants_report, report_timeout, category, *request.timing()
+        ),
+        send_at=send_at,
+        time_to_live=time_to_live,
+        zone=zone,
     )
 
 
@@ -299,6 +327,39 @@ class _Reader:
             return None
         return value
 
+    def time(self, now: datetime) -> tuple[datetime | None, str | None]:
+        """When it is to leave, and the zone of the recipients, where the caller says so."""
+        moment, zone = self._body.get("sendAt"), self._body.get("timeZone")
+        try:
+            if moment is not None:
+                return read_send_at(moment, now, time_zone=zone), zone
+            return None, _zone(zone)
+        except InvalidRequest as error:
+            self._errors |= error.errors
+            return None, None
+
+    def time_to_live(self) -> timedelta | None:
+        value = self._body.get("timeToLiveInSeconds")
+        if value is None:
+            return None
+        if (
+            not isinstance(value, int)
+            or isinstance(value, bool)
+            or not MIN_TIME_TO_LIVE <= value <= MAX_TIME_TO_LIVE
+        ):
+            self._wrong(
+                "timeToLiveInSeconds",
+                f"This is a whole number from {MIN_TIME_TO_LIVE} to {MAX_TIME_TO_LIVE}.",
+            )
+            return None
+        return timedelta(seconds=value)
+
+    def timing(self) -> list[Any]:
+        """The members about time as written, if there are any: they are part of the meaning."""
+        names = ("sendAt", "timeZone", "timeToLiveInSeconds")
+        values = [self._body.get(name) for name in names]
+        return [values] if any(value is not None for value in values) else []
+
     def _wrong(self, member: str, reason: str) -> None:
         self._errors.setdefault(member, []).append(reason)
 
@@ -306,6 +367,19 @@ class _Reader:
         # A wish that would be dropped silently is worse than one that is refused.
         for name in sorted(found.keys() - known):
             self._wrong(f"{prefix}{name}"[:100], "This member is not known here.")
+
+
+def _zone(name: Any) -> str | None:
+    if name is None:
+        return None
+    try:
+        return zone_named(name).key if isinstance(name, str) else _no_zone()
+    except ValueError:
+        return _no_zone()
+
+
+def _no_zone() -> NoReturn:
+    raise InvalidRequest.of("timeZone", "This is an IANA time zone, such as America/New_York.")
 
 
 def _asked(entry: Mapping[str, Any], now: datetime) -> Asked:

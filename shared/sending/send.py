@@ -5,6 +5,10 @@
     3. ACS.
     4. The outcome, beside the conversation's entry; events.
 
+A send whose time has not come is written down and waits: a message on the `dispatch` queue becomes
+visible at its moment. Where some recipients may be texted now and others only later (quiet hours),
+those who wait are carried by sends of their own, whose ids derive from the first.
+
 A crash leaves an intent without an outcome. A repeat of the request finds it: while the attempt may
 still be at work it is told to wait; after that it takes the intent over and tries again with the
 same ids, as long as ACS can be trusted to remember them (`repeat_window`); after that nobody is
@@ -15,8 +19,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
@@ -27,16 +31,20 @@ from shared.acs import AcsClient, AcsItem, AcsRecipient
 from shared.clock import Clock, iso
 from shared.codes import CODES, OPTED_OUT
 from shared.conversations import Conversations, Entry
+from shared.dispatch import Dispatch
 from shared.errors import (
     AlreadyRunning,
     AnswerMissing,
     InvalidRequest,
     KeyReused,
     LedgerUnavailable,
+    NotCancelable,
+    NotFound,
     ParleyError,
     PlatformRefused,
     StillSending,
     Throttled,
+    Unintelligible,
 )
 from shared.ledger import Ledger
 from shared.lifecycle import State
@@ -46,12 +54,18 @@ from shared.messages.record import Record
 from shared.relay import BLOCKED_DETAILS, QUEUE, OutgoingEvent, Relay, delivery_report
 from shared.sending.keys import IdempotencyKeys
 from shared.sending.request import Asked, SendRequest
+from shared.sending.timetable import Timetable, Wait
 from shared.storage import Changed, Storage, StorageDown
 
 # ACS's own sentence, in the item and in the report.
 BLOCKED: Final = "Sender blocked for given recipient."
 _ACCEPTED: Final = 202
 _FORBIDDEN: Final = 403
+_GONE: Final = 410
+CANCELED: Final = "Canceled before it was sent."
+EXPIRED: Final = "Its time to live ended before it could be sent."
+_SOON: Final = timedelta(seconds=1)
+_CANCEL_TRIES: Final = 5
 _BAD_REQUEST: Final = 400
 # Clocks of two processes: an opt-out counts as older than an attempt only by this much.
 _CLOCK_MARGIN: Final = timedelta(seconds=60)
@@ -120,6 +134,8 @@ class Sending:
         keys: the idempotency keys.
         acs: the platform.
         relay: the way to the application.
+        dispatch: where what waits goes.
+        timetable: who waits.
     """
 
     def __init__(
@@ -134,7 +150,11 @@ class Sending:
         keys: IdempotencyKeys,
         acs: AcsClient,
         relay: Relay,
+        dispatch: Dispatch,
+        timetable: Timetable,
     ) -> None:
+        self._dispatch = dispatch
+        self._timetable = timetable
         self._rules = rules
         self._clock = clock
         self._storage = storage
@@ -145,8 +165,15 @@ class Sending:
         self._acs = acs
         self._relay = relay
 
-    async def send(self, request: SendRequest, *, key: str | None = None) -> Answer:
+    async def send(
+        self, request: SendRequest, *, key: str | None = None, send_id: str | None = None
+    ) -> Answer:
         """Send, once, however often the same request comes.
+
+        Args:
+            request: what to send.
+            key: the caller's Idempotency-Key.
+            send_id: the send's id where the caller derives it itself, as a campaign does.
 
         Raises:
             InvalidRequest: the repeatability ids were used for another request.
@@ -155,13 +182,28 @@ class Sending:
             Throttled, PlatformRefused: nothing was sent.
         """
         now = self._clock()
-        send_id = _derived_id(request) or ids.drawn_send_id(now)
+        send_id = send_id or _derived_id(request)
+        if send_id is None and key is None:
+            return await self._send_unrepeatable(request, now)
+        return await self._send(request, now, send_id or ids.drawn_send_id(now), key)
+
+    async def _send_unrepeatable(self, request: SendRequest, now: datetime) -> Answer:
+        """A send that nothing ties to a repeat of its request: that would be another text."""
+        try:
+            return await self._send(request, now, ids.drawn_send_id(now), None)
+        except AnswerMissing as error:
+            error.retryable = False
+            raise
+
+    async def _send(
+        self, request: SendRequest, now: datetime, send_id: str, key: str | None
+    ) -> Answer:
         if key is not None:
             claim = await self._keys.claim(key, request.digest, send_id, now)
             send_id = claim.send_id
         measure = segments.measure(request.message)
         telemetry.note(sendId=send_id, sender=request.sender, recipients=len(request.asked))
-        intent = facts.new_intent(
+        fresh = facts.new_intent(
             send_id,
             request,
             measure,
@@ -169,6 +211,9 @@ class Sending:
             trace=telemetry.traceparent(),
             now=now,
         )
+        intent, children = self._in_time(fresh, now)
+        if intent.waiting or children:
+            return await self._begin_waiting(intent, children)
         # 1. Whoever opted out before this request arrived is in the news.
         news, begun = await _both(self._ledger.news(), self._record.begin(intent))
         if isinstance(begun, BaseException):
@@ -179,6 +224,126 @@ class Sending:
             await self._note_end(begun, news, doubt_since=None)
             raise news
         return await self._attempt(begun, earlier_doubt=None)
+
+    # Waiting ------------------------------------------------------------------------------------
+
+    def _in_time(self, intent: Intent, now: datetime) -> tuple[Intent, list[Intent]]:
+        """The intent as its time has it, and the sends of those whose time is another."""
+        start = intent.request.send_at or now
+        waits = self._timetable.waits(intent.request, start)
+        if intent.request.send_at is not None and not waits:
+            return facts.waiting_intent(intent, send_at=start, why="sendAt"), []
+        moments = {wait.until for wait in waits.values()}
+        if len(moments) == 1 and len(waits) == len(intent.request.addresses()):
+            wait = next(iter(waits.values()))
+            return facts.waiting_intent(intent, send_at=wait.until, why=wait.why), []
+        children = {
+            address: ids.child_send_id(intent.send_id, iso(wait.until))
+            for address, wait in waits.items()
+        }
+        parent = replace(intent, children=children)
+        if intent.request.send_at is not None:
+            parent = facts.waiting_intent(parent, send_at=start, why="sendAt")
+        return parent, [_child(parent, moment, waits) for moment in sorted(moments)]
+
+    async def _begin_waiting(self, intent: Intent, children: Sequence[Intent]) -> Answer:
+        begun = await self._record.begin(intent)
+        if begun is None:
+            return await self._repeat(intent)
+        await self._wait(children)
+        if intent.waiting:
+            await self._wait_for(intent)
+            return self._answer(intent, [], replayed=False)
+        await self._read_news(begun, earlier_doubt=None)
+        return await self._attempt(begun, earlier_doubt=None)
+
+    async def _read_news(self, intent: Intent, *, earlier_doubt: datetime | None) -> None:
+        try:
+            await self._ledger.news()
+        except LedgerUnavailable as error:
+            await self._note_end(intent, error, doubt_since=earlier_doubt)
+            raise
+
+    async def _wait(self, children: Sequence[Intent]) -> None:
+        for child in children:
+            await self._record.begin(child)
+            await self._wait_for(child)
+
+    async def _wait_for(self, intent: Intent) -> None:
+        await self._dispatch.at(intent.send_at or self._clock(), scheduled(intent.send_id))
+
+    async def _ensure_children(self, intent: Intent) -> None:
+        """After a crash between a send and those that carry a part of it."""
+        if intent.children:
+            start = intent.request.send_at or intent.first_attempt_at
+            waits = self._timetable.waits(intent.request, start)
+            known = set(intent.children.values())
+            moments = {w.until for w in waits.values()}
+            children = [_child(intent, moment, waits) for moment in sorted(moments)]
+            await self._wait([child for child in children if child.send_id in known])
+
+    async def run_due(self, send_id: str) -> datetime | None:
+        """Send what was waiting, if its time has come; else the moment to ask again.
+
+        Raises:
+            StillSending, AnswerMissing, LedgerUnavailable, StorageDown: trying again is safe.
+            Throttled, PlatformRefused: nothing was sent.
+        """
+        found = await self._record.send(send_id)
+        if found is None:
+            raise Unintelligible(f"the send {send_id} is not on record")
+        intent, now = found.intent, self._clock()
+        if found.outcomes is not None:
+            await self.follow_up(intent, list(found.outcomes.values()))
+            return None
+        if intent.waiting:
+            moment = self._timetable.allowed_for_all(
+                intent.request, intent.addresses(), max(now, intent.send_at or now)
+            )
+            if moment > now + _SOON:
+                return moment
+        await self._take_over(intent, keyed=False)
+        return None
+
+    async def size_of(self, send_id: str) -> tuple[str, int] | None:
+        """The sender of a send that is still to leave and the segments it takes; None else."""
+        found = await self._record.send(send_id)
+        if found is None or found.outcomes is not None:
+            return None
+        left = [a for a in found.intent.addresses() if a not in found.intent.canceled]
+        return found.intent.request.sender, len(left) * found.intent.segments
+
+    async def cancel(self, message_id: str) -> None:
+        """Take one recipient out of a send that waits. Doing it twice is once.
+
+        Raises:
+            NotFound: there is no such message.
+            NotCancelable: its time has come; it has left or is leaving.
+        """
+        send_id = message_id[: ids.ULID_LENGTH]
+        for _ in range(_CANCEL_TRIES):
+            intent = await self._record.intent(send_id)
+            address = self._address_of(intent, message_id)
+            if intent is None or address is None:
+                raise NotFound("There is no message with this id.")
+            if address in intent.canceled:
+                return
+            if not intent.waiting:
+                raise NotCancelable
+            try:
+                await self._record.note(replace(intent, canceled=intent.canceled | {address}))
+            except Changed:
+                continue
+            log.event("send.canceled", messageId=message_id)
+            return
+        raise StillSending("Somebody else is changing this send; repeat it.")
+
+    def _address_of(self, intent: Intent | None, message_id: str) -> str | None:
+        if intent is None:
+            return None
+        return next(
+            (a for a in intent.addresses() if self._message_id(intent, a) == message_id), None
+        )
 
     # A first attempt, or one that was taken over ------------------------------------------------
 
@@ -217,12 +382,18 @@ class Sending:
             and request.category not in self._rules.send_again
         )
         decided: dict[str, Outcome | None] = {}
-        for address in request.addresses():
+        expired = intent.expires_at is not None and self._clock() > intent.expires_at
+        for address in intent.addresses():
+            if address in intent.canceled:
+                decided[address] = Outcome(address, State.CANCELED, _GONE, error=CANCELED)
+                continue
             sequence = self._ledger.closed_by(address, request.sender)
             if sequence is not None:
                 decided[address] = await self._closed(intent, address, sequence, earlier_doubt)
-            elif too_late:
+            elif too_late or (expired and earlier_doubt is not None):
                 decided[address] = Outcome(address, State.UNCERTAIN, _ACCEPTED)
+            elif expired:
+                decided[address] = Outcome(address, State.EXPIRED, _GONE, error=EXPIRED)
             else:
                 decided[address] = None
         return decided
@@ -358,20 +529,31 @@ class Sending:
             raise InvalidRequest.of(
                 "smsRecipients", "These repeatability ids were used for another request."
             )
-        if intent.attempt == ours.attempt:
+        now = self._clock()
+        if intent.attempt == ours.attempt and not intent.waiting:
             # Our own row: storage had taken it, and its answer was lost on the way.
             await self._ledger.news()
             return await self._attempt(intent, earlier_doubt=None)
+        await self._ensure_children(intent)
+        if intent.waiting:
+            await self._dispatch.at(intent.send_at or now, scheduled(intent.send_id))
+            return self._answer(intent, [], replayed=True)
         if found.outcomes is not None:
             outcomes = list(found.outcomes.values())
             await self.follow_up(intent, outcomes)
             return self._answer(intent, outcomes, replayed=True)
+        return await self._take_over(intent, keyed=ours.keyed)
+
+    async def _take_over(self, intent: Intent, *, keyed: bool) -> Answer:
+        """Attempt a send whose earlier attempt is dead, or whose time has come."""
         now = self._clock()
-        if intent.ended_at is None and (
-            wait := intent.attempt_at + self._rules.acs_timeout - now
-        ) > timedelta(0):
+        if (
+            intent.ended_at is None
+            and not intent.waiting
+            and (wait := intent.attempt_at + self._rules.acs_timeout - now) > timedelta(0)
+        ):
             seconds = int(wait.total_seconds()) + 1
-            if ours.keyed:
+            if keyed:
                 raise AlreadyRunning(seconds)
             raise StillSending(
                 "An earlier attempt of this send may still be at work.", retry_after=seconds
@@ -382,11 +564,7 @@ class Sending:
         except Changed:
             raise StillSending("Another repeat of this send is at work.", retry_after=1) from None
         log.event("send.taken_over", sendId=intent.send_id)
-        try:
-            await self._ledger.news()
-        except LedgerUnavailable as error:
-            await self._note_end(intent, error, doubt_since=earlier_doubt)
-            raise
+        await self._read_news(intent, earlier_doubt=earlier_doubt)
         return await self._attempt(intent, earlier_doubt=earlier_doubt)
 
     # Answers ------------------------------------------------------------------------------------
@@ -405,6 +583,16 @@ class Sending:
         )
 
     def _item(self, intent: Intent, asked: Asked, outcome: Outcome | None) -> Item:
+        if outcome is None and asked.address is not None:
+            # It waits, in this send or in one of its own.
+            carrier = intent.children.get(asked.address, intent.send_id)
+            return Item(
+                asked.to,
+                _ACCEPTED,
+                successful=True,
+                message_id=ids.message_id(self._rules.id_key, carrier, asked.address),
+                repeatability="accepted",
+            )
         if outcome is None:
             return Item(
                 asked.to,
@@ -440,6 +628,33 @@ def entries_of(intent: Intent, outcomes: Sequence[Outcome], id_key: bytes) -> li
         for outcome in outcomes
         if outcome.state in {State.SENT, State.UNCERTAIN}
     ]
+
+
+def scheduled(send_id: str) -> dict[str, str]:
+    """What the `dispatch` queue is told of a send that waits."""
+    return {"kind": "scheduled", "sendId": send_id}
+
+
+def _child(parent: Intent, moment: datetime, waits: Mapping[str, Wait]) -> Intent:
+    """The send of those recipients of `parent` who wait for `moment`."""
+    group = {address for address, wait in waits.items() if wait.until == moment}
+    why = next(wait.why for wait in waits.values() if wait.until == moment)
+    request = replace(
+        parent.request,
+        asked=tuple(asked for asked in parent.request.asked if asked.address in group),
+        digest=f"{parent.request.digest}:{iso(moment)}",
+    )
+    child = replace(
+        parent,
+        send_id=ids.child_send_id(parent.send_id, iso(moment)),
+        request=request,
+        keyed=False,
+        children={},
+        canceled=frozenset(),
+        expires_at=moment + request.time_to_live if request.time_to_live is not None else None,
+        etag=None,
+    )
+    return facts.waiting_intent(child, send_at=moment, why=why)
 
 
 def _derived_id(request: SendRequest) -> str | None:

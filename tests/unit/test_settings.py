@@ -74,6 +74,7 @@ def test_the_least_is_enough() -> None:
         "PARLEY_DAILY_BUDGETS": None,
         "PARLEY_FLOOD_LIMITS": None,
         "PARLEY_PRICES": None,
+        "PARLEY_QUIET_HOURS": None,
     }
 
 
@@ -124,6 +125,7 @@ def test_the_least_is_enough() -> None:
             ),
         ),
         ("PARLEY_PRICES", "{}", "prices", None),
+        ("PARLEY_QUIET_HOURS", "{}", "quiet_hours", None),
         ("PARLEY_PRICES", PRICES, "prices", parse_prices(PRICES)),
     ],
 )
@@ -185,6 +187,7 @@ def test_settings_have_types(name: str, text: str, member: str, value: Any) -> N
         ("PARLEY_FLOOD_LIMITS", '{"range": {"digits": 15}}', "range: digits must be"),
         ("PARLEY_FLOOD_LIMITS", '{"range": {"minutes": 1441}}', "range: minutes must be"),
         ("PARLEY_PRICES", "[]", "must be a JSON object"),
+        ("PARLEY_QUIET_HOURS", "[]", "must be a JSON object"),
         ("PARLEY_PRICES", '{"currency": "usd"}', "currency must be"),
     ],
 )

@@ -1,0 +1,78 @@
+"""Sends whose time has come: paced, and tried again until they have an end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, Final
+
+from shared.clock import Clock
+from shared.dispatch import Dispatch
+from shared.errors import ParleyError, Throttled, Unintelligible
+from shared.pacing import Pacing
+from shared.sending.send import Sending
+
+_LONGEST_PAUSE: Final = 300
+_SOON: Final = timedelta(seconds=1)
+
+
+class Due:
+    """Does the `scheduled` work of the `dispatch` queue.
+
+    Args:
+        clock: the time.
+        sending: what sends.
+        pacing: when it may.
+        dispatch: where it waits meanwhile.
+    """
+
+    def __init__(
+        self, *, clock: Clock, sending: Sending, pacing: Pacing, dispatch: Dispatch
+    ) -> None:
+        self._clock = clock
+        self._sending = sending
+        self._pacing = pacing
+        self._dispatch = dispatch
+
+    async def take(self, message: Mapping[str, Any]) -> None:
+        """Send what was waiting; hand it on where it must wait longer.
+
+        Raises:
+            Unintelligible: the message names no send.
+        """
+        try:
+            send_id = str(message["sendId"])
+        except KeyError as error:
+            raise Unintelligible("a scheduled message without its send") from error
+        if not message.get("paced") and not await self._may_leave(message, send_id):
+            return
+        try:
+            moment = await self._sending.run_due(send_id)
+        except ParleyError as error:
+            if not error.retryable:
+                raise
+            await self._again(message, error)
+        else:
+            if moment is not None:
+                await self._dispatch.at(moment, {**message, "paced": False})
+
+    async def _may_leave(self, message: Mapping[str, Any], send_id: str) -> bool:
+        size = await self._sending.size_of(send_id)
+        if size is None:
+            return True
+        sender, units = size
+        moment = await self._pacing.reserve(sender, units)
+        if moment - self._clock() <= _SOON:
+            return True
+        await self._dispatch.at(moment, {**message, "paced": True})
+        return False
+
+    async def _again(self, message: Mapping[str, Any], error: ParleyError) -> None:
+        tries = int(message.get("tries", 0)) + 1
+        if isinstance(error, Throttled) and (
+            size := await self._sending.size_of(message["sendId"])
+        ):
+            await self._pacing.slow(size[0], error.retry_after or 0)
+        pause = max(error.retry_after or 1, min(2**tries, _LONGEST_PAUSE))
+        moment = self._clock() + timedelta(seconds=pause)
+        await self._dispatch.at(moment, {**message, "tries": tries, "paced": False})
