@@ -4,28 +4,36 @@
 - `outcome`: write an outcome that storage did not take when ACS had answered.
 - `relay`: publish an event that the topic did not take.
 
-Each can be done twice and is then done once. A message that cannot be read raises: after its
-attempts the host puts it on `record-poison`, where an operator finds it.
+Each can be done twice and is then done once. What the topic or storage does not take now is put
+back with a longer and longer pause. A message that makes no sense raises: after its attempts the
+host puts it on `record-poison`, where an operator finds it.
 """
 
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Final
 
 from shared.clock import from_iso
 from shared.conversations import Conversations
-from shared.errors import Unintelligible
+from shared.errors import Unavailable, Unintelligible
 from shared.messages import facts
 from shared.messages.record import Record, Send
-from shared.relay import Relay, event_from_json
+from shared.relay import QUEUE, Relay, event_from_json
 from shared.sending.send import Sending, entries_of
+from shared.storage import Storage
+
+# Seconds; together more than a day.
+_FIRST_PAUSE: Final = 5
+_LONGEST_PAUSE: Final = 3600
+_MOST_TRIES: Final = 34
 
 
 class FollowUp:
     """Does what was left for later.
 
     Args:
+        storage: the queue.
         id_key: from which message ids are derived.
         record: the messages.
         conversations: their entries.
@@ -36,12 +44,14 @@ class FollowUp:
     def __init__(
         self,
         *,
+        storage: Storage,
         id_key: bytes,
         record: Record,
         conversations: Conversations,
         relay: Relay,
         sending: Sending,
     ) -> None:
+        self._storage = storage
         self._id_key = id_key
         self._record = record
         self._conversations = conversations
@@ -53,13 +63,23 @@ class FollowUp:
 
         Raises:
             Unintelligible: it makes no sense.
-            StorageDown, TopicDown: trying again helps.
+            StorageDown, TopicDown: it could not even be put back, or has been too often.
         """
         try:
             message = json.loads(text)
-            kind = message["kind"]
-        except (ValueError, TypeError, KeyError) as error:
+            kind, tries = message["kind"], int(message.get("tries", 0))
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise Unintelligible("a queue message that is no JSON object with a kind") from error
+        try:
+            await self._do(kind, message)
+        except Unavailable:
+            if tries >= _MOST_TRIES:
+                raise
+            pause = min(_FIRST_PAUSE * 2**tries, _LONGEST_PAUSE)
+            again = json.dumps({**message, "tries": tries + 1})
+            await self._storage.enqueue(QUEUE, again, delay_seconds=pause)
+
+    async def _do(self, kind: str, message: dict[str, Any]) -> None:
         if kind == "relay":
             await self._relay.publish([event_from_json(message["event"])])
         elif kind == "conversations":
