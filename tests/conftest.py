@@ -14,6 +14,7 @@ from tests.support.people import People
 from tests.support.storage import StorageView, view_of
 
 DELIVERY_SECONDS = 0.05
+A_DAY = 86_400.0
 # Event Grid's first pause of ten seconds becomes 20 ms.
 RETRY_SCALE = 0.002
 
@@ -48,6 +49,15 @@ async def platform(stack: Stack, web: aiohttp.ClientSession) -> AsyncIterator[Pl
     simulated = Platform(stack, web)
     yield simulated
     await simulated.control("DELETE", "/faults")
+
+
+@pytest.fixture
+async def a_slow_carrier(platform: Platform) -> AsyncIterator[None]:
+    """Texts are accepted and do not arrive."""
+    before = await platform.control("GET", "/settings")
+    await platform.control("PATCH", "/settings", {"deliverySeconds": A_DAY})
+    yield
+    await platform.control("PATCH", "/settings", {"deliverySeconds": before["deliverySeconds"]})
 
 
 @pytest.fixture(scope="session")

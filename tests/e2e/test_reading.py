@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import uuid
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
@@ -29,7 +28,6 @@ from tests.support.people import People
 from tests.support.polling import eventually
 
 BLOCKED = "Sender blocked for given recipient."
-A_DAY = 86_400.0
 
 
 async def all_pages(parley: Parley, target: str, size: int) -> list[list[dict[str, Any]]]:
@@ -79,15 +77,6 @@ async def test_each_state_that_the_platform_can_bring_about(
     message = await parley.message(item["messageId"])
     assert message["state"] == state
     assert bool(message["meaning"]) is (code is not None)
-
-
-@pytest.fixture
-async def a_slow_carrier(platform: Platform) -> AsyncIterator[None]:
-    """Texts are accepted and do not arrive."""
-    before = await platform.control("GET", "/settings")
-    await platform.control("PATCH", "/settings", {"deliverySeconds": A_DAY})
-    yield
-    await platform.control("PATCH", "/settings", {"deliverySeconds": before["deliverySeconds"]})
 
 
 @pytest.mark.usefixtures("a_slow_carrier")
