@@ -233,29 +233,10 @@ class Platform:
             assert answer.status < 300, text
             return json.loads(text) if text else None
 
-    async def remember(self, seconds: float) -> None:
-        """Set the length of ACS's repeatability memory."""
-        await self.call("PATCH", "/settings", {"repeatabilitySeconds": seconds})
-
     async def speak(self, number: str, text: str, sender: str) -> str:
         """Have a person text a sender; the platform's message id."""
         order = {"message": text, "to": sender}
         return str((await self.call("POST", f"/handsets/{number}/messages", order))["messageId"])
-
-    async def texts(self) -> list[dict[str, Any]]:
-        """Every text that ACS has accepted from Parley."""
-        found: list[dict[str, Any]] = (await self.call("GET", "/account"))["messages"]
-        return found
-
-    async def on_handsets(self) -> list[dict[str, Any]]:
-        """Every text that handsets got from applications."""
-        account = await self.call("GET", "/account")
-        return [
-            text
-            for handset in account["handsets"]
-            for text in handset["texts"]
-            if (text["direction"], text["origin"]) == ("received", "acs")
-        ]
 
     async def relayed(self) -> list[dict[str, Any]]:
         """Every event that Parley has published."""

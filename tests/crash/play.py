@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from tests.crash.calls import Plan, Trace
 from tests.crash.lab import Lab, Run, queue_step
-from tests.crash.scenarios import INTENT, OUTCOME, TAKEN_OVER, Case, Scenario
+from tests.crash.scenarios import INTENT, TAKEN_OVER, Case, Scenario, in_doubt
 from tests.crash.tally import Tally
 from tests.crash.world import Findings, World
 
@@ -117,6 +117,8 @@ class Play:
 
     async def _work_off(self, messages: Sequence[str]) -> list[str]:
         """Have the queue's messages done; those that failed."""
+        # Equal messages are one piece of work, left twice.
+        messages = list(dict.fromkeys(messages))
         done = await self.lab.zygote.run([queue_step(text) for text in messages])
         return [
             text for text, answer in zip(messages, done.answers, strict=True) if not answer["ok"]
@@ -143,8 +145,7 @@ class Race(Play):
     """Two repeats at the same time, each of which has seen what the other has seen."""
 
     async def repeat(self, case: Case) -> None:
-        dead = INTENT in case.crash.carried_out and OUTCOME not in case.crash.carried_out
-        start = Plan(TAKEN_OVER if dead else INTENT, "before", how="pause")
+        start = Plan(TAKEN_OVER if in_doubt(case) else INTENT, "before", how="pause")
         [later] = self.variant.repeats
         runs = [await self.lab.zygote.pause(case.step.after(later), start) for _ in range(2)]
         for run in runs:

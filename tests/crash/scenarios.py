@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Final
 from urllib.parse import quote
 
 from shared.clock import http_date, utc_now
-from tests.crash.calls import Trace
+from tests.crash.calls import Plan, Trace
 from tests.crash.lab import Lab, Step, event_step, http_step, queue_step
 from tests.crash.world import Findings, World, body_of
 
@@ -26,6 +26,7 @@ BLOCKED: Final = "Sender blocked for given recipient."
 _SEND: Final = "/sms?api-version=2021-03-07"
 _LONG_AGO: Final = -600.0
 INTENT, ASKED, OUTCOME = "POST messages intent", "POST acs", "POST messages outcome"
+ENTRY: Final = "PUT conversations row"
 NEWS: Final = "GET optouts"
 TAKEN_OVER, QUEUED = "PATCH messages intent", "POST queue record"
 
@@ -59,6 +60,15 @@ class Case:
         """The last answer's items by recipient; empty if it has none."""
         last = self.answers[-1]
         return {item["to"]: item for item in (body_of(last) or {}).get("value", [])}
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it was; the rehearsal is not."""
+        return not self.crash.answers
+
+    def did(self, call: str) -> bool:
+        """Whether a call was carried out before the process stopped."""
+        return call in self.crash.carried_out
 
     def message_id(self, number: str) -> str:
         return str(self.items.get(number, {}).get("messageId"))
@@ -235,10 +245,10 @@ class FirstSendWithKey(SendWithKey):
 
 
 class SendWithoutOutcome(SendToOne):
-    """ACS has answered and the table does not take the outcome: the queue is to keep it."""
+    """ACS has answered and the tables take nothing: the queue is to keep the outcome."""
 
     name = "send whose outcome goes through the queue"
-    unreachable = (OUTCOME,)
+    unreachable = (OUTCOME, ENTRY)
 
 
 class LateSend(Send):
@@ -247,10 +257,7 @@ class LateSend(Send):
     name = "late repeat to a few"
 
     def expected(self, case: Case) -> tuple[int, str]:
-        carried_out = case.crash.carried_out
-        if INTENT in carried_out and OUTCOME not in carried_out:
-            return int(ASKED in carried_out), "uncertain"
-        return 1, "sent"
+        return (int(case.did(ASKED)), "uncertain") if in_doubt(case) else (1, "sent")
 
 
 class LateSendToOne(LateSend, SendToOne):
@@ -272,8 +279,7 @@ class LateCode(SendToOne):
     category = "oneTimeCode"
 
     def expected(self, case: Case) -> tuple[int, str]:
-        carried_out = case.crash.carried_out
-        return 1 + (ASKED in carried_out and OUTCOME not in carried_out), "sent"
+        return 1 + (in_doubt(case) and case.did(ASKED)), "sent"
 
 
 class ClosedMeanwhile(SendToOne):
@@ -282,12 +288,49 @@ class ClosedMeanwhile(SendToOne):
     name = "send to somebody who then opts out"
 
     def expected(self, case: Case) -> tuple[int, str]:
-        carried_out = case.crash.carried_out
-        if OUTCOME in carried_out:
-            return 1, "sent"
-        if INTENT in carried_out:
-            return int(ASKED in carried_out), "uncertain"
-        return 0, "blocked"
+        if in_doubt(case):
+            return int(case.did(ASKED)), "uncertain"
+        return (1, "sent") if case.did(OUTCOME) else (0, "blocked")
+
+
+class ReportedMeanwhile(SendToOne):
+    """The delivery report comes before the repeat."""
+
+    name = "send that is reported on before its repeat"
+    both_ways = False
+
+    def expected(self, case: Case) -> tuple[int, str]:
+        texts, state = super().expected(case)
+        return texts, "delivered" if case.did(ASKED) and case.stopped else state
+
+
+class LateReportedMeanwhile(ReportedMeanwhile, LateSend):
+    """The same with a repeat that comes after the window."""
+
+    name = "send that is reported on before its late repeat"
+
+
+class TakenOver(SendToOne):
+    """The first attempt has died before it asked ACS, and the repeat is stopped, too."""
+
+    name = "repeat that takes over"
+    both_ways = False
+
+    async def prepare(self, lab: Lab, count: int) -> list[Case]:
+        cases = await super().prepare(lab, count)
+        for case in cases:
+            await lab.zygote.crash(case.step, Plan(ASKED, "before"))
+            case.step = case.step.after(31)
+        return cases
+
+
+class LateTakenOver(TakenOver):
+    """The same with a third attempt that comes after the window: nobody is texted on a guess."""
+
+    name = "repeat that takes over and is repeated late"
+
+    def expected(self, case: Case) -> tuple[int, str]:
+        return (1, "sent") if case.did(OUTCOME) else (int(case.did(ASKED)), "uncertain")
 
 
 # Events -----------------------------------------------------------------------------------------
@@ -440,14 +483,14 @@ class QueuedEntries(Send):
 
 
 class QueuedOutcome(QueuedEntries):
-    """The queue's message about an outcome that the table did not take."""
+    """The queue's message about an outcome that the tables did not take."""
 
     name = "queue message about an outcome"
     people = 1
     strangers = ()
     opted_out = 0
     twice = False
-    lost = (OUTCOME,)
+    lost = (OUTCOME, ENTRY)
 
 
 class QueuedEvent(QueuedEntries):
@@ -481,7 +524,7 @@ class AddOptOut(Scenario):
     ) -> None:
         found.equal(case.answers[-1]["status"], 200, "the repeat's status")
         changes = world.changes(case.label)
-        before = "POST $batch" in case.crash.carried_out and not case.crash.answers
+        before = case.stopped and case.did("POST $batch")
         found.equal(len(changes), 1 + before, "the number of changes")
         if not world.told(OPT_OUT, recipient=case.label, isOptedOut=True):
             found.lost.append("the opt-out was never relayed")
@@ -504,6 +547,11 @@ HANDLERS: Final = (
 
 
 # What several of them need ----------------------------------------------------------------------
+
+
+def in_doubt(case: Case) -> bool:
+    """Whether nothing on record says what became of the send that was stopped."""
+    return case.did(INTENT) and not case.did(OUTCOME)
 
 
 def conversation_step(number: str) -> Step:

@@ -26,9 +26,13 @@ from tests.crash.scenarios import (
     Case,
     ClosedMeanwhile,
     LateCode,
+    LateReportedMeanwhile,
+    LateTakenOver,
+    ReportedMeanwhile,
     Scenario,
     Send,
     SendToOne,
+    TakenOver,
     judge_message,
     opt_out,
     tag_of,
@@ -70,7 +74,7 @@ async def test_a_repeat_completes_a_send_that_was_cut_off(
 
 def judge_patience(case: Case, found: Findings, *, outcome_call: str) -> None:
     early = case.answers[0]
-    if INTENT in case.crash.carried_out and outcome_call not in case.crash.carried_out:
+    if case.did(INTENT) and not case.did(outcome_call):
         # 503 where the ids are ACS's, 409 where an Idempotency-Key guards the send.
         expected = 409 if case.step.access_key is None else 503
         found.equal(early["status"], expected, "the status of an early repeat")
@@ -103,32 +107,80 @@ async def test_nobody_is_texted_on_a_guess_after_the_window(
     )
     scenario = kind()
     play = Play(scenario, variant, lab, tally)
-    await bring_reports(play, scenario, await play())
+    await judge_reported(play, await bring_reports(lab, scenario, await play()))
     assert not play.faults, "\n".join(play.faults)
 
 
-async def bring_reports(play: Play, scenario: Send, cases: Sequence[Case]) -> None:
-    """Deliver ACS's reports; every text that left must then read delivered."""
+async def bring_reports(lab: Lab, scenario: Send, cases: Sequence[Case]) -> list[tuple[Case, str]]:
+    """Deliver ACS's reports of those who are shown; whose came."""
     shown = {(case.label, number): case for case in cases for number in scenario.shown_of(case)}
     reports = {
         place: event
-        for event in await play.lab.platform.events()
+        for event in await lab.platform.events()
         if (place := (tag_of(event), event["data"]["to"])) in shown
     }
-    brought = await play.lab.zygote.run(
-        [event_step("delivery_report", e) for e in reports.values()]
-    )
+    brought = await lab.zygote.run([event_step("delivery_report", e) for e in reports.values()])
     assert all(answer["ok"] for answer in brought.answers)
+    return [(shown[place], place[1]) for place in reports]
+
+
+async def judge_reported(play: Play, reported: Sequence[tuple[Case, str]]) -> None:
+    """Every text that left must read delivered, once its report has come."""
     read = await play.lab.zygote.run(
-        [
-            http_step("GET", f"/messages/{shown[label, number].message_id(number)}")
-            for label, number in reports
-        ]
+        [http_step("GET", f"/messages/{case.message_id(number)}") for case, number in reported]
     )
-    for place, answer in zip(reports, read.answers, strict=True):
+    for (case, _), answer in zip(reported, read.answers, strict=True):
         found = Findings()
         judge_message(answer, "delivered", found)
-        play.blame(f"{shown[place].name}, after its report", found)
+        play.blame(f"{case.name}, after its report", found)
+
+
+@pytest.mark.parametrize(
+    ("kind", "memory", "later"),
+    [
+        (ReportedMeanwhile, 300, DEAD_ATTEMPT),
+        (LateReportedMeanwhile, 0, AFTER_THE_WINDOW),
+    ],
+    ids=["while ACS remembers", "after the window"],
+)
+async def test_a_report_is_not_undone_by_the_repeat(
+    kind: type[Send], memory: float, later: float, lab: Lab, tally: Tally
+) -> None:
+    """A report that came before the send had an outcome stands, whatever the repeat concludes."""
+    scenario = kind()
+
+    async def meanwhile(lab: Lab, cases: Sequence[Case]) -> None:
+        await bring_reports(lab, scenario, cases)
+
+    variant = Variant(
+        name=f"{'B' if memory == 0 else 'A'}. reported on before the repeat",
+        memory=memory,
+        repeats=[later],
+        meanwhile=meanwhile,
+    )
+    play = Play(scenario, variant, lab, tally)
+    await play()
+    assert not play.faults, "\n".join(play.faults)
+
+
+@pytest.mark.parametrize(
+    ("kind", "memory", "later"),
+    # 260 s is past the window of the first attempt and within that of the takeover.
+    [(TakenOver, 300, 62.0), (LateTakenOver, 0, 260.0)],
+    ids=["while ACS remembers", "after the window"],
+)
+async def test_a_repeat_may_die_like_a_first_attempt(
+    kind: type[Send], memory: float, later: float, lab: Lab, tally: Tally
+) -> None:
+    """What was in doubt before a takeover is still in doubt after it."""
+    variant = Variant(
+        name=f"{'B' if memory == 0 else 'A'}. the repeat that takes over dies, too",
+        memory=memory,
+        repeats=[later],
+    )
+    play = Play(kind(), variant, lab, tally)
+    await play()
+    assert not play.faults, "\n".join(play.faults)
 
 
 async def test_a_code_is_sent_again_where_the_operator_prefers_that(lab: Lab, tally: Tally) -> None:

@@ -11,30 +11,36 @@ from shared.ledger import rows
 from shared.merkle import Frontier
 from tests.crash.lab import Lab
 
-BLOCKED_DETAILS = "ErrorCode: 4007. ErrorMessage: Sender blocked for given recipient."
-
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """The simulator's account, the outgoing topic, and the ledger's rows, at one moment."""
+    """The simulator's account, the outgoing topic, and the ledger's rows, at one moment.
+
+    Attributes:
+        accepted: how often ACS took a text from Parley, by recipient and text.
+        arrived: how often a handset got it.
+        relayed: what Parley has published, in order.
+        ledger: all rows of the ledger's table.
+    """
 
     accepted: Counter[tuple[str, str]]
     arrived: Counter[tuple[str, str]]
     relayed: list[dict[str, Any]]
-    events: list[dict[str, Any]]
     ledger: list[dict[str, Any]]
 
     @classmethod
     async def look(cls, lab: Lab) -> Self:
         """Look at everything."""
-        platform = lab.platform
+        account = await lab.platform.call("GET", "/account")
         return cls(
-            accepted=Counter((text["to"], text["text"]) for text in await platform.texts()),
+            accepted=Counter((text["to"], text["text"]) for text in account["messages"]),
             arrived=Counter(
-                (text["handset"], text["text"]) for text in await platform.on_handsets()
+                (text["handset"], text["text"])
+                for handset in account["handsets"]
+                for text in handset["texts"]
+                if (text["direction"], text["origin"]) == ("received", "acs")
             ),
-            relayed=await platform.relayed(),
-            events=await platform.events(),
+            relayed=await lab.platform.relayed(),
             ledger=await lab.rows(rows.TABLE),
         )
 
