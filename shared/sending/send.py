@@ -530,7 +530,8 @@ class Sending:
                 "smsRecipients", "These repeatability ids were used for another request."
             )
         now = self._clock()
-        if intent.attempt == ours.attempt and not intent.waiting:
+        own = intent.attempt == ours.attempt
+        if own and not intent.waiting and found.outcomes is None:
             # Our own row: storage had taken it, and its answer was lost on the way.
             await self._ledger.news()
             return await self._attempt(intent, earlier_doubt=None)
@@ -541,7 +542,7 @@ class Sending:
         if found.outcomes is not None:
             outcomes = list(found.outcomes.values())
             await self.follow_up(intent, outcomes)
-            return self._answer(intent, outcomes, replayed=True)
+            return self._answer(intent, outcomes, replayed=not own)
         return await self._take_over(intent, keyed=ours.keyed)
 
     async def _take_over(self, intent: Intent, *, keyed: bool) -> Answer:

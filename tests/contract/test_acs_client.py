@@ -15,9 +15,8 @@ import pytest
 
 from local.stack import Stack
 from shared.errors import AnswerMissing
-from shared.sending.request import read_send
-from tests.support.client import Parley, Platform, encoded, message_ids, send_body, with_ids
-from tests.support.parts import parts_of
+from tests.support.client import Parley, Platform, message_ids, send_body, with_ids
+from tests.support.parts import parts_of, send_request
 from tests.support.people import People
 
 # One call and Parley's own two retries of it.
@@ -114,14 +113,8 @@ async def test_silence(
     ids = message_ids(base64.b64decode(stack.keys.id_key), body)
     await platform.order_fault("send", behaviour)
     async with parts_of(stack, PARLEY_ACS_TIMEOUT_SECONDS="1") as parts:
-        request = read_send(
-            encoded(body),
-            senders=parts.settings.senders,
-            now=parts.clock(),
-            knows_report_timeout=False,
-        )
         with pytest.raises(AnswerMissing):
-            await parts.sending.send(request)
+            await parts.sending.send(send_request(parts, body))
     assert await states(parley, ids) <= UNSETTLED
     await check_a_repeat(parley, platform, body, ids)
 

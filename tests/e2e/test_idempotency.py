@@ -17,11 +17,10 @@ from shared.clock import utc_now
 from shared.messages import facts
 from shared.messages.record import Record
 from shared.sending.keys import IdempotencyKeys
-from shared.sending.request import read_send
 from shared.services import Services
 from shared.storage import Storage
 from tests.support.client import Parley, Platform, Reply, encoded, message_ids, send_body, with_ids
-from tests.support.parts import parts_of
+from tests.support.parts import parts_of, send_request
 from tests.support.people import People
 
 SIDE_BY_SIDE = 5
@@ -160,9 +159,7 @@ async def test_without_a_key_or_ids_two_requests_are_two(
 async def begin(parts: Services, body: dict[str, Any], key: str | None) -> str:
     """Leave what a process leaves that dies after its intent; the message's id."""
     now = utc_now()
-    request = read_send(
-        encoded(body), senders=parts.settings.senders, now=now, knows_report_timeout=False
-    )
+    request = send_request(parts, body)
     async with AioHttpTransport() as transport:
         storage = Storage(parts.settings, transport=transport)
         (message_id,) = message_ids(parts.settings.id_key, body).values()

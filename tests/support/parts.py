@@ -5,23 +5,50 @@ For what the running host cannot be asked: another clock, another setting, a cal
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from typing import Any
 
 from azure.core.pipeline.transport import AioHttpTransport
 
 from local.stack import Stack
 from shared import settings as settings_module
 from shared.clock import Clock, utc_now
+from shared.sending.request import SendRequest, read_send
 from shared.services import Services, build
+from tests.support.transports import Inner
 
 
 @asynccontextmanager
 async def parts_of(
-    stack: Stack, *, clock: Clock = utc_now, **settings: str
+    stack: Stack,
+    *,
+    clock: Clock = utc_now,
+    way: Callable[[Inner], Inner] = lambda network: network,
+    **settings: str,
 ) -> AsyncIterator[Services]:
-    """Everything wired as in the app, with other settings where given."""
-    async with AioHttpTransport() as transport:
+    """Everything wired as in the app, with other settings where given.
+
+    Args:
+        stack: whose storage and platform are used.
+        clock: the time.
+        way: puts something between the clients and the network.
+        settings: other than the stack's.
+    """
+    async with AioHttpTransport() as network:
         yield build(
-            settings_module.load({**stack.settings, **settings}), transport=transport, clock=clock
+            settings_module.load({**stack.settings, **settings}),
+            transport=way(network),
+            clock=clock,
         )
+
+
+def send_request(parts: Services, body: Mapping[str, Any]) -> SendRequest:
+    """The send that a body means to these parts."""
+    return read_send(
+        json.dumps(body).encode(),
+        senders=parts.settings.senders,
+        now=parts.clock(),
+        knows_report_timeout=parts.acs.knows_report_timeout,
+    )
