@@ -224,7 +224,7 @@ async def test_sweeping_leaves_what_still_counts(bench: Make) -> None:
 def test_no_stretch_of_time_has_too_many(*, times: list[int], codes: int, seconds: int) -> None:
     """Whenever codes are asked for, by clocks that differ: no window holds more than the limit."""
     plan = _Plan(FloodLimits(FloodLimit(codes, timedelta(seconds=seconds))), {"number:a": None})
-    sent = []
+    sent: list[int] = []
     for place, second in enumerate(times):
         code = _Code("+14255550123", "number:a", place.to_bytes(8, "big"))
         if not plan.add(_Job((code,), second * 1_000_000, gives_back=False)):
