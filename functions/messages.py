@@ -8,7 +8,6 @@ from functions.http import json_answer, own_face, page_answer
 from functions.send import read
 from shared.errors import NotFound
 from shared.messages.reading import read_cursor, read_limit, read_span
-from shared.sending.preview import preview
 from shared.services import services
 
 blueprint = func.Blueprint()
@@ -63,6 +62,6 @@ async def preview_message(req: func.HttpRequest) -> func.HttpResponse:
     async def answer() -> func.HttpResponse:
         if req.route_params["operation"].lower() != "messages:preview":
             raise NotFound("There is no such operation.")
-        return json_answer(await preview(read(req), services().ledger))
+        return json_answer(await services().preview.of(read(req)))
 
     return await own_face(answer)

@@ -19,6 +19,7 @@ from shared.clock import Clock, utc_now
 from shared.conversations import Conversations
 from shared.dispatch import Dispatch
 from shared.follow_up import FollowUp
+from shared.guards import Guards
 from shared.health import Health
 from shared.inbound import Inbound
 from shared.ledger import Ledger
@@ -32,6 +33,7 @@ from shared.reports import DeliveryReports
 from shared.senders import Programs
 from shared.sending.due import Due
 from shared.sending.keys import IdempotencyKeys
+from shared.sending.preview import Preview
 from shared.sending.send import Rules, Sending
 from shared.sending.timetable import Timetable
 from shared.settings import Settings
@@ -60,6 +62,7 @@ class Services:
     ledger: Ledger
     sending: Sending
     reading: Reading
+    preview: Preview
     conversations: Conversations
     optouts: OptOuts
     inbound: Inbound
@@ -102,6 +105,8 @@ def build(
         clock=clock,
     )
     dispatch = Dispatch(storage, clock)
+    guards = Guards(settings, storage)
+    timetable = Timetable(settings.quiet_hours)
     sending = Sending(
         rules=Rules(
             id_key=settings.id_key,
@@ -118,7 +123,8 @@ def build(
         acs=acs,
         relay=relay,
         dispatch=dispatch,
-        timetable=Timetable(settings.quiet_hours),
+        timetable=timetable,
+        guards=guards,
     )
     pacing = Pacing(storage, clock, settings.senders)
     due = Due(clock=clock, sending=sending, pacing=pacing, dispatch=dispatch)
@@ -135,6 +141,9 @@ def build(
             acs_timeout=acs_timeout,
             record=record,
             ledger=ledger,
+        ),
+        preview=Preview(
+            clock=clock, settings=settings, ledger=ledger, guards=guards, timetable=timetable
         ),
         conversations=conversations,
         optouts=OptOuts(clock=clock, ledger=ledger, relay=relay, senders=settings.senders),

@@ -117,7 +117,7 @@ def _platform_id(seen: Seen) -> str | None:
 
 def _last_code(seen: Seen) -> dict[str, Any]:
     codes = [code for report in seen.reports if (code := code_in(report.details)) is not None]
-    if not codes and seen.state is State.BLOCKED:
+    if not codes and seen.outcome is not None and seen.outcome.ledger_sequence is not None:
         codes = [CODES[OPTED_OUT]]
     if not codes:
         return {"code": None, "meaning": None, "nextStep": None, "retryable": None}
@@ -189,7 +189,7 @@ def acs_delivery_report(send: Send, seen: Seen) -> dict[str, Any] | None:
     decisive = _decisive(seen)
     if decisive is not None:
         status, details, received = decisive.status, decisive.details, decisive.received
-    elif seen.state is State.BLOCKED:
+    elif seen.outcome is not None and seen.outcome.ledger_sequence is not None:
         # Ours: ACS never saw this text.
         status, details, received = "Failed", BLOCKED_DETAILS, send.intent.first_attempt_at
     else:

@@ -46,6 +46,7 @@ from shared.errors import (
     Throttled,
     Unintelligible,
 )
+from shared.guards import Guards
 from shared.ledger import Ledger
 from shared.lifecycle import State
 from shared.messages import facts
@@ -136,6 +137,7 @@ class Sending:
         relay: the way to the application.
         dispatch: where what waits goes.
         timetable: who waits.
+        guards: who may not be texted although the ledger lets them through.
     """
 
     def __init__(
@@ -152,7 +154,9 @@ class Sending:
         relay: Relay,
         dispatch: Dispatch,
         timetable: Timetable,
+        guards: Guards,
     ) -> None:
+        self._guards = guards
         self._dispatch = dispatch
         self._timetable = timetable
         self._rules = rules
@@ -351,11 +355,20 @@ class Sending:
         # 2. Decisions.
         decided = await self._decide(intent, earlier_doubt)
         to_send = [address for address, outcome in decided.items() if outcome is None]
+        for address, reason in (await self._admit(intent, to_send)).items():
+            decided[address] = (
+                Outcome(address, State.BLOCKED, _FORBIDDEN, error=reason)
+                if earlier_doubt is None
+                else Outcome(address, State.UNCERTAIN, _ACCEPTED)
+            )
+        to_send = [address for address in to_send if decided[address] is None]
         # 3. ACS.
         try:
             answers = await self._ask_platform(intent, to_send) if to_send else {}
         except (Throttled, PlatformRefused, StillSending) as error:
             # None of these sent anything: only an earlier attempt can leave a doubt.
+            if earlier_doubt is None:
+                await self._release(intent, to_send)
             await self._note_end(intent, error, doubt_since=earlier_doubt)
             raise
         except AnswerMissing as error:
@@ -368,8 +381,29 @@ class Sending:
         # 4. Outcome and what follows from it.
         if not await self._conclude(intent, outcomes):
             return await self._repeat(intent)
+        failed = {o.address for o in outcomes if o.state is State.FAILED}
+        await self._release(intent, [address for address in to_send if address in failed])
         _count(intent, outcomes)
         return self._answer(intent, outcomes, replayed=False)
+
+    async def _admit(self, intent: Intent, addresses: Sequence[str]) -> dict[str, str]:
+        """Who may not be texted although the ledger lets them through, and why."""
+        if not addresses or not self._guards.applies(intent.request):
+            return {}
+        return await self._guards.admit(
+            intent.request, intent.send_id, addresses, intent.segments, intent.first_attempt_at
+        )
+
+    async def _release(self, intent: Intent, unsent: Sequence[str]) -> None:
+        if not unsent or not self._guards.applies(intent.request):
+            return
+        try:
+            await self._guards.release(
+                intent.request, intent.send_id, unsent, intent.first_attempt_at
+            )
+        except StorageDown:
+            # They stay counted, so that a limit holds too early rather than too late.
+            log.trouble("send.not_released", sendId=intent.send_id)
 
     async def _decide(
         self, intent: Intent, earlier_doubt: datetime | None
@@ -509,7 +543,7 @@ class Sending:
                 platform_id=None,
             )
             for outcome in outcomes
-            if outcome.state is State.BLOCKED
+            if outcome.ledger_sequence is not None
         ]
 
     def _message_id(self, intent: Intent, address: str) -> str:

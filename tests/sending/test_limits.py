@@ -1,0 +1,127 @@
+"""The operator's limits on a send: countries, budgets, one-time codes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+from azure.core.pipeline.transport import AioHttpTransport
+
+from local.stack import Stack
+from shared.clock import utc_now
+from shared.sending.request import read_send
+from shared.sending.send import Answer
+from shared.services import Services, build
+from shared.settings import load
+from tests.support.client import TEN_DLC, TOLL_FREE, Platform
+from tests.support.people import People
+
+Build = Callable[[dict[str, Any]], Services]
+
+
+@pytest.fixture
+async def limited(stack: Stack) -> AsyncIterator[Build]:
+    transport = AioHttpTransport()
+
+    def with_limits(limits: dict[str, Any]) -> Services:
+        texts = {n: v if isinstance(v, str) else json.dumps(v) for n, v in limits.items()}
+        return build(load({**stack.settings, **texts}), transport=transport)
+
+    yield with_limits
+    await transport.close()
+
+
+async def send(
+    services: Services, *to: str, sender: str = TOLL_FREE, key: str | None = None, **members: Any
+) -> Answer:
+    body = {"from": sender, "smsRecipients": [{"to": t} for t in to], "message": "Hello", **members}
+    request = read_send(
+        json.dumps(body).encode(),
+        senders=services.settings.senders,
+        now=utc_now(),
+        knows_report_timeout=False,
+    )
+    return await services.sending.send(request, key=key)
+
+
+async def test_a_country_that_is_not_allowed_is_refused(
+    limited: Build, platform: Platform, person: str
+) -> None:
+    """Its item says why; the others are texted."""
+    services = limited({"PARLEY_ALLOWED_COUNTRIES": "US,CA"})
+    answer = await send(services, person, "+821012345679")
+    here, there = answer.items
+    assert here.successful
+    assert there.status == 403
+    assert "KR" in str(there.error)
+    assert await platform.accepted("+821012345679") == []
+    message = await services.reading.message(str(there.message_id))
+    assert (message["state"], message["code"]) == ("blocked", None)
+
+
+async def test_a_budget_is_held_and_counts_a_repeat_once(
+    limited: Build, platform: Platform, people: People
+) -> None:
+    """Two segments are left for three people: two are texted; the repeat says the same."""
+    services = limited({"PARLEY_DAILY_BUDGETS": {"service": 2}})
+    three = people.many(3)
+    first, second = [
+        await send(services, *three, sender=TEN_DLC, key=f"budget-{three[0]}") for _ in range(2)
+    ]
+    assert [item.status for item in first.items] == [202, 202, 403]
+    assert first.items == second.items
+    assert [len(await platform.accepted(person)) for person in three] == [1, 1, 0]
+
+    later = await send(services, people.one(), sender=TEN_DLC)
+    assert "budget" in str(later.items[0].error)
+
+
+async def test_what_acs_refuses_is_given_back(
+    limited: Build, platform: Platform, people: People
+) -> None:
+    """A refused item was not sent, so it uses no budget."""
+    services = limited({"PARLEY_DAILY_BUDGETS": {"service-uk": 1}})
+    uk = "+447400123456"
+    await platform.order_fault("send", "itemErrors")
+    refused = await send(services, people.one(), sender=uk)
+    assert not refused.items[0].successful
+    again = await send(services, people.one(), sender=uk)
+    assert again.items[0].successful
+
+
+async def test_codes_to_one_number_are_limited(
+    limited: Build, platform: Platform, person: str
+) -> None:
+    """The third code within the hour is refused; a reminder is not."""
+    limit = {"number": {"codes": 2, "minutes": 60}}
+    services = limited({"PARLEY_FLOOD_LIMITS": limit})
+    codes = [await send(services, person, category="oneTimeCode") for _ in range(3)]
+    assert [code.items[0].successful for code in codes] == [True, True, False]
+    reminder = await send(services, person, category="transactional")
+    assert reminder.items[0].successful
+
+
+async def test_the_preview_says_what_it_would_cost_and_who_may_not_be_texted(
+    limited: Build, person: str
+) -> None:
+    """Cost from the price table, warnings, and refusals with their reasons; nothing is sent."""
+    services = limited({"PARLEY_ALLOWED_COUNTRIES": "US"})
+    body = {
+        "from": TOLL_FREE,
+        "smsRecipients": [{"to": person}, {"to": "+821012345680"}],
+        "message": "Look: bit.ly/offer",
+        "category": "marketing",
+    }
+    request = read_send(
+        json.dumps(body).encode(),
+        senders=services.settings.senders,
+        now=utc_now(),
+        knows_report_timeout=False,
+    )
+    preview = await services.preview.of(request)
+    assert [r["wouldSend"] for r in preview["recipients"]] == [True, False]
+    assert preview["cost"]["cost"] == "USD 0.0100"
+    codes = {warning["code"] for warning in preview["warnings"]}
+    assert codes >= {"publicShortener", "noBrand", "noWayOut"}
