@@ -54,7 +54,8 @@ def name_of(method: str, url: str, body: object) -> str:
     if entity := _ENTITY.fullmatch(place):
         return f"{method} {_kind_of_table(entity['table'])} {_kind_of_row(entity['row'])}"
     if (table := _TABLE.fullmatch(place)) is None:
-        return f"{method} {place}"
+        # A blob is known by its container.
+        return f"{method} {place.partition('/')[0]}"
     if table["table"] == "Tables" or method != "POST":
         return f"{method} {_kind_of_table(table['table'])}"
     return f"{method} {_kind_of_table(table['table'])} {_kind_of_row(_row_in(body))}"

@@ -18,11 +18,13 @@ from typing import Any, Final
 import aiohttp
 import phonenumbers
 from azure.data.tables.aio import TableServiceClient
+from azure.storage.blob.aio import ContainerClient
 from azure.storage.queue.aio import QueueClient
 
 from local.stack import ROOT, Stack
 from shared import access
 from shared.clock import utc_now
+from shared.quarantine import CONTAINER
 from tests.crash.calls import Plan, Trace, read_trace
 from tests.crash.process import FUNCTION_KEY
 
@@ -294,10 +296,23 @@ class Lab:
             if table.name.startswith(prefixes):
                 await self.tables.delete_table(table.name)
 
-    async def rows(self, table: str) -> list[dict[str, Any]]:
-        """All rows of a table."""
-        client = self.tables.get_table_client(table)
-        return [dict(row) async for row in client.list_entities()]
+    async def rows(self, table: str, partitions: str = "") -> list[dict[str, Any]]:
+        """All rows of a table whose partitions begin so."""
+        found = self.tables.get_table_client(table).query_entities(
+            "PartitionKey ge @low and PartitionKey lt @high",
+            parameters={"low": partitions, "high": partitions + "~"},
+        )
+        return [dict(row) async for row in found]
+
+    async def quarantined(self) -> list[dict[str, Any]]:
+        """The events that were put into quarantine."""
+        async with ContainerClient.from_connection_string(
+            self.stack.storage, CONTAINER
+        ) as container:
+            names = [blob.name async for blob in container.list_blobs()]
+            return [
+                json.loads(await (await container.download_blob(name)).readall()) for name in names
+            ]
 
 
 def fictitious_numbers() -> Iterator[str]:

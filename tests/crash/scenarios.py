@@ -452,6 +452,61 @@ class Report4007(Report):
         judge_change(case.open[0], world, found, direction="out", channel="platformReport")
 
 
+class StrayReport(Report):
+    """The platform reports on a text that Parley has not sent."""
+
+    name = "delivery report of a stranger's text"
+
+    async def prepare(self, lab: Lab, count: int) -> list[Case]:
+        cases = await super().prepare(lab, count)
+        for case in cases:
+            event = case.step.members["event"]
+            stranger = event | {"data": event["data"] | {"Tag": case.label}}
+            case.step = event_step("delivery_report", stranger)
+        return cases
+
+    def reads(self, case: Case) -> list[Step]:  # noqa: ARG002
+        return []
+
+    def judge(
+        self,
+        case: Case,
+        world: World,
+        read: Sequence[dict[str, Any]],  # noqa: ARG002  # nothing was read
+        found: Findings,
+    ) -> None:
+        found.equal(case.answers[-1], {"ok": True}, "the repeat")
+        found.once([row["tag"] for row in world.strays].count(case.label), "the stray report")
+
+
+class Unintelligible(Inbound):
+    """An event that nobody understands."""
+
+    name = "inbound event without a sender"
+
+    async def prepare(self, lab: Lab, count: int) -> list[Case]:
+        cases = await super().prepare(lab, count)
+        for case in cases:
+            event = case.step.members["event"]
+            data = {name: value for name, value in event["data"].items() if name != "from"}
+            case.step = event_step("inbound", event | {"data": data})
+        return cases
+
+    def reads(self, case: Case) -> list[Step]:  # noqa: ARG002
+        return []
+
+    def judge(
+        self,
+        case: Case,
+        world: World,
+        read: Sequence[dict[str, Any]],  # noqa: ARG002  # nothing was read
+        found: Findings,
+    ) -> None:
+        found.equal(case.answers[-1], {"ok": True}, "the repeat")
+        kept = [blob["event"]["id"] for blob in world.quarantined]
+        found.once(kept.count(case.platform_id), "the event in quarantine")
+
+
 # The record queue -------------------------------------------------------------------------------
 
 
@@ -539,6 +594,8 @@ HANDLERS: Final = (
     InboundStart,
     Report,
     Report4007,
+    StrayReport,
+    Unintelligible,
     QueuedEntries,
     QueuedOutcome,
     QueuedEvent,

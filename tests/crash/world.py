@@ -7,8 +7,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from shared.clock import utc_now
 from shared.ledger import rows
 from shared.merkle import Frontier
+from shared.messages.record import STRAY
 from tests.crash.lab import Lab
 
 
@@ -21,12 +23,16 @@ class World:
         arrived: how often a handset got it.
         relayed: what Parley has published, in order.
         ledger: all rows of the ledger's table.
+        strays: the reports on messages that Parley never sent.
+        quarantined: the events that were not understood.
     """
 
     accepted: Counter[tuple[str, str]]
     arrived: Counter[tuple[str, str]]
     relayed: list[dict[str, Any]]
     ledger: list[dict[str, Any]]
+    strays: list[dict[str, Any]]
+    quarantined: list[dict[str, Any]]
 
     @classmethod
     async def look(cls, lab: Lab) -> Self:
@@ -42,6 +48,8 @@ class World:
             ),
             relayed=await lab.platform.relayed(),
             ledger=await lab.rows(rows.TABLE),
+            strays=await lab.rows(f"messages{utc_now():%Y%m}", STRAY),
+            quarantined=await lab.quarantined(),
         )
 
     def changes(self, address: str) -> list[dict[str, Any]]:

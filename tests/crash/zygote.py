@@ -14,6 +14,7 @@ import gc
 import json
 import logging
 import os
+import platform
 import select
 import signal
 import sys
@@ -24,6 +25,7 @@ from typing import Any, Final, NoReturn
 
 # Imported so that no run pays for them.
 import azure.core.messaging
+import azure.data.tables.aio
 import azure.eventgrid.aio
 import azure.storage.blob.aio
 import azure.storage.queue.aio  # noqa: F401
@@ -43,7 +45,8 @@ class Zygote:
         self._host = host
         self._runs: dict[int, int] = {}
         # A signal wakes the loop by way of this pipe.
-        self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK)
+        self._wake_read, self._wake_write = os.pipe()
+        os.set_blocking(self._wake_write, False)
 
     def serve(self) -> None:
         """Take orders until there are no more."""
@@ -111,8 +114,9 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, stream=sys.stderr)
     logging.getLogger("azure").setLevel(logging.WARNING)
     host = FunctionsHost.load(ROOT, settings=os.environ, keys=Keys(function=FUNCTION_KEY))
-    # The tables of numbers are read on first use.
+    # Both are remembered: the tables of numbers, and the machine's name for the user agent.
     recipient("+14255550123")
+    platform.platform()
     if threading.active_count() > 1:
         raise RuntimeError("a process with threads cannot be forked")
     gc.freeze()
