@@ -67,9 +67,11 @@ class Splitter:
         """The records that are complete so far; few small pieces give none."""
         if self._decoder is not None:
             piece = self._decoder.decode(piece).encode("utf-8", "surrogatepass")
-        self._buffer += piece
-        if len(self._buffer) >= _BLOCK:
-            yield from self._drain(final=False)
+        # Large pieces are taken in parts, so that memory does not depend on the source either.
+        for at in range(0, len(piece), _BLOCK):
+            self._buffer += piece[at : at + _BLOCK]
+            if len(self._buffer) >= _BLOCK:
+                yield from self._drain(final=False)
 
     def finish(self) -> Iterator[Record]:
         """The rest; the last record needs no line end."""

@@ -44,7 +44,7 @@ _DIGITS: Final = re.compile(r"[0-9]{7,15}")
 _IGNORED_IN_NAMES: Final = re.compile(r"[\s_.:#-]")
 _NUMBER_NAMES_TEXT: Final = (
     "phone phonenumber phoneno mobile mobilephone mobilenumber mobileno cell cellphone"
-    " cellnumber number to recipient msisdn tel telephone telephonenumber sms smsnumber e164"
+    " cellnumber cellno number to recipient msisdn tel telephone telephonenumber sms smsnumber e164"
     " telefon telefonnummer telefonnr handy handynummer mobil mobilnummer mobiltelefon"
     " rufnummer nummer téléphone portable numéro numérodetéléphone telefoon telefoonnummer"
     " teléfono telefono móvil movil celular número numero cellulare telefone telemóvel puhelin"
@@ -150,17 +150,17 @@ def sniff(head: bytes, *, number: str | None = None) -> Shape:
     )
     body = head[bom:]
     complete = len(head) < HEAD
-    if encoding == "utf-8" and b"\0" in body:
+    if not body.strip(b" \t\r\n\0"):
+        raise _refused("The list is empty.")
+    first = _first(_sample(body, encoding, "", complete=complete))
+    if b"\0" in first.raw:
         raise _refused(
             "The list holds NUL bytes: it is no text, or UTF-16 without a byte order mark. Save it"
             " as CSV UTF-8."
         )
-    if not body.strip(b" \t\r\n\0"):
-        raise _refused("The list is empty.")
-    first = _text(_first(_sample(body, encoding, "", complete=complete)))
-    if first.startswith("["):
+    if _text(first).startswith("["):
         raise _refused("The list is a JSON array; write one object a line instead (JSON Lines).")
-    if first.startswith("{"):
+    if _text(first).startswith("{"):
         return _json_lines(body, encoding, bom, number, complete=complete)
     return _csv(body, encoding, bom, number, complete=complete)
 
