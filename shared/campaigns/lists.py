@@ -15,7 +15,7 @@ import json
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
 from typing import Any, Final, Generic, NamedTuple, TypeAlias, TypeVar
 
-from shared.campaigns.records import LONGEST, TOO_LONG, Record, Splitter
+from shared.campaigns.records import Record, Splitter
 from shared.campaigns.shapes import HEAD, Format, Shape, csv_fields, is_scientific, sniff
 
 __all__ = [
@@ -214,8 +214,6 @@ class _Rows(_Reader[Row | Refused]):
 
     def _judge(self, raw: bytes, lines: int) -> _Found:
         content = raw.rstrip(b"\r\n")
-        if len(content) > LONGEST:
-            return TOO_LONG
         if b"\0" in content:
             return _NUL
         try:

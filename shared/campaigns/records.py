@@ -21,11 +21,10 @@ TOO_LONG: Final = "The record is longer than 64 KiB."
 UNCLOSED: Final = "A quotation mark is opened here and not closed again (within 64 KiB)."
 LINE_END: Final = re.compile(rb"\r\n|\n|\r")
 
-# Small pieces are gathered up to this size, so that a long record is not searched again and again.
-_BLOCK: Final = 4 * LONGEST
 _QUOTE: Final = b'"'
 _CR: Final = b"\r"
 _LF: Final = b"\n"
+_LONGEST_END: Final = len(b"\r\n")
 # A stray second half of a pair: UTF-8 can carry it, and no strict reading accepts it.
 _HALF: Final = "\udc00".encode("utf-8", "surrogatepass")
 
@@ -52,9 +51,14 @@ class Splitter:
     Args:
         encoding: `utf-8`, `utf-16-le` or `utf-16-be`.
         delimiter: of CSV fields; empty where quotation marks mean nothing (JSON Lines).
+        longest: bytes in UTF-8 that a quote may take to close, and a line without an end to end.
     """
 
-    def __init__(self, encoding: str, delimiter: str) -> None:
+    def __init__(self, encoding: str, delimiter: str, *, longest: int = LONGEST) -> None:
+        self._longest = longest
+        # Small pieces are gathered up to this size, so that a long record is not searched again
+        # and again.
+        self._block = 4 * longest
         self._quoted = _record_pattern(delimiter) if delimiter else None
         self._decoder = None
         if encoding != "utf-8":
@@ -65,12 +69,13 @@ class Splitter:
 
     def feed(self, piece: bytes) -> Iterator[Record]:
         """The records that are complete so far; few small pieces give none."""
-        if self._decoder is not None:
-            piece = self._decoder.decode(piece).encode("utf-8", "surrogatepass")
         # Large pieces are taken in parts, so that memory does not depend on the source either.
-        for at in range(0, len(piece), _BLOCK):
-            self._buffer += piece[at : at + _BLOCK]
-            if len(self._buffer) >= _BLOCK:
+        for at in range(0, len(piece), self._block):
+            part = piece[at : at + self._block]
+            if self._decoder is not None:
+                part = self._decoder.decode(part).encode("utf-8", "surrogatepass")
+            self._buffer += part
+            if len(self._buffer) >= self._block:
                 yield from self._drain(final=False)
 
     def finish(self) -> Iterator[Record]:
@@ -114,37 +119,45 @@ class Splitter:
             yield self._forget()
 
     def _lines(self, block: bytes) -> Iterator[Record]:
-        wide = self._decoder is not None
+        wide, limit = self._decoder is not None, self._longest
         for line in block.splitlines(keepends=True):
-            yield Record(line, self._size(line) if wide else len(line))
+            size = self._size(line) if wide else len(line)
+            if len(line) > limit and _content(line) > limit:
+                yield Record(b"", size, broken=TOO_LONG)
+            else:
+                yield Record(line, size)
 
     def _one(self, data: bytes, at: int, *, quoted: bool, final: bool) -> Record | None:
-        # None: more of the source must be seen first. A record without bytes: skipping begins.
-        whole = final or len(data) - at > LONGEST + len(b"\r\n")
-        if not quoted or self._quoted is None:
-            # No line end follows.
-            if final and len(data) - at <= LONGEST:
-                return self._record(data[at:])
-            return self._start_skipping() if whole else None
-        stop = min(len(data), at + LONGEST + len(b"\r\n"))
-        match = self._quoted.match(data, at, stop)
-        complete = match is not None and (
-            match["end"] not in {b"", _CR} or (final and stop == len(data)) or match.end() < stop
-        )
-        if match is not None and complete:
-            return self._record(match[0])
-        if not whole:
-            return None
-        return self._broken(data, at, UNCLOSED if match is None else TOO_LONG, final=final)
+        """The record at a place where a quotation mark or no line end follows.
 
-    def _broken(self, data: bytes, at: int, reason: str, *, final: bool) -> Record:
-        line_end = LINE_END.search(data, at, at + LONGEST)
-        if line_end is not None:
-            # At the very end of the window a CR's LF is not seen; it passes as a blank line.
-            return self._record(data[at : line_end.end()])._replace(broken=reason)
-        if final and len(data) - at <= LONGEST:
-            return self._record(data[at:])._replace(broken=reason)
-        return self._start_skipping()
+        None: more of the source must be seen first. A record without bytes: skipping has begun.
+        """
+        stop = min(len(data), at + self._longest + _LONGEST_END)
+        decided = final or len(data) - at > self._longest + _LONGEST_END
+        if not quoted or self._quoted is None:
+            if final and len(data) - at <= self._longest:
+                return self._record(data[at:])
+            return self._start_skipping() if decided else None
+        match = self._quoted.match(data, at, stop)
+        if match is None:
+            return self._broken(data, at, stop, UNCLOSED) if decided else None
+        at_end = match.end() == len(data)
+        if (at_end and not final and match["end"] in {b"", _CR}) or (
+            match.end() == stop and not at_end and not decided
+        ):
+            return None
+        if _content(match[0]) > self._longest:
+            return self._broken(data, at, stop, TOO_LONG)
+        return self._record(match[0])
+
+    def _broken(self, data: bytes, at: int, stop: int, reason: str) -> Record:
+        """The line that begins a record which cannot be read to its end."""
+        line_end = LINE_END.search(data, at, stop)
+        content = (stop if line_end is None else line_end.start()) - at
+        if content > self._longest:
+            return self._start_skipping()
+        end = stop if line_end is None else line_end.end()
+        return self._record(data[at:end])._replace(broken=reason)
 
     def _record(self, raw: bytes) -> Record:
         ends = LINE_END.findall(raw)
@@ -174,6 +187,11 @@ class Splitter:
         if self._decoder is None:
             return len(raw)
         return len(raw.decode("utf-8", "surrogatepass").encode("utf-16-le", "surrogatepass"))
+
+
+def _content(raw: bytes) -> int:
+    """Bytes of a record without its line end."""
+    return len(raw) - (raw.endswith((_LF, _CR)) + raw.endswith(b"\r\n"))
 
 
 def _end_of_lines(data: bytes, at: int, stop: int, *, final: bool) -> int:
