@@ -12,30 +12,32 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from tests.crash.calls import Plan
+from tests.crash.handlers import HANDLERS
 from tests.crash.lab import Lab, event_step, http_step
 from tests.crash.play import Play, Race, Revenant, Variant
 from tests.crash.scenarios import (
     ASKED,
-    HANDLERS,
     INTENT,
-    LATE_SENDS,
     NEWS,
     OUTCOME,
     QUEUED,
-    SENDS,
     Case,
+    Scenario,
+    judge_message,
+    opt_out,
+    tag_of,
+)
+from tests.crash.sends import (
+    LATE_SENDS,
+    SENDS,
     ClosedMeanwhile,
     LateCode,
     LateReportedMeanwhile,
     LateTakenOver,
     ReportedMeanwhile,
-    Scenario,
     Send,
     SendToOne,
     TakenOver,
-    judge_message,
-    opt_out,
-    tag_of,
 )
 from tests.crash.tally import Tally
 from tests.crash.world import Findings
