@@ -88,7 +88,8 @@ def tables(figures: Figures, operations: Mapping[str, Sequence[object]]) -> list
     ]
 
 
-_CPU_HEAD: Final = ["", "Parley", "spread", "naked", "spread", "ratio"]
+# The lowest rounds are the ones that the machine disturbed least.
+_CPU_HEAD: Final = ["", "Parley", "spread", "naked", "spread", "ratio", "of lowest"]
 _SHARE_HEAD: Final = ["", *_SHARES[:-1], "ACS or topic", "host", "rules", "storage", "ACS or topic"]
 
 
@@ -102,6 +103,7 @@ def _cpu_row(figures: Figures, kind: str) -> list[str]:
         f"{naked:.2f}",
         _span(figures, baseline, NAKED),
         f"{value / naked:.1f}",
+        f"{figures.spread(kind, PARLEY)[0] / figures.spread(baseline, NAKED)[0]:.1f}",
     ]
 
 

@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from local.stack import ROOT
 from tests.bench.cpu import cpu_seconds
 from tests.bench.measure import (
     EMPTY,
@@ -71,6 +72,13 @@ def test_the_file_has_the_agreed_names(figures: Figures) -> None:
         (entry["ratio"] is None) == (entry["unit"] == "operations") and entry["value"] > 0
         for entry in found
     )
+
+
+def test_the_document_explains_every_figure(figures: Figures) -> None:
+    """docs/performance.md has each name of `bench.json`."""
+    document = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
+    for result in results(figures, {name: [1] for name in NAMES}):
+        assert f"`{result.name}`" in document
 
 
 def test_ratios_are_of_medians(figures: Figures) -> None:
