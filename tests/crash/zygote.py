@@ -4,7 +4,7 @@ It has imported everything and started nothing (no loop, no thread, no connectio
 of it is what a fresh functions host is after its start, for a fraction of the time. Orders come as
 lines of JSON; how each process fared is answered the same way:
 
-    {"run": 1, "trace": "/tmp/...", "order": {...}}      {"run": 1, "ended": -9}
+    {"run": 1, "trace": "1.trace", "order": {...}}      {"run": 1, "ended": -9}
     {"resume": 1}                                        {"run": 1, "paused": true}
 """
 
