@@ -175,7 +175,7 @@ def build(
         ),
         dispatch=dispatch,
         health=Health(settings, storage, ledger, transport),
-        upkeep=Upkeep(storage, clock),
+        upkeep=Upkeep(storage, clock, guards),
     )
 
 

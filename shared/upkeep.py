@@ -1,4 +1,4 @@
-"""What has to be done by the clock: tables made before they are needed, keys forgotten in time."""
+"""What has to be done by the clock: tables made before they are needed, old counts forgotten."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from shared import log
 from shared.clock import Clock
+from shared.guards import Guards
 from shared.sending import keys
 from shared.storage import Storage
 
@@ -16,14 +17,16 @@ class Upkeep:
     Args:
         storage: the tables.
         clock: the time.
+        guards: whose counts grow old.
     """
 
-    def __init__(self, storage: Storage, clock: Clock) -> None:
+    def __init__(self, storage: Storage, clock: Clock, guards: Guards) -> None:
+        self._guards = guards
         self._storage = storage
         self._clock = clock
 
     async def daily(self) -> None:
-        """Make the tables of the coming day and month, drop those of forgotten keys.
+        """Make the tables of the coming day and month, drop forgotten keys and counts.
 
         A table that is missing all the same is made by the first write to it; this only spares
         that write the detour.
@@ -40,4 +43,5 @@ class Upkeep:
         dropped = keys.forgotten(await self._storage.tables(keys.PREFIX), now)
         for table in dropped:
             await self._storage.drop_table(table)
+        await self._guards.forget(now)
         log.event("upkeep.daily", droppedKeyTables=len(dropped))
