@@ -18,7 +18,9 @@ from typing import Final, NamedTuple
 
 LONGEST: Final = 64 * 1024
 TOO_LONG: Final = "The record is longer than 64 KiB."
-UNCLOSED: Final = "A quotation mark is opened here and not closed again (within 64 KiB)."
+UNCLOSED: Final = (
+    "A quotation mark is opened here, and the record does not come to an end within 64 KiB."
+)
 LINE_END: Final = re.compile(rb"\r\n|\n|\r")
 
 _QUOTE: Final = b'"'
@@ -140,24 +142,24 @@ class Splitter:
             return self._start_skipping() if decided else None
         match = self._quoted.match(data, at, stop)
         if match is None:
-            return self._broken(data, at, stop, UNCLOSED) if decided else None
+            return self._broken(data, at, stop) if decided else None
         at_end = match.end() == len(data)
         if (at_end and not final and match["end"] in {b"", _CR}) or (
             match.end() == stop and not at_end and not decided
         ):
             return None
         if _content(match[0]) > self._longest:
-            return self._broken(data, at, stop, TOO_LONG)
+            return self._broken(data, at, stop)
         return self._record(match[0])
 
-    def _broken(self, data: bytes, at: int, stop: int, reason: str) -> Record:
+    def _broken(self, data: bytes, at: int, stop: int) -> Record:
         """The line that begins a record which cannot be read to its end."""
         line_end = LINE_END.search(data, at, stop)
         content = (stop if line_end is None else line_end.start()) - at
         if content > self._longest:
             return self._start_skipping()
         end = stop if line_end is None else line_end.end()
-        return self._record(data[at:end])._replace(broken=reason)
+        return self._record(data[at:end])._replace(broken=UNCLOSED)
 
     def _record(self, raw: bytes) -> Record:
         ends = LINE_END.findall(raw)

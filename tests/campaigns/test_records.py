@@ -75,7 +75,7 @@ def test_records_cover_any_bytes(source: bytes, encoding: str, delimiter: str) -
         (b"x" * 16 + b"\r\ny", [(b"x" * 16 + b"\r\n", 1, None), (b"y", 1, None)]),
         (b"x" * 17 + b"\ny", [(b"", 1, TOO_LONG), (b"y", 1, None)]),
         (b'"\n' + b"x" * 13 + b'"\ny', [(b'"\n' + b"x" * 13 + b'"\n', 2, None), (b"y", 1, None)]),
-        (b'"\n' + b"x" * 14 + b'"\ny', [(b'"\n', 1, TOO_LONG), (b"x" * 14 + b'"\n', 1, None),
+        (b'"\n' + b"x" * 14 + b'"\ny', [(b'"\n', 1, UNCLOSED), (b"x" * 14 + b'"\n', 1, None),
                                         (b"y", 1, None)]),
         (b"x" * 100, [(b"", 1, TOO_LONG)]),
         (b'"' + b"x" * 100 + b'"\ny', [(b"", 1, TOO_LONG), (b"y", 1, None)]),
