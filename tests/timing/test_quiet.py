@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from shared.timing.local_time import zone
@@ -229,8 +229,8 @@ def _windows(draw: st.DrawFn) -> Window:
 def _open_minutes(place: str, window: Window, first: datetime, last: datetime) -> set[datetime]:
     """By stepping through every minute and looking at the clock, with no other arithmetic.
 
-    A minute is open if the clock shows a time of the window, has not shown the end of it on that
-    date yet, and will not show a time before it on that date again.
+    A minute is open if the clock has not shown the window's end on that date yet, and will not show
+    its beginning, or a time before it, on that date again.
     """
     dates: dict[Any, list[tuple[datetime, int]]] = defaultdict(list)
     moment = first - timedelta(days=2)
@@ -243,16 +243,24 @@ def _open_minutes(place: str, window: Window, first: datetime, last: datetime) -
         span = window.on(date)
         if span is None:
             continue
-        early = [moment for moment, clock in minutes if clock < span.opens]
         late = [moment for moment, clock in minutes if clock >= span.closes]
+        early = [moment for moment, clock in minutes if clock <= span.opens]
         found.update(
             moment
-            for moment, _ in minutes
-            if (not early or moment > early[-1]) and (not late or moment < late[0])
+            for moment, clock in minutes
+            if clock >= span.opens
+            and (not early or moment >= early[-1])
+            and (not late or moment < late[0])
         )
     return found
 
 
+@example(
+    leap=("America/Havana", "2026-11-01T05:00"),
+    minutes=-1,
+    others=[],
+    window=Window((Span(0, 60),) * 7),
+)
 @settings(deadline=None)
 @given(
     leap=st.sampled_from(LEAPS),
