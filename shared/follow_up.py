@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
+from shared import log
 from shared.clock import from_iso
 from shared.conversations import Conversations
 from shared.errors import Unavailable, Unintelligible
@@ -27,6 +28,11 @@ from shared.storage import Storage
 _FIRST_PAUSE: Final = 5
 _LONGEST_PAUSE: Final = 3600
 _MOST_TRIES: Final = 34
+_TRIES_WITHOUT_OUTCOME: Final = 5
+
+
+class _NotYet(Unavailable):
+    """What a message builds on is not there yet."""
 
 
 class FollowUp:
@@ -72,12 +78,22 @@ class FollowUp:
             raise Unintelligible("a queue message that is no JSON object with a kind") from error
         try:
             await self._do(kind, message)
+        except _NotYet:
+            if tries < _TRIES_WITHOUT_OUTCOME:
+                await self._put_back(message, tries)
+            else:
+                # Its process died before the outcome. Whatever brings the outcome, the repeat of
+                # the request or a message of its own, brings the entries again.
+                log.trouble("record.without_outcome", sendId=str(message["sendId"]))
         except Unavailable:
             if tries >= _MOST_TRIES:
                 raise
-            pause = min(_FIRST_PAUSE * 2**tries, _LONGEST_PAUSE)
-            again = json.dumps({**message, "tries": tries + 1})
-            await self._storage.enqueue(QUEUE, again, delay_seconds=pause)
+            await self._put_back(message, tries)
+
+    async def _put_back(self, message: dict[str, Any], tries: int) -> None:
+        pause = min(_FIRST_PAUSE * 2**tries, _LONGEST_PAUSE)
+        again = json.dumps({**message, "tries": tries + 1})
+        await self._storage.enqueue(QUEUE, again, delay_seconds=pause)
 
     async def _do(self, kind: str, message: dict[str, Any]) -> None:
         if kind == "relay":
@@ -92,8 +108,8 @@ class FollowUp:
     async def _write_entries(self, send_id: str) -> None:
         send = await self._send(send_id)
         if send.outcomes is None:
-            # The outcome was written beside this message; it may be a moment behind.
-            raise Unintelligible(f"the send {send_id} has no outcome yet")
+            # The outcome is written beside this message; it may be a moment behind.
+            raise _NotYet(f"The send {send_id} has no outcome yet.")
         await self._conversations.write_all(
             entries_of(send.intent, list(send.outcomes.values()), self._id_key)
         )
