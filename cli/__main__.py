@@ -1,0 +1,256 @@
+"""`python -m cli`: ask and tell Parley from a terminal.
+
+    python -m cli send --from +18005550100 --to +14255550123 "Your table is ready."
+    python -m cli preview --from +18005550100 --to +14255550123 "It’s ready."
+    python -m cli message 01JD….0123456789        what became of it, and why
+    python -m cli messages --since 2026-11-22T00:00:00Z
+    python -m cli conversation +18005550100 +14255550123
+    python -m cli optouts +14255550123            whether and why somebody is out
+    python -m cli cancel 01JD….0123456789         take out of a send that waits
+    python -m cli health
+
+`--json` prints answers as they came. Exit codes: 0 done; 1 refused or not all accepted; 2 wrong
+usage; 3 Parley cannot be reached or is not healthy.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+from urllib.parse import quote
+
+from cli.client import Client, NotConfigured, Refused, Unreachable
+
+DONE: Final = 0
+REFUSED: Final = 1
+UNREACHABLE: Final = 3
+
+_Command = Callable[[Client, argparse.Namespace], int]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; its exit code."""
+    chosen = _parser().parse_args(arguments)
+    command: _Command = chosen.command
+    try:
+        return command(Client.configured(os.environ), chosen)
+    except (NotConfigured, Unreachable) as error:
+        print(error, file=sys.stderr)
+        return UNREACHABLE
+    except Refused as error:
+        print(error, file=sys.stderr)
+        for member, reasons in error.problem.get("errors", {}).items():
+            print(f"  {member}: {' '.join(reasons)}", file=sys.stderr)
+        return REFUSED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m cli",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--json", action="store_true", help="print answers as they came")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    for name, about, command in (
+        ("send", "send a text", _send),
+        ("preview", "say what a send would come to", _preview),
+    ):
+        sub = commands.add_parser(name, help=about)
+        sub.set_defaults(command=command)
+        sub.add_argument("--from", dest="sender", required=True, metavar="SENDER")
+        sub.add_argument("--to", required=True, action="append", metavar="RECIPIENT")
+        sub.add_argument("--category", choices=("marketing", "transactional", "oneTimeCode"))
+        sub.add_argument("--tag")
+        sub.add_argument("--send-at", metavar="TIME")
+        if name == "send":
+            sub.add_argument("--key", help="Idempotency-Key; drawn where none is given")
+        sub.add_argument("message")
+
+    for name, about, command in (
+        ("message", "what became of a message", _message),
+        ("cancel", "take a message out of a send that waits", _cancel),
+    ):
+        sub = commands.add_parser(name, help=about)
+        sub.set_defaults(command=command)
+        sub.add_argument("id")
+
+    sub = commands.add_parser("messages", help="the messages of a span of time")
+    sub.set_defaults(command=_messages)
+    sub.add_argument("--since", metavar="TIME")
+    sub.add_argument("--until", metavar="TIME")
+
+    sub = commands.add_parser("conversation", help="what a sender and a person have said")
+    sub.set_defaults(command=_conversation)
+    sub.add_argument("sender")
+    sub.add_argument("person")
+
+    sub = commands.add_parser("optouts", help="whether and why somebody is out")
+    sub.set_defaults(command=_optouts)
+    sub.add_argument("person")
+
+    sub = commands.add_parser("health", help="whether everything answers")
+    sub.set_defaults(command=_health)
+    return parser
+
+
+# Commands -----------------------------------------------------------------------------------------
+
+
+def _send(client: Client, chosen: argparse.Namespace) -> int:
+    # With a key, a repeat after a lost answer is no second text.
+    key = chosen.key or str(uuid.uuid4())
+    answer = client.post("/messages", _body(chosen), {"Idempotency-Key": key})
+    _show(chosen, answer, _send_lines)
+    return DONE if all(item["successful"] for item in answer["value"]) else REFUSED
+
+
+def _preview(client: Client, chosen: argparse.Namespace) -> int:
+    answer = client.post("/messages:preview", _body(chosen))
+    _show(chosen, answer, _preview_lines)
+    return DONE if all(item["wouldSend"] for item in answer["recipients"]) else REFUSED
+
+
+def _message(client: Client, chosen: argparse.Namespace) -> int:
+    _show(chosen, client.get(f"/messages/{quote(chosen.id, safe='')}"), _message_lines)
+    return DONE
+
+
+def _cancel(client: Client, chosen: argparse.Namespace) -> int:
+    _show(chosen, client.delete(f"/messages/{quote(chosen.id, safe='')}"), _message_lines)
+    return DONE
+
+
+def _messages(client: Client, chosen: argparse.Namespace) -> int:
+    for item in client.pages("/messages", startTime=chosen.since, endTime=chosen.until):
+        _show(chosen, item, _summary_lines)
+    return DONE
+
+
+def _conversation(client: Client, chosen: argparse.Namespace) -> int:
+    path = f"/conversations/{quote(chosen.sender, safe='')}/{quote(chosen.person, safe='')}"
+    for item in client.pages(path):
+        _show(chosen, item, _said_lines)
+    return DONE
+
+
+def _optouts(client: Client, chosen: argparse.Namespace) -> int:
+    _show(chosen, client.get(f"/optouts/{quote(chosen.person, safe='')}"), _optout_lines)
+    return DONE
+
+
+def _health(client: Client, chosen: argparse.Namespace) -> int:
+    try:
+        report = client.get("/health")
+    except Refused as error:
+        report = dict(error.problem)
+    _show(chosen, report, _health_lines)
+    return DONE if report.get("status") == "Healthy" else UNREACHABLE
+
+
+def _body(chosen: argparse.Namespace) -> dict[str, Any]:
+    options = {"enableDeliveryReport": True, "tag": chosen.tag} if chosen.tag else None
+    wishes = {
+        "category": chosen.category,
+        "sendAt": chosen.send_at,
+        "smsSendOptions": options,
+    }
+    return {
+        "from": chosen.sender,
+        "smsRecipients": [{"to": to} for to in chosen.to],
+        "message": chosen.message,
+        **{name: value for name, value in wishes.items() if value is not None},
+    }
+
+
+# What a person reads ------------------------------------------------------------------------------
+
+
+def _show(
+    chosen: argparse.Namespace,
+    answer: Mapping[str, Any],
+    lines: Callable[[Mapping[str, Any]], list[str]],
+) -> None:
+    print(json.dumps(answer, ensure_ascii=False) if chosen.json else "\n".join(lines(answer)))
+
+
+def _send_lines(answer: Mapping[str, Any]) -> list[str]:
+    return [
+        f"{item['to']}  {item['messageId'] or '-'}  {item['errorMessage'] or 'accepted'}"
+        for item in answer["value"]
+    ]
+
+
+def _preview_lines(answer: Mapping[str, Any]) -> list[str]:
+    lines = [
+        f"{answer['segments']} segment(s) of {answer['encoding']} each,"
+        f" {answer['totalSegments']} in all, {answer['cost']['cost'] or 'cost not known'}"
+    ]
+    for costly in answer["costlyCharacters"]:
+        instead = f"; {costly['standIn']!r} would do" if costly["standIn"] is not None else ""
+        lines.append(f"  {costly['character']!r} forces {answer['encoding']}{instead}")
+    lines += [f"  {warning['code']}: {warning['message']}" for warning in answer["warnings"]]
+    lines += [
+        f"{item['to']}  {item['errorMessage'] or item['waitsWhy'] or 'would be sent'}"
+        for item in answer["recipients"]
+    ]
+    return lines
+
+
+def _message_lines(message: Mapping[str, Any]) -> list[str]:
+    lines = _summary_lines(message)
+    if message.get("code"):
+        lines.append(f"  {message['code']}: {message['meaning']} {message['nextStep'] or ''}")
+    lines += [
+        f"  {entry['at']}  {entry['event']}  {entry.get('details') or ''}".rstrip()
+        for entry in message.get("history", [])
+    ]
+    if by := message.get("blockedBy"):
+        lines.append(
+            f"  blocked by entry {by['sequence']}: {by['channel']}, said at {by['saidAt']}"
+        )
+    return lines
+
+
+def _summary_lines(message: Mapping[str, Any]) -> list[str]:
+    return [
+        f"{message['createdAt']}  {message['from']} > {message['to']}  {message['state']}"
+        f"  {message['messageId']}"
+    ]
+
+
+def _said_lines(entry: Mapping[str, Any]) -> list[str]:
+    mark = "<" if entry["direction"] == "inbound" else ">"
+    return [f"{entry['at']}  {mark} {entry['message']}"]
+
+
+def _optout_lines(answer: Mapping[str, Any]) -> list[str]:
+    if not answer["value"]:
+        return [f"{answer['recipient']}: nothing in the ledger"]
+    return [
+        f"{answer['recipient']}  {'out' if found['isOptedOut'] else 'in'} for {found['scope']}:"
+        f" entry {found['entry']['sequence']}, {found['entry']['channel']}"
+        f" ({found['entry']['rule']}), said at {found['entry']['saidAt']}"
+        for found in answer["value"]
+    ]
+
+
+def _health_lines(report: Mapping[str, Any]) -> list[str]:
+    checks = report.get("checks", {})
+    return [
+        str(report.get("status", "Unhealthy")),
+        *(
+            f"  {name}: {check['status']} {check.get('error', '')}"
+            for name, check in checks.items()
+        ),
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

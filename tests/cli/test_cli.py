@@ -1,0 +1,128 @@
+"""The operator's command against a running Parley, as a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from cli.client import Client, NotConfigured
+from local.stack import ROOT, Stack
+from tests.support.client import TOLL_FREE, Platform
+
+
+@dataclass
+class Run:
+    code: int
+    out: str
+    err: str
+
+
+class Command:
+    def __init__(self, stack: Stack) -> None:
+        self._environ = {
+            **os.environ,
+            "PARLEY_ENDPOINT": stack.endpoint + "/",
+            "PARLEY_FUNCTION_KEY": stack.function_key,
+        }
+
+    async def __call__(self, *arguments: str, **environ: str) -> Run:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "cli",
+            *arguments,
+            cwd=ROOT,
+            env=self._environ | environ,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        out, err = await process.communicate()
+        return Run(process.returncode or 0, out.decode(), err.decode())
+
+
+@pytest.fixture
+def cli(stack: Stack) -> Command:
+    return Command(stack)
+
+
+async def test_send_then_ask_what_became_of_it(
+    cli: Command, platform: Platform, person: str
+) -> None:
+    """A text goes out; its message and its conversation can be read."""
+    sent = await cli("--json", "send", "--from", TOLL_FREE, "--to", person, "Hello from a terminal")
+    assert sent.code == 0
+    message_id = json.loads(sent.out)["value"][0]["messageId"]
+    await platform.text_with(person, "Hello from a terminal")
+
+    message = await cli("message", message_id)
+    assert (message.code, message_id in message.out) == (0, True)
+    said = await cli("conversation", TOLL_FREE, person)
+    assert "> Hello from a terminal" in said.out
+    assert message_id in (await cli("messages")).out
+
+
+async def test_a_refusal_is_an_exit_code(cli: Command, platform: Platform, person: str) -> None:
+    """Somebody who opted out: the send says so and ends with 1; the ledger says why."""
+    await platform.speak(person, "STOP")
+    await platform.relayed_event("Parley.OptOutChanged", recipient=person)
+    sent = await cli("send", "--from", TOLL_FREE, "--to", person, "Hello?")
+    assert (sent.code, "Sender blocked for given recipient." in sent.out) == (1, True)
+    assert "out for sender:+18005550100" in (await cli("optouts", person)).out
+
+
+async def test_the_same_key_is_one_text(cli: Command, platform: Platform, person: str) -> None:
+    """A command that is run again with its key sends nothing more."""
+    for _ in range(2):
+        sent = await cli(
+            "send", "--key", f"k-{person}", "--from", TOLL_FREE, "--to", person, "Once"
+        )
+        assert sent.code == 0
+    assert len(await platform.accepted(person)) == 1
+
+
+async def test_a_preview_names_what_costs(cli: Command, person: str) -> None:
+    """The character that forces UCS-2, and what would do instead."""
+    shown = await cli("preview", "--from", TOLL_FREE, "--to", person, "It\u2019s ready")
+    assert shown.code == 0
+    assert "forces UCS-2" in shown.out
+
+
+async def test_what_waits_can_be_canceled(cli: Command, person: str) -> None:
+    """A send for later is taken back; a time that makes no sense is refused with its member."""
+    tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    later = ("send", "--from", TOLL_FREE, "--to", person, "--send-at")
+    sent = await cli("--json", *later, tomorrow, "Later")
+    message_id = json.loads(sent.out)["value"][0]["messageId"]
+    assert "canceled" in (await cli("cancel", message_id)).out
+
+    never = await cli(*later, "2099-01-01T00:00:00Z", "Later")
+    assert (never.code, "sendAt" in never.err) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [(["message", "nonsense"], 1), (["send", "--from", TOLL_FREE, "Hello"], 2), (["health"], 0)],
+)
+async def test_exit_codes(cli: Command, arguments: list[str], code: int) -> None:
+    """0 done, 1 refused, 2 wrong usage."""
+    assert (await cli(*arguments)).code == code
+
+
+async def test_an_absent_parley_is_three(cli: Command) -> None:
+    """A script can tell "refused" from "nobody there"."""
+    gone = await cli("health", PARLEY_ENDPOINT="http://127.0.0.1:1")
+    assert gone.code == 3
+    assert "did not answer" in gone.err
+
+
+def test_it_says_what_to_set(tmp_path: Path) -> None:
+    """Without environment and without a stack, one sentence says what is missing."""
+    with pytest.raises(NotConfigured, match="PARLEY_ENDPOINT"):
+        Client.configured({}, tmp_path / "endpoint.json")
