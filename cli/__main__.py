@@ -1,7 +1,7 @@
 """`python -m cli`: ask and tell Parley from a terminal.
 
     python -m cli send --from +18005550100 --to +14255550123 "Your table is ready."
-    python -m cli preview --from +18005550100 --to +14255550123 "It’s ready."
+    python -m cli preview --from +18005550100 --to +14255550123 "It is ready."
     python -m cli message 01JD….0123456789        what became of it, and why
     python -m cli messages --since 2026-11-22T00:00:00Z
     python -m cli conversation +18005550100 +14255550123
@@ -188,10 +188,9 @@ def _send_lines(answer: Mapping[str, Any]) -> list[str]:
 
 
 def _preview_lines(answer: Mapping[str, Any]) -> list[str]:
-    lines = [
-        f"{answer['segments']} segment(s) of {answer['encoding']} each,"
-        f" {answer['totalSegments']} in all, {answer['cost']['cost'] or 'cost not known'}"
-    ]
+    cost = answer["cost"]["cost"] or "cost not known"
+    each = f"{answer['segments']} segment(s) of {answer['encoding']} each"
+    lines = [f"{each}, {answer['totalSegments']} in all, {cost}"]
     for costly in answer["costlyCharacters"]:
         instead = f"; {costly['standIn']!r} would do" if costly["standIn"] is not None else ""
         lines.append(f"  {costly['character']!r} forces {answer['encoding']}{instead}")
@@ -219,10 +218,8 @@ def _message_lines(message: Mapping[str, Any]) -> list[str]:
 
 
 def _summary_lines(message: Mapping[str, Any]) -> list[str]:
-    return [
-        f"{message['createdAt']}  {message['from']} > {message['to']}  {message['state']}"
-        f"  {message['messageId']}"
-    ]
+    members = ("createdAt", "from", "to", "state", "messageId")
+    return ["  ".join(str(message[member]) for member in members)]
 
 
 def _said_lines(entry: Mapping[str, Any]) -> list[str]:
