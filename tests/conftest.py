@@ -43,12 +43,16 @@ def parley(stack: Stack, web: aiohttp.ClientSession) -> Parley:
     return Parley(stack, web)
 
 
+@pytest.fixture(scope="session")
+def any_platform(stack: Stack, web: aiohttp.ClientSession) -> Platform:
+    return Platform(stack, web)
+
+
 @pytest.fixture
-async def platform(stack: Stack, web: aiohttp.ClientSession) -> AsyncIterator[Platform]:
+async def platform(any_platform: Platform) -> AsyncIterator[Platform]:
     """The simulated platform; orders of faults that a test leaves behind are cancelled."""
-    simulated = Platform(stack, web)
-    yield simulated
-    await simulated.control("DELETE", "/faults")
+    yield any_platform
+    await any_platform.control("DELETE", "/faults")
 
 
 @pytest.fixture
