@@ -387,7 +387,8 @@ HEADERS: list[tuple[str, dict[str, str | None], str]] = [
     ("wrong signature", {"Authorization": FORM + "A" * 43 + "="}, "does not match"),
     ("no date", {"x-ms-date": None}, "x-ms-date"),
     ("ISO date", {"x-ms-date": "2026-11-22T13:00:00Z"}, "RFC 1123"),
-    ("other date", {"x-ms-date": http_date(datetime.now(UTC) - SHORTLY)}, "does not match"),
+    # Ahead, because it is reckoned when tests are collected and compared when this one runs.
+    ("other date", {"x-ms-date": http_date(datetime.now(UTC) + SHORTLY)}, "does not match"),
     ("1970", {"x-ms-date": "Thu, 01 Jan 1970 00:00:00 GMT"}, "15 minutes"),
     ("no hash", {"x-ms-content-sha256": None}, "does not match"),
     ("other hash", {"x-ms-content-sha256": content_hash(b"[]")}, "does not match"),
