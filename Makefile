@@ -45,8 +45,8 @@ format: $(READY) ## Format and mend what can be mended
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-test: setup ## All tests
-	$(BIN)/python -m pytest
+test: setup ## All tests, a file at a time on each core
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 check: lint types test ## What CI runs
 

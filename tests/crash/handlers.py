@@ -269,8 +269,10 @@ class AddOptOut(Scenario):
     ) -> None:
         found.equal(case.answers[-1]["status"], 200, "the repeat's status")
         changes = world.changes(case.label)
-        before = case.stopped and case.did("POST $batch")
-        found.equal(len(changes), 1 + before, "the number of changes")
+        # Two, if the first request's transaction went through; another's commit may have beaten it.
+        most = 2 if case.stopped and case.did("POST $batch") else 1
+        if not 1 <= len(changes) <= most:
+            found.wrong.append(f"there are {len(changes)} changes, not 1 to {most}")
         if not world.told(OPT_OUT, recipient=case.label, isOptedOut=True):
             found.lost.append("the opt-out was never relayed")
 
