@@ -92,7 +92,7 @@ def check(
             " not Parley. Sign with an access key."
         )
     found = _AUTHORIZATION.fullmatch(authorization)
-    if found is None or found["headers"].lower() != SIGNED_HEADERS:
+    if found is None or found["headers"] != SIGNED_HEADERS:
         raise NotAuthorized(
             "The Authorization header is not of the form"
             f" 'HMAC-SHA256 SignedHeaders={SIGNED_HEADERS}&Signature=...'."

@@ -70,6 +70,10 @@ class Case:
         """Whether a call was carried out before the process stopped."""
         return call in self.crash.carried_out
 
+    def left_open(self, call: str) -> bool:
+        """Whether a call was sent and its answer never came: it may have been carried out."""
+        return any(c.name.partition("#")[0] == call and c.status is None for c in self.crash.calls)
+
     def message_id(self, number: str) -> str:
         return str(self.items.get(number, {}).get("messageId"))
 
