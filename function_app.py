@@ -3,6 +3,7 @@
 import azure.functions as func
 
 from functions import (
+    campaigns,
     conversations,
     delivery_report,
     inbound,
@@ -19,5 +20,15 @@ from shared.services import settings_of_this_app
 telemetry.start(settings_of_this_app())
 
 app = func.FunctionApp()
-for module in (send, optouts, inbound, delivery_report, messages, conversations, record, upkeep):
+for module in (
+    send,
+    optouts,
+    inbound,
+    delivery_report,
+    messages,
+    conversations,
+    campaigns,
+    record,
+    upkeep,
+):
     app.register_functions(module.blueprint)

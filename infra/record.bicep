@@ -53,7 +53,7 @@ var tableNames = ['optouts', 'conversations', 'campaigns']
 // The host makes a poison queue beside each queue; made here, it can have a right of its own.
 var queueNames = ['record', 'record-poison', 'dispatch', 'dispatch-poison']
 // Of these, the app writes to the first two and Event Grid to the last.
-var appContainers = ['quarantine', 'ledger']
+var appContainers = ['quarantine', 'ledger', 'lists']
 var deadLetterContainerName = 'deadletters'
 
 var roles = {

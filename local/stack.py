@@ -41,7 +41,7 @@ LOCAL: Final = ROOT / ".local"
 
 # What Bicep makes in the record's storage account; what Parley makes itself is not listed.
 QUEUES: Final = ("dispatch", "dispatch-poison", "record", "record-poison")
-CONTAINERS: Final = ("quarantine",)
+CONTAINERS: Final = ("quarantine", "lists")
 TABLES: Final = ("optouts", "conversations", "campaigns")
 
 # One sender of each kind. The numbers are reserved for fiction or are the example numbers of the

@@ -9,6 +9,9 @@
     │   ├── NotFound             404
     │   ├── AlreadyRunning       409, the same Idempotency-Key is still at work
     │   ├── NotCancelable        409, a text that has left or is leaving
+    │   ├── CampaignExists       409, the campaign's id is taken
+    │   ├── CampaignEnded        409, there is nothing left to pause, resume or cancel
+    │   ├── PlanChanged          409, something has changed since the dry run
     │   └── KeyReused            422, the same Idempotency-Key came with another body
     ├── Unavailable              503, trying again helps and is safe
     │   ├── LedgerUnavailable    the opt-out ledger could not be read: nothing was sent
@@ -126,6 +129,27 @@ class NotCancelable(RequestError):
 
     def __init__(self) -> None:
         super().__init__("This text no longer waits: it has left, is leaving, or was decided.")
+
+
+class CampaignExists(RequestError):
+    """A campaign id is used once."""
+
+    status = 409
+    code = "CampaignExists"
+
+
+class CampaignEnded(RequestError):
+    """A campaign that is over cannot be paused, resumed or canceled."""
+
+    status = 409
+    code = "CampaignEnded"
+
+
+class PlanChanged(RequestError):
+    """The list, the text or the rules are no longer those of the dry run."""
+
+    status = 409
+    code = "PlanChanged"
 
 
 class KeyReused(RequestError):

@@ -35,6 +35,8 @@ _SLOWER: Final = 0.5
 _TRIES: Final = 30
 _LONGEST_PAUSE: Final = 0.5
 _FLUSH_SECONDS: Final = 1.0
+_WORTH_WRITING: Final = timedelta(seconds=1)
+_SAME_HASTE: Final = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,15 +105,27 @@ class Pacing:
             raise
 
     def deduct(self, sender: str, units: int) -> None:
-        """Count what left without waiting. Written within a second, off the caller's path."""
+        """Count what left without waiting.
+
+        Written off the caller's path once a second of the sender's time is owed, or with what is
+        next reserved here: less disturbs nobody, and is not worth an operation.
+        """
         self._owed[sender] = self._owed.get(sender, 0) + units
+        if self.duration(sender, self._owed[sender]) < _WORTH_WRITING:
+            return
         if self._flush is None or self._flush.done():
             self._flush = asyncio.get_running_loop().create_task(self._pay())
 
     async def slow(self, sender: str, pause_seconds: int = 0) -> None:
-        """The platform found the sender too fast: half its speed, after a pause."""
+        """The platform found the sender too fast: half its speed, after a pause.
+
+        What comes within ten seconds of that is of the same haste, and slows it down no further.
+        """
 
         def slower(pace: Pace, now: datetime) -> tuple[Pace, datetime]:
+            if pace.slowed_at is not None and now - pace.slowed_at < _SAME_HASTE:
+                free_at = max(pace.free_at, now + timedelta(seconds=pause_seconds))
+                return replace(pace, free_at=free_at), free_at
             factor = max(SLOWEST, pace.speed(now) * _SLOWER)
             free_at = max(pace.free_at, now + timedelta(seconds=pause_seconds))
             return Pace(free_at, factor, now), free_at

@@ -18,12 +18,13 @@ from shared import ids, log, telemetry
 from shared.addresses import masked
 from shared.clock import Clock
 from shared.codes import Code, code_in
-from shared.errors import Unintelligible
+from shared.errors import Unavailable, Unintelligible
 from shared.events import Envelope, PlatformReport, read_report
 from shared.ledger import Change, Channel, Direction, Effect, Ledger
 from shared.lifecycle import State
 from shared.messages.facts import Intent
 from shared.messages.record import Record
+from shared.pacing import Pacing
 from shared.quarantine import Quarantine
 from shared.relay import OutgoingEvent, Relay, delivery_report, opt_out_changed
 from shared.senders import Programs
@@ -31,6 +32,8 @@ from shared.states import outcome_of
 from shared.storage import every
 
 HANDLER: Final = "delivery_report"
+# More than the profile allows; more than the carrier takes.
+TOO_FAST: Final = frozenset({4008, 4020})
 
 
 class DeliveryReports:
@@ -44,6 +47,7 @@ class DeliveryReports:
         relay: the way to the application.
         quarantine: where what is not understood goes.
         programs: the program of each sender.
+        pacing: told when the platform or a carrier finds a sender too fast.
     """
 
     def __init__(
@@ -56,7 +60,9 @@ class DeliveryReports:
         relay: Relay,
         quarantine: Quarantine,
         programs: Programs,
+        pacing: Pacing,
     ) -> None:
+        self._pacing = pacing
         self._clock = clock
         self._id_key = id_key
         self._record = record
@@ -81,6 +87,8 @@ class DeliveryReports:
         intent, message_id = await self._store(report)
         # 2. The ledger.
         events = await self._change_ledger(report, code, message_id)
+        if code is not None and code.code in TOO_FAST:
+            await self._slow_down(report.ours)
         # 3. The relay.
         if intent is not None and intent.request.wants_report:
             events = [_event(report, code, intent, message_id), *events]
@@ -119,6 +127,13 @@ class DeliveryReports:
         telemetry.link_to(intent.trace)
         telemetry.note(sendId=send_id, messageId=message_id)
         return intent, message_id
+
+    async def _slow_down(self, sender: str) -> None:
+        try:
+            await self._pacing.slow(sender)
+        except Unavailable:
+            # The next such report, or the next 429, says it again.
+            log.trouble("pacing.not_slowed", sender=sender)
 
     async def _stray(self, report: PlatformReport, why: str) -> None:
         await self._record.stray(report)

@@ -15,6 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 from shared import settings as settings_module
 from shared.acs import AcsClient
+from shared.campaigns.caps import Caps
+from shared.campaigns.chunks import Chunks
+from shared.campaigns.counting import Counting
+from shared.campaigns.desk import Desk
+from shared.campaigns.engine import Engine
+from shared.campaigns.plans import Plans
+from shared.campaigns.store import Store
 from shared.clock import Clock, utc_now
 from shared.conversations import Conversations
 from shared.dispatch import Dispatch
@@ -69,6 +76,7 @@ class Services:
     reports: DeliveryReports
     follow_up: FollowUp
     dispatch: Dispatch
+    campaigns: Desk
     health: Health
     upkeep: Upkeep
 
@@ -107,6 +115,8 @@ def build(
     dispatch = Dispatch(storage, clock)
     guards = Guards(settings, storage)
     timetable = Timetable(settings.quiet_hours)
+    pacing = Pacing(storage, clock, settings.senders)
+    campaigns = Store(storage)
     sending = Sending(
         rules=Rules(
             id_key=settings.id_key,
@@ -125,10 +135,49 @@ def build(
         dispatch=dispatch,
         timetable=timetable,
         guards=guards,
+        pacing=pacing,
+        standing=campaigns.standing,
     )
-    pacing = Pacing(storage, clock, settings.senders)
     due = Due(clock=clock, sending=sending, pacing=pacing, dispatch=dispatch)
     dispatch.register("scheduled", due.take)
+    counting = Counting(
+        clock=clock,
+        store=campaigns,
+        record=record,
+        id_key=settings.id_key,
+        acs_timeout=acs_timeout,
+    )
+    engine = Engine(
+        clock=clock,
+        storage=storage,
+        store=campaigns,
+        chunks=Chunks(
+            clock=clock,
+            storage=storage,
+            store=campaigns,
+            sending=sending,
+            pacing=pacing,
+            dispatch=dispatch,
+            senders=settings.senders,
+            caps=Caps(storage, clock),
+        ),
+        counting=counting,
+        pacing=pacing,
+        dispatch=dispatch,
+        timetable=timetable,
+        senders=settings.senders,
+    )
+    for kind, work in engine.works().items():
+        dispatch.register(kind, work)
+    plans = Plans(
+        clock=clock,
+        engine=engine,
+        ledger=ledger,
+        timetable=timetable,
+        senders=settings.senders,
+        prices=settings.prices,
+        quiet_hours=settings.quiet_hours,
+    )
     return Services(
         settings=settings,
         clock=clock,
@@ -164,6 +213,7 @@ def build(
             relay=relay,
             quarantine=quarantine,
             programs=programs,
+            pacing=pacing,
         ),
         follow_up=FollowUp(
             storage=storage,
@@ -174,6 +224,16 @@ def build(
             sending=sending,
         ),
         dispatch=dispatch,
+        campaigns=Desk(
+            clock=clock,
+            storage=storage,
+            store=campaigns,
+            engine=engine,
+            plans=plans,
+            counting=counting,
+            dispatch=dispatch,
+            senders=settings.senders,
+        ),
         health=Health(settings, storage, ledger, transport),
         upkeep=Upkeep(storage, clock, guards),
     )

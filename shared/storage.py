@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from azure.core import MatchConditions
@@ -41,6 +42,8 @@ _PATIENCE: Final[dict[str, Any]] = {
     "retry_total": 2,
     "retry_backoff_factor": 0.2,
 }
+# A blob is read in pieces of this many bytes.
+_PIECE: Final = 1024 * 1024
 _CONFLICT: Final = 409
 _PRECONDITION_FAILED: Final = 412
 
@@ -53,6 +56,14 @@ class StorageDown(Unavailable):
 
 class Changed(Exception):  # an answer, not an error of the caller
     """The entity is not the one that was read (ETag), or an inserted one is already there."""
+
+
+@dataclass(frozen=True, slots=True)
+class BlobFacts:
+    """A blob without its content: its ETag, and its size in bytes."""
+
+    etag: str
+    size: int
 
 
 class Storage:
@@ -120,6 +131,18 @@ class Storage:
         except AzureError as error:
             raise StorageDown(_said(error)) from error
         return str(answer["etag"])
+
+    async def note(self, table: str, entity: Entity) -> None:
+        """Set members of an entity, whoever else changes it; made if it is not there.
+
+        For members that follow from facts, so that it does not matter who writes last.
+        """
+        try:
+            await self._made(
+                table, lambda client: client.upsert_entity(entity, mode=UpdateMode.MERGE)
+            )
+        except AzureError as error:
+            raise StorageDown(_said(error)) from error
 
     async def get(self, table: str, partition: str, row: str) -> Entity | None:
         """One entity, or None. Its ETag is in `etag_of`."""
@@ -292,6 +315,63 @@ class Storage:
         except AzureError as error:
             raise StorageDown(_said(error)) from error
 
+    async def upload(self, container: str, name: str, data: bytes, content_type: str) -> str:
+        """Write a blob of up to 100 MB, in place of the one that was there; its ETag."""
+        from azure.storage.blob import ContentSettings  # noqa: PLC0415  # brings aiohttp
+
+        client = self._container(container).get_blob_client(name)
+        try:
+            answer = await client.upload_blob(
+                data, overwrite=True, content_settings=ContentSettings(content_type=content_type)
+            )
+        except AzureError as error:
+            raise StorageDown(_said(error)) from error
+        return str(answer["etag"])
+
+    async def blob(self, container: str, name: str) -> BlobFacts | None:
+        """What is known of a blob; None if there is none."""
+        try:
+            found = await self._container(container).get_blob_client(name).get_blob_properties()
+        except ResourceNotFoundError:
+            return None
+        except AzureError as error:
+            raise StorageDown(_said(error)) from error
+        return BlobFacts(str(found.etag), int(found.size))
+
+    async def read_blob(
+        self, container: str, name: str, *, etag: str, offset: int = 0, length: int | None = None
+    ) -> bytes:
+        """Bytes of the blob that had this ETag.
+
+        Raises:
+            Changed: it is another one now, or gone.
+        """
+        pieces = self.stream_blob(container, name, etag=etag, offset=offset, length=length)
+        return b"".join([piece async for piece in pieces])
+
+    async def stream_blob(
+        self, container: str, name: str, *, etag: str, offset: int = 0, length: int | None = None
+    ) -> AsyncIterator[bytes]:
+        """As `read_blob`, a piece of at most 1 MiB at a time.
+
+        Raises:
+            Changed: it is another one now, or gone.
+        """
+        try:
+            found = await self._container(container).download_blob(
+                name,
+                offset=offset,
+                length=length,
+                etag=etag,
+                match_condition=MatchConditions.IfNotModified,
+            )
+            async for piece in found.chunks():
+                yield piece
+        except (ResourceModifiedError, ResourceNotFoundError) as error:
+            raise Changed from error
+        except AzureError as error:
+            raise StorageDown(_said(error)) from error
+
     async def container_exists(self, container: str) -> bool:
         """Whether a container is there and can be reached."""
         try:
@@ -303,7 +383,12 @@ class Storage:
         if self._blob_service is None:
             from azure.storage.blob.aio import BlobServiceClient  # noqa: PLC0415  # brings aiohttp
 
-            options = {**_PATIENCE, "transport": self._transport}
+            options = {
+                **_PATIENCE,
+                "transport": self._transport,
+                "max_single_get_size": _PIECE,
+                "max_chunk_get_size": _PIECE,
+            }
             if self._settings.storage is not None:
                 self._blob_service = BlobServiceClient.from_connection_string(
                     self._settings.storage, **options

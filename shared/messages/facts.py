@@ -27,6 +27,7 @@ from shared.segments import Measure
 from shared.sending.request import Asked, SendRequest
 from shared.states import Report
 from shared.storage import Entity, etag_of, stored_at
+from shared.timing.windows import read_window, written
 
 OUTCOME: Final = ".outcome"
 
@@ -148,7 +149,7 @@ def new_intent(
         doubt_since=now,
         attempt=os.urandom(8).hex(),
         trace=trace,
-        expires_at=start + request.time_to_live if request.time_to_live is not None else None,
+        expires_at=request.expiry(start),
     )
 
 
@@ -189,6 +190,7 @@ def intent_row(intent: Intent, shards: int) -> Entity:
         "encoding": intent.encoding,
         "children": dict(intent.children),
         "why": intent.why_waiting,
+        **_placed(request),
         "asked": [
             [
                 a.to,
@@ -214,6 +216,16 @@ def intent_row(intent: Intent, shards: int) -> Entity:
         "expiresAt": iso(intent.expires_at) if intent.expires_at else "",
         **_attempt_members(intent),
     }
+
+
+def _placed(request: SendRequest) -> dict[str, Any]:
+    # Only what a later attempt must know, and only where there is any.
+    members = {
+        "zone": request.zone,
+        "window": written(request.window) if request.window is not None else None,
+        "campaign": request.campaign,
+    }
+    return {name: value for name, value in members.items() if value is not None}
 
 
 def attempt_row(intent: Intent, shards: int) -> Entity:
@@ -250,6 +262,9 @@ def read_intent(row: Entity) -> Intent:
         report_timeout_seconds=packed["timeout"],
         category=packed["category"],
         digest=row["digest"],
+        zone=packed.get("zone"),
+        window=read_window(packed["window"]) if "window" in packed else None,
+        campaign=packed.get("campaign"),
     )
     return Intent(
         send_id=row["RowKey"],

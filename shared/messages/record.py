@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -24,6 +24,8 @@ _ONE_MESSAGE: Final = (
 )
 _SPAN: Final = "PartitionKey ge @low and PartitionKey le @high"
 STRAY: Final = "stray"
+# Characters of an id that are its time.
+_TIME: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,26 @@ class Record:
             )
         ]
         return _read_send(rows)
+
+    async def sends(self, send_ids: Iterable[str]) -> list[Send]:
+        """Sends with all their reports, and with the sends that carry parts of them.
+
+        One query for each partition that they lie in, where their ids have one time.
+        """
+        found = {send.intent.send_id: send for send in await self._sends(set(send_ids))}
+        carried = {child for send in found.values() for child in send.intent.children.values()}
+        found |= {send.intent.send_id: send for send in await self._sends(carried - found.keys())}
+        return list(found.values())
+
+    async def _sends(self, send_ids: set[str]) -> list[Send]:
+        places = {(ids.month_table(i), ids.partition(i, self._shards), i[:_TIME]) for i in send_ids}
+        found: list[Send] = []
+        for table, partition, time in sorted(places):
+            rows = self._storage.query(table, _ROWS, partition=partition, low=time, high=time + "~")
+            async for key, send in _grouped(rows):
+                if key in send_ids and isinstance(send, Send):
+                    found.append(send)
+        return found
 
     async def intent(self, send_id: str) -> Intent | None:
         """A send's intent alone; one point read."""

@@ -21,6 +21,7 @@ from shared.senders import Sender
 from shared.settings import CATEGORIES
 from shared.timing.local_time import zone as zone_named
 from shared.timing.when import read_send_at
+from shared.timing.windows import Window
 
 MAX_RECIPIENTS: Final = 100
 MAX_MESSAGE_UNITS: Final = 2048
@@ -98,6 +99,9 @@ class SendRequest:
         time_to_live: for how long after that it is still worth sending; None for ever.
         zone: the IANA zone in which the recipients are, where the caller knows it.
         digest: SHA-256 over the request's meaning, hex.
+        expires_at: after which it is not worth sending, where no time to live says so.
+        window: hours in which it may leave at the recipient's place, beside quiet hours.
+        campaign: the campaign that it is a part of.
     """
 
     sender: str
@@ -111,6 +115,15 @@ class SendRequest:
     send_at: datetime | None = None
     time_to_live: timedelta | None = None
     zone: str | None = None
+    expires_at: datetime | None = None
+    window: Window | None = None
+    campaign: str | None = None
+
+    def expiry(self, start: datetime) -> datetime | None:
+        """After which it is not worth sending, if it is to leave at `start`."""
+        if self.time_to_live is not None:
+            return start + self.time_to_live
+        return self.expires_at
 
     def addresses(self) -> list[str]:
         """Who may be texted, each once, in the order of first mention."""

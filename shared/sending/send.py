@@ -19,9 +19,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Final, TypeVar
 
 from opentelemetry.trace import SpanKind
@@ -52,6 +53,7 @@ from shared.lifecycle import State
 from shared.messages import facts
 from shared.messages.facts import Intent, Outcome
 from shared.messages.record import Record
+from shared.pacing import Pacing
 from shared.relay import BLOCKED_DETAILS, QUEUE, OutgoingEvent, Relay, delivery_report
 from shared.sending.keys import IdempotencyKeys
 from shared.sending.request import Asked, SendRequest
@@ -66,6 +68,9 @@ _GONE: Final = 410
 CANCELED: Final = "Canceled before it was sent."
 EXPIRED: Final = "Its time to live ended before it could be sent."
 _SOON: Final = timedelta(seconds=1)
+# How soon a text that waited asks again whether its campaign has been resumed.
+_PAUSE: Final = timedelta(seconds=30)
+_LEFT: Final = frozenset({State.SENT, State.UNCERTAIN})
 _CANCEL_TRIES: Final = 5
 _BAD_REQUEST: Final = 400
 # Clocks of two processes: an opt-out counts as older than an attempt only by this much.
@@ -84,6 +89,7 @@ class Item:
     message_id: str | None = None
     error: str | None = None
     repeatability: str | None = None
+    state: State | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +109,14 @@ class Answer:
     segments: int
     encoding: str
     replayed: bool
+
+
+class Standing(StrEnum):
+    """Whether a campaign's texts may leave."""
+
+    RUNS = "runs"
+    PAUSED = "paused"
+    ENDED = "ended"
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +152,8 @@ class Sending:
         dispatch: where what waits goes.
         timetable: who waits.
         guards: who may not be texted although the ledger lets them through.
+        pacing: told of what leaves without a place in time.
+        standing: whether a campaign still runs, for those of its texts that waited.
     """
 
     def __init__(
@@ -157,6 +173,11 @@ class Sending:
         guards: Guards,
     ) -> None:
         self._guards = guards
+        pacing: Pacing,
+        standing: Callable[[str], Awaitable[Standing]],
+    ) -> None:
+        self._pacing = pacing
+        self._standing = standing
         self._dispatch = dispatch
         self._timetable = timetable
         self._rules = rules
@@ -169,10 +190,21 @@ class Sending:
         self._acs = acs
         self._relay = relay
 
-    async def send(
+    async def send(self, request: SendRequest, *, key: str | None = None) -> Answer:
+        """Send at once, and have what it takes deducted from what waits for its turn.
+
+        Args and errors are those of `send_paced`.
+        """
+        answer = await self.send_paced(request, key=key)
+        left = {item.to for item in answer.items if item.state in _LEFT}
+        if left and not answer.replayed:
+            self._pacing.deduct(request.sender, answer.segments * len(left))
+        return answer
+
+    async def send_paced(
         self, request: SendRequest, *, key: str | None = None, send_id: str | None = None
     ) -> Answer:
-        """Send, once, however often the same request comes.
+        """Send, once, however often the same request comes; its place in time is the caller's care.
 
         Args:
             request: what to send.
@@ -306,13 +338,25 @@ class Sending:
             )
             if moment > now + _SOON:
                 return moment
+            standing = await self._standing_of(intent)
+            if standing is Standing.PAUSED:
+                return now + _PAUSE
+            if standing is Standing.ENDED:
+                # A first attempt, which nobody is left to be texted in.
+                intent = replace(intent, canceled=frozenset(intent.addresses()))
         await self._take_over(intent, keyed=False)
         return None
+
+    async def _standing_of(self, intent: Intent) -> Standing:
+        campaign = intent.request.campaign
+        return Standing.RUNS if campaign is None else await self._standing(campaign)
 
     async def size_of(self, send_id: str) -> tuple[str, int] | None:
         """The sender of a send that is still to leave and the segments it takes; None else."""
         found = await self._record.send(send_id)
         if found is None or found.outcomes is not None:
+            return None
+        if await self._standing_of(found.intent) is not Standing.RUNS:
             return None
         left = [a for a in found.intent.addresses() if a not in found.intent.canceled]
         return found.intent.request.sender, len(left) * found.intent.segments
@@ -627,6 +671,7 @@ class Sending:
                 successful=True,
                 message_id=ids.message_id(self._rules.id_key, carrier, asked.address),
                 repeatability="accepted",
+                state=State.SCHEDULED,
             )
         if outcome is None:
             return Item(
@@ -643,6 +688,7 @@ class Sending:
             message_id=self._message_id(intent, outcome.address),
             error=outcome.error,
             repeatability="accepted" if outcome.status == _ACCEPTED else None,
+            state=outcome.state,
         )
 
 
@@ -686,7 +732,7 @@ def _child(parent: Intent, moment: datetime, waits: Mapping[str, Wait]) -> Inten
         keyed=False,
         children={},
         canceled=frozenset(),
-        expires_at=moment + request.time_to_live if request.time_to_live is not None else None,
+        expires_at=request.expiry(moment),
         etag=None,
     )
     return facts.waiting_intent(child, send_at=moment, why=why)

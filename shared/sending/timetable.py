@@ -1,6 +1,7 @@
 """Who may be texted when: the quiet hours that marketing keeps.
 
-Only marketing waits. Reminders, alerts and sign-in codes are asked for by the person they go to.
+Only marketing waits, and what brings a window of its own, as a campaign can. Reminders, alerts and
+sign-in codes are asked for by the person they go to.
 """
 
 from __future__ import annotations
@@ -8,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import reduce
 from typing import Final
 
 from shared.errors import InvalidRequest
 from shared.sending.request import SendRequest
 from shared.timing.quiet import Allowed, Rules, built_in_rules, next_allowed
+from shared.timing.windows import Window, narrowed
 from shared.timing.zones import zones_of
 
 MARKETING: Final = "marketing"
@@ -52,7 +55,7 @@ class Timetable:
         Raises:
             InvalidRequest: a recipient's window does not open within eight days.
         """
-        if request.category != MARKETING:
+        if not _keeps_hours(request):
             return {}
         waits: dict[str, Wait] = {}
         for address in request.addresses():
@@ -69,7 +72,7 @@ class Timetable:
         Raises:
             InvalidRequest: there is none within eight days.
         """
-        if request.category != MARKETING:
+        if not _keeps_hours(request):
             return moment
         people = list(addresses)
         for _ in range(_ROUNDS):
@@ -81,11 +84,33 @@ class Timetable:
             moment = latest
         raise InvalidRequest.of("smsRecipients", "Their quiet hours leave no common moment.")
 
-    def _allowed(self, request: SendRequest, address: str, moment: datetime) -> Allowed:
+    def next_moment(self, request: SendRequest, address: str, moment: datetime) -> Allowed | None:
+        """When somebody may be texted; None if that is not within eight days."""
+        window = self._window(request, address)
+        if window is None:
+            return None
         zones = (request.zone,) if request.zone is not None else zones_of(address)
-        allowed = next_allowed(moment, zones, self._rules.window_for(address))
+        return next_allowed(moment, zones, window)
+
+    def _window(self, request: SendRequest, address: str) -> Window | None:
+        windows = []
+        if request.category == MARKETING:
+            windows.append(self._rules.window_for(address))
+        if request.window is not None:
+            windows.append(request.window)
+        try:
+            return reduce(narrowed, windows)
+        except ValueError:
+            return None
+
+    def _allowed(self, request: SendRequest, address: str, moment: datetime) -> Allowed:
+        allowed = self.next_moment(request, address, moment)
         if allowed is None:
             raise InvalidRequest.of(
                 "smsRecipients", "The quiet hours at a recipient's place leave no time to text."
             )
         return allowed
+
+
+def _keeps_hours(request: SendRequest) -> bool:
+    return request.category == MARKETING or request.window is not None

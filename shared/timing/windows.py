@@ -181,6 +181,25 @@ def read_window(value: Any, where: str = "window") -> Window:
     return Window(days, _closed_days(f"{where}.closedOn", entry.get("closedOn", [])), source)
 
 
+def written(window: Window) -> dict[str, Any]:
+    """The JSON value that `read_window` reads as this window."""
+    usual = next(span for span in window.days if span is not None)
+    return {
+        **_written_span(usual),
+        "days": {
+            name: None if span is None else _written_span(span)
+            for name, span in zip(_DAYS, window.days, strict=True)
+            if span != usual
+        },
+        "closedOn": sorted(window.closed_on),
+        "source": window.source,
+    }
+
+
+def _written_span(span: Span) -> dict[str, str]:
+    return {"from": _clock(span.opens), "to": _clock(span.closes)}
+
+
 def _object(where: str, value: Any, known: frozenset[str]) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ValueError(f"{where} must be an object")  # noqa: TRY004  # one error type for one text

@@ -1,0 +1,112 @@
+"""Campaigns: order one, look at it, steer it; and the lists that they text."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import azure.functions as func
+
+from functions.http import json_answer, own_face, page_answer
+from shared.errors import InvalidRequest, NotFound
+from shared.messages.reading import read_limit
+from shared.sending.request import parse_json
+from shared.services import services
+
+blueprint = func.Blueprint()
+_LONGEST_CURSOR: Final = 100
+
+
+@blueprint.route(route="campaigns", methods=["POST"], auth_level=func.AuthLevel.FUNCTION)
+async def order_campaign(req: func.HttpRequest) -> func.HttpResponse:
+    """Start a campaign; with `?dryRun=true` say what it would come to."""
+
+    async def answer() -> func.HttpResponse:
+        dry_run = _flag(req, "dryRun")
+        found = await services().campaigns.order(parse_json(req.get_body()), dry_run=dry_run)
+        return json_answer(found, status=200 if dry_run else 202)
+
+    return await own_face(answer)
+
+
+@blueprint.route(route="campaigns", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
+async def list_campaigns(req: func.HttpRequest) -> func.HttpResponse:
+    """Campaigns, newest first."""
+
+    async def answer() -> func.HttpResponse:
+        page = await services().campaigns.campaigns(
+            after=req.params.get("after", "")[:_LONGEST_CURSOR],
+            limit=read_limit(req.params.get("maxpagesize")),
+        )
+        return page_answer(req, page.value, page.after)
+
+    return await own_face(answer)
+
+
+@blueprint.route(
+    route="campaigns/{campaignId}", methods=["GET"], auth_level=func.AuthLevel.FUNCTION
+)
+async def get_campaign(req: func.HttpRequest) -> func.HttpResponse:
+    """One campaign: how far it is, and what has become of its people."""
+
+    async def answer() -> func.HttpResponse:
+        campaign_id = req.route_params["campaignId"]
+        return json_answer(await services().campaigns.campaign(campaign_id))
+
+    return await own_face(answer)
+
+
+@blueprint.route(
+    route="campaigns/{campaignId}/refused", methods=["GET"], auth_level=func.AuthLevel.FUNCTION
+)
+async def list_refused(req: func.HttpRequest) -> func.HttpResponse:
+    """The lines of its list that text nobody, and why."""
+
+    async def answer() -> func.HttpResponse:
+        page = await services().campaigns.refused(
+            req.route_params["campaignId"],
+            after=_line(req.params.get("after", "0")),
+            limit=read_limit(req.params.get("maxpagesize")),
+        )
+        return page_answer(req, page.value, page.after)
+
+    return await own_face(answer)
+
+
+# A route template cannot be trusted to take a literal colon, so id and operation are one parameter.
+@blueprint.route(route="campaigns/{action}", methods=["POST"], auth_level=func.AuthLevel.FUNCTION)
+async def steer_campaign(req: func.HttpRequest) -> func.HttpResponse:
+    """`:pause`, `:resume`, `:cancel`."""
+
+    async def answer() -> func.HttpResponse:
+        campaign_id, _, operation = req.route_params["action"].rpartition(":")
+        desk = services().campaigns
+        known = {"pause": desk.pause, "resume": desk.resume, "cancel": desk.cancel}
+        if operation not in known:
+            raise NotFound("There is no such operation.")
+        return json_answer(await known[operation](campaign_id))
+
+    return await own_face(answer)
+
+
+@blueprint.route(route="lists/{name}", methods=["PUT"], auth_level=func.AuthLevel.FUNCTION)
+async def upload_list(req: func.HttpRequest) -> func.HttpResponse:
+    """Keep a list of recipients, in place of the one that had its name."""
+
+    async def answer() -> func.HttpResponse:
+        found = await services().campaigns.upload(req.route_params["name"], req.get_body())
+        return json_answer(found)
+
+    return await own_face(answer)
+
+
+def _flag(req: func.HttpRequest, name: str) -> bool:
+    value: str = req.params.get(name, "false")
+    if value not in {"true", "false"}:
+        raise InvalidRequest.of(name, "This is true or false.")
+    return value == "true"
+
+
+def _line(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or len(text) > 9:  # noqa: PLR2004  # as keys have
+        raise InvalidRequest.of("after", "This is the line that a nextLink holds, unchanged.")
+    return int(text)

@@ -1,0 +1,246 @@
+"""Sending one chunk of a campaign, once, however often its message comes."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any, Final
+
+from shared import log, ulid
+from shared.campaigns.caps import Caps
+from shared.campaigns.lists import Row, read_range
+from shared.campaigns.people import People, Recipient
+from shared.campaigns.store import CONTAINER, Campaign, Fate, Phase, Piece, Store
+from shared.clock import Clock
+from shared.dispatch import Dispatch
+from shared.errors import ParleyError, Throttled
+from shared.pacing import Pacing
+from shared.senders import Sender
+from shared.sending.request import Asked, SendRequest
+from shared.sending.send import Answer, Sending
+from shared.storage import Changed, Storage
+
+REPLACED: Final = "The list has been replaced since the campaign was ordered."
+CAPPED: Final = "capped"
+_CAPPED_WHY: Final = "A campaign has texted this person within atMostOncePerHours."
+_AT_ONCE: Final = 8
+_LONGEST_PAUSE: Final = 300
+_MOST_REASONS: Final = 20
+
+
+class Chunks:
+    """Sends chunks.
+
+    Args:
+        clock: the time.
+        storage: the lists.
+        store: the campaigns.
+        sending: what sends.
+        pacing: told when the platform finds a sender too fast.
+        dispatch: where a chunk waits for another try.
+        senders: those configured.
+        caps: who has been texted lately.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        storage: Storage,
+        store: Store,
+        sending: Sending,
+        pacing: Pacing,
+        dispatch: Dispatch,
+        senders: Mapping[str, Sender],
+        caps: Caps,
+    ) -> None:
+        self._clock = clock
+        self._storage = storage
+        self._store = store
+        self._sending = sending
+        self._pacing = pacing
+        self._dispatch = dispatch
+        self._senders = senders
+        self._caps = caps
+
+    async def take(self, message: Mapping[str, Any]) -> None:
+        """Send the chunk that a message names.
+
+        Raises:
+            Unavailable: storage did not take it; trying again is safe.
+        """
+        campaign_id, piece = message["campaignId"], Piece.from_json(message)
+        campaign = await self._store.get(campaign_id)
+        if campaign is None or not await self._may_send(campaign, piece, message):
+            return
+        try:
+            sends = await self._sends(campaign, piece)
+        except Changed:
+            await self._store.note(campaign_id, piece.number, fate=str(Fate.CANCELED))
+            await self._store.stop(campaign_id, Phase.FAILED, REPLACED)
+            return
+        sends, capped = await self._uncapped(campaign, sends)
+        gate = asyncio.Semaphore(_AT_ONCE)
+
+        async def send(send_id: str, request: SendRequest) -> Answer | ParleyError:
+            async with gate:
+                try:
+                    return await self._sending.send_paced(request, send_id=send_id)
+                except ParleyError as error:
+                    return error
+
+        results = await asyncio.gather(*(send(*one) for one in sends.items()))
+        errors = [result for result in results if isinstance(result, ParleyError)]
+        if errors:
+            await self._troubled(message, piece, list(sends.values()), results)
+            return
+        answers = [result for result in results if isinstance(result, Answer)]
+        await self._note_done(campaign_id, piece, answers, capped)
+
+    async def _may_send(self, campaign: Campaign, piece: Piece, message: Mapping[str, Any]) -> bool:
+        campaign_id = campaign.campaign_id
+        if campaign.phase is Phase.PAUSED:
+            await self._store.note(campaign_id, piece.number, fate=str(Fate.PARKED))
+            # Whoever resumed it meanwhile has perhaps not seen this chunk.
+            again = await self._store.get(campaign_id)
+            if again is not None and again.phase is Phase.RUNNING:
+                await self._store.note(campaign_id, piece.number, fate=str(Fate.OPEN))
+                await self._dispatch.at(self._clock(), message)
+            return False
+        if campaign.phase in {Phase.CANCELED, Phase.FAILED}:
+            await self._store.note(campaign_id, piece.number, fate=str(Fate.CANCELED))
+            return False
+        return True
+
+    # Who gets what ------------------------------------------------------------------------------
+
+    async def _sends(self, campaign: Campaign, piece: Piece) -> dict[str, SendRequest]:
+        """The chunk's sends by id: one for each sender and text.
+
+        Raises:
+            Changed: the list is another one now.
+        """
+        definition = campaign.definition
+        data = await self._storage.read_blob(
+            CONTAINER,
+            definition.blob,
+            etag=definition.etag,
+            offset=piece.offset,
+            length=piece.length,
+        )
+        people, skip = People(definition, self._senders), set(piece.skip)
+        groups: dict[tuple[str, str], list[str]] = {}
+        for row in read_range(data, definition.layout, piece.line):
+            if isinstance(row, Row) and row.line - piece.line not in skip:
+                judged = people.judge(row)
+                if isinstance(judged, Recipient):
+                    groups.setdefault((judged.sender, judged.text), []).append(judged.address)
+        return {
+            self._send_id(campaign, piece, sender, text): self._request(
+                campaign, sender, text, addresses
+            )
+            for (sender, text), addresses in groups.items()
+        }
+
+    def _send_id(self, campaign: Campaign, piece: Piece, sender: str, text: str) -> str:
+        # The nominal moment, never the real one: a chunk that comes again must find its own rows.
+        moment = campaign.start + timedelta(seconds=piece.lead)
+        cause = f"{campaign.attempt}\n{piece.number}\n{sender}\n{text}"
+        return ulid.new(moment, hashlib.sha256(cause.encode()).digest()[: ulid.RANDOM_BYTES])
+
+    def _request(
+        self, campaign: Campaign, sender: str, text: str, addresses: Sequence[str]
+    ) -> SendRequest:
+        definition = campaign.definition
+        return replace(
+            definition.send(campaign.campaign_id, sender, text),
+            asked=tuple(Asked(address, address) for address in addresses),
+            expires_at=campaign.start + definition.time_to_live
+            if definition.time_to_live is not None
+            else None,
+        )
+
+    async def _uncapped(
+        self, campaign: Campaign, sends: Mapping[str, SendRequest]
+    ) -> tuple[dict[str, SendRequest], int]:
+        """The sends without those who were texted too recently, and the number of those."""
+        hours = campaign.definition.cap_hours
+        if hours is None:
+            return dict(sends), 0
+        gate = asyncio.Semaphore(_AT_ONCE)
+
+        async def admitted(send_id: str, request: SendRequest, address: str) -> bool:
+            async with gate:
+                program = self._senders[request.sender].program
+                return await self._caps.admit(program, address, send_id, hours)
+
+        left: dict[str, SendRequest] = {}
+        capped = 0
+        for send_id, request in sends.items():
+            may = await asyncio.gather(
+                *(admitted(send_id, request, address) for address in request.addresses())
+            )
+            asked = tuple(one for one, yes in zip(request.asked, may, strict=True) if yes)
+            capped += len(request.asked) - len(asked)
+            if asked:
+                left[send_id] = replace(request, asked=asked)
+        return left, capped
+
+    # What became of it --------------------------------------------------------------------------
+
+    async def _note_done(
+        self, campaign_id: str, piece: Piece, answers: Sequence[Answer], capped: int
+    ) -> None:
+        items = [item for answer in answers for item in answer.items]
+        counts = Counter(str(item.state) for item in items)
+        errors = Counter(item.error for item in items if item.error)
+        if capped:
+            counts[CAPPED] += capped
+            errors[_CAPPED_WHY] += capped
+        await self._store.note(
+            campaign_id,
+            piece.number,
+            fate=str(Fate.DONE),
+            counts=dict(counts),
+            errors=dict(errors.most_common(_MOST_REASONS)),
+            sends=[answer.send_id for answer in answers],
+            doneAt=self._clock(),
+        )
+        log.event("campaign.chunk", campaignId=campaign_id, chunk=piece.number, **counts)
+
+    async def _troubled(
+        self,
+        message: Mapping[str, Any],
+        piece: Piece,
+        requests: Sequence[SendRequest],
+        results: Sequence[Answer | ParleyError],
+    ) -> None:
+        """Try again later what can be, stop the campaign for what cannot."""
+        failed = [
+            (request, result)
+            for request, result in zip(requests, results, strict=True)
+            if isinstance(result, ParleyError)
+        ]
+        campaign_id = message["campaignId"]
+        fatal = next((error for _, error in failed if not error.retryable), None)
+        if fatal is not None:
+            reason = f"{fatal.code}: {fatal}"[:1000]
+            await self._store.note(campaign_id, piece.number, fate=str(Fate.FAILED), reason=reason)
+            await self._store.stop(campaign_id, Phase.PAUSED, reason)
+            return
+        tries = int(message.get("tries", 0)) + 1
+        asked_for = max(error.retry_after or 1 for _, error in failed)
+        moment = self._clock() + timedelta(seconds=max(asked_for, min(2**tries, _LONGEST_PAUSE)))
+        throttled = {
+            request.sender: error.retry_after or 1
+            for request, error in failed
+            if isinstance(error, Throttled)
+        }
+        for sender, pause in throttled.items():
+            await self._pacing.slow(sender, pause)
+            moment = max(moment, await self._pacing.reserve(sender, piece.segments[sender]))
+        await self._dispatch.at(moment, {**message, "tries": tries})

@@ -1,0 +1,94 @@
+"""What has become of a campaign's people: folded from the facts of its sends.
+
+A chunk's counts are kept with it and folded again until all of its states are final; then they are
+settled and never read again.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from datetime import timedelta
+from typing import Final
+
+from shared.campaigns.chunks import CAPPED
+from shared.campaigns.store import Chunk, Store
+from shared.clock import Clock
+from shared.lifecycle import TERMINAL, State
+from shared.messages.record import Record, Send
+from shared.messages.views import Seen, recipients_of
+
+_MOST_REASONS: Final = 20
+# After which a state that is not final is not expected to change any more.
+_GIVEN_UP: Final = timedelta(days=7)
+_WITH_REASON: Final = TERMINAL - {State.DELIVERED}
+
+
+class Counting:
+    """Counts.
+
+    Args:
+        clock: the time.
+        store: where counts are kept.
+        record: the facts.
+        id_key: from which message ids are derived.
+        acs_timeout: after which an attempt is dead.
+    """
+
+    def __init__(
+        self, *, clock: Clock, store: Store, record: Record, id_key: bytes, acs_timeout: timedelta
+    ) -> None:
+        self._clock = clock
+        self._store = store
+        self._record = record
+        self._id_key = id_key
+        self._acs_timeout = acs_timeout
+
+    async def count(self, campaign_id: str, chunk: Chunk) -> Chunk:
+        """A chunk with its counts as they are now; they are kept."""
+        now = self._clock()
+        counts: Counter[str] = Counter()
+        errors: Counter[str] = Counter()
+        for send in await self._record.sends(chunk.sends):
+            for seen in self._seen(send):
+                counts[str(seen.state)] += 1
+                if seen.state in _WITH_REASON:
+                    errors[_reason(seen)] += 1
+        if capped := chunk.counts.get(CAPPED):
+            counts[CAPPED] = capped
+        final = {str(state) for state in TERMINAL} | {CAPPED}
+        given_up = chunk.done_at is not None and now - chunk.done_at > _GIVEN_UP
+        waits = bool(counts[State.SCHEDULED])
+        settled = counts.keys() <= final or (given_up and not waits)
+        counted = replace(
+            chunk,
+            counts=dict(counts),
+            errors=dict(errors.most_common(_MOST_REASONS)),
+            counted_at=now,
+            settled=settled,
+        )
+        await self._store.note(
+            campaign_id,
+            chunk.piece.number,
+            counts=counted.counts,
+            errors=counted.errors,
+            countedAt=now,
+            settled=settled,
+        )
+        return counted
+
+    def _seen(self, send: Send) -> list[Seen]:
+        return list(
+            recipients_of(
+                send, id_key=self._id_key, now=self._clock(), acs_timeout=self._acs_timeout
+            )
+        )
+
+
+def _reason(seen: Seen) -> str:
+    codes = [report.report.code for report in seen.reports if report.report.code is not None]
+    if codes:
+        return f"{codes[-1].code}: {codes[-1].meaning}"
+    if seen.outcome is not None and seen.outcome.error:
+        return seen.outcome.error
+    return str(seen.state)

@@ -1,0 +1,356 @@
+"""What is asked of campaigns from outside: order one, look at it, pause, resume, cancel."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from shared import log, ulid
+from shared.campaigns.counting import Counting
+from shared.campaigns.engine import Engine
+from shared.campaigns.lists import HEAD, Format, sniff
+from shared.campaigns.plans import Plans
+from shared.campaigns.requests import Definition, Order, check_list_name, read_order
+from shared.campaigns.store import (
+    CONTAINER,
+    OVER,
+    Campaign,
+    Chunk,
+    Fate,
+    Phase,
+    Store,
+    Totals,
+)
+from shared.clock import Clock, iso
+from shared.dispatch import Dispatch
+from shared.errors import (
+    CampaignEnded,
+    CampaignExists,
+    InvalidRequest,
+    NotFound,
+    PlanChanged,
+)
+from shared.lifecycle import State
+from shared.messages.reading import Page
+from shared.senders import Sender
+from shared.storage import Changed, Storage, every
+
+LARGEST_LIST: Final = 100 * 1024 * 1024
+_COUNTED_AT_ONCE: Final = 100
+_QUERIES_AT_ONCE: Final = 8
+_JSON_LINES: Final = "application/jsonl"
+_LIST_TYPE: Final = "application/octet-stream"
+_MOST_REASONS: Final = 50
+_NOT_THERE: Final = "There is no campaign with this id."
+
+
+class Desk:
+    """Answers those who order campaigns.
+
+    Args:
+        clock: the time.
+        storage: the lists.
+        store: the campaigns.
+        engine: what runs them.
+        plans: what they would come to.
+        counting: what became of them.
+        dispatch: how the engine is told.
+        senders: those configured.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        storage: Storage,
+        store: Store,
+        engine: Engine,
+        plans: Plans,
+        counting: Counting,
+        dispatch: Dispatch,
+        senders: Mapping[str, Sender],
+    ) -> None:
+        self._clock = clock
+        self._storage = storage
+        self._store = store
+        self._engine = engine
+        self._plans = plans
+        self._counting = counting
+        self._dispatch = dispatch
+        self._senders = senders
+
+    # Ordering -----------------------------------------------------------------------------------
+
+    async def order(self, body: Any, *, dry_run: bool) -> dict[str, Any]:
+        """Start a campaign, or say what it would come to.
+
+        Raises:
+            InvalidRequest, ForeignSender: the order makes no sense.
+            CampaignExists: its id is taken.
+            PlanChanged: something is not as the dry run had it.
+        """
+        now = self._clock()
+        order = read_order(body, senders=self._senders, now=now)
+        attempt = ulid.new(now, os.urandom(ulid.RANDOM_BYTES))
+        campaign_id = order.campaign_id or attempt
+        if not dry_run and await self._store.get(campaign_id) is not None:
+            raise CampaignExists("There is a campaign with this id; look at it by GET.")
+        definition = await self._planned(order)
+        if dry_run:
+            return await self._plans.dry_run(definition, order.inline)
+        if order.plan_hash not in {None, self._plans.hash(definition)}:
+            raise PlanChanged(
+                "The order, its list, the prices or the quiet hours are not those of this planHash."
+                " Make another dry run."
+            )
+        if order.inline is not None:
+            blob = f"inline/{campaign_id}/{attempt}.jsonl"
+            etag = await self._storage.upload(CONTAINER, blob, order.inline, _JSON_LINES)
+            definition = replace(definition, blob=blob, etag=etag)
+        campaign = Campaign(campaign_id, definition, Phase.PREPARING, now, attempt)
+        if not await self._engine.begin(campaign):
+            raise CampaignExists("There is a campaign with this id; look at it by GET.")
+        log.event("campaign.ordered", campaignId=campaign_id)
+        return await self.campaign(campaign_id)
+
+    async def _planned(self, order: Order) -> Definition:
+        """The definition with its list as it is now; what came with the request is not kept yet."""
+        if order.inline is not None:
+            etag = hashlib.sha256(order.inline).hexdigest()
+            definition = replace(order.definition, etag=etag)
+        else:
+            definition = await self._with_uploaded_list(order)
+        shape = definition.layout
+        missing = definition.template().missing_from(shape.columns)
+        if missing and (shape.format is Format.CSV or order.inline is not None):
+            named = ", ".join(f"{{{name}}}" for name in missing)
+            raise InvalidRequest.of("message", f"No recipient has a value for {named}.")
+        return definition
+
+    async def _with_uploaded_list(self, order: Order) -> Definition:
+        name = str(order.definition.list_name)
+        found = await self._storage.blob(CONTAINER, name)
+        if found is None:
+            raise InvalidRequest.of("list.name", "There is no list of this name.")
+        try:
+            head = b""
+            if found.size:
+                head = await self._storage.read_blob(
+                    CONTAINER, name, etag=found.etag, length=min(HEAD, found.size)
+                )
+        except Changed:
+            raise PlanChanged("The list is being replaced; repeat it.") from None
+        shape = sniff(head, number=order.number_column)
+        return replace(order.definition, blob=name, etag=found.etag, shape=shape)
+
+    async def upload(self, name: str, data: bytes) -> dict[str, Any]:
+        """Keep a list, in place of the one that had its name.
+
+        Raises:
+            InvalidRequest: the name, the size, or a list that cannot be read at all.
+        """
+        check_list_name(name, "name")
+        if len(data) > LARGEST_LIST:
+            raise InvalidRequest.of(
+                "", "The list is larger than 100 MB; put it into the container `lists` directly."
+            )
+        numbers: str | None = None
+        try:
+            shape = sniff(data[:HEAD])
+            numbers, columns, form = shape.number, list(shape.columns), str(shape.format)
+        except InvalidRequest as error:
+            if not error.code.startswith("NumberColumn"):
+                raise
+            columns, form = [], ""
+        etag = await self._storage.upload(CONTAINER, name, data, _LIST_TYPE)
+        return {
+            "name": name,
+            "bytes": len(data),
+            "etag": etag,
+            "format": form or None,
+            "columns": columns,
+            "numberColumn": numbers,
+        }
+
+    # Steering -----------------------------------------------------------------------------------
+
+    async def pause(self, campaign_id: str) -> dict[str, Any]:
+        """Hold a campaign up; what has its place in time already does not leave either."""
+
+        def paused(known: Campaign) -> Campaign | None:
+            return None if known.phase is Phase.PAUSED else replace(known, phase=Phase.PAUSED)
+
+        await self._steer(campaign_id, paused)
+        return await self.campaign(campaign_id)
+
+    async def resume(self, campaign_id: str) -> dict[str, Any]:
+        """Go on. Also repairs a campaign of which a message was lost."""
+
+        def resumed(known: Campaign) -> Campaign | None:
+            phase = Phase.RUNNING if known.expanded else Phase.PREPARING
+            return None if known.phase is phase else replace(known, phase=phase, reason=None)
+
+        campaign = await self._steer(campaign_id, resumed)
+        if campaign.phase is Phase.RUNNING:
+            now = self._clock()
+            for kind, members in (("unpark", {}), ("pump", {"next": campaign.next})):
+                message = {"kind": f"campaign.{kind}", "campaignId": campaign_id, **members}
+                await self._dispatch.at(now, message)
+        return await self.campaign(campaign_id)
+
+    async def cancel(self, campaign_id: str) -> dict[str, Any]:
+        """End it; what has left has left."""
+
+        def canceled(known: Campaign) -> Campaign | None:
+            return replace(known, phase=Phase.CANCELED, finished_at=self._clock())
+
+        known = await self._found(campaign_id)
+        if known.phase is not Phase.CANCELED:
+            await self._steer(campaign_id, canceled)
+        return await self.campaign(campaign_id)
+
+    async def _steer(
+        self, campaign_id: str, change: Callable[[Campaign], Campaign | None]
+    ) -> Campaign:
+        def steered(known: Campaign) -> Campaign | None:
+            if known.phase in OVER:
+                raise CampaignEnded(f"This campaign is {known.phase}.")
+            return change(known)
+
+        campaign = await self._store.change(campaign_id, steered)
+        if campaign is None:
+            raise NotFound(_NOT_THERE)
+        log.event("campaign.steered", campaignId=campaign_id, phase=str(campaign.phase))
+        return campaign
+
+    # Looking ------------------------------------------------------------------------------------
+
+    async def campaign(self, campaign_id: str) -> dict[str, Any]:
+        """One campaign: how far it is and what has become of its people.
+
+        Raises:
+            NotFound: there is none.
+        """
+        campaign = await self._found(campaign_id)
+        chunks = await self._counted(campaign)
+        return {**_summary(campaign, self._clock()), **await self._progress(campaign, chunks)}
+
+    async def campaigns(self, *, after: str, limit: int) -> Page:
+        """Campaigns, newest first, a page of them; without what became of their people."""
+        ids, following = await self._store.index(after, limit)
+        found = await every(*(self._store.get(campaign_id) for campaign_id in ids))
+        now = self._clock()
+        return Page([_summary(one, now) for one in found if one is not None], following)
+
+    async def refused(self, campaign_id: str, *, after: int, limit: int) -> Page:
+        """Lines that text nobody, in order, a page of them.
+
+        Raises:
+            NotFound: there is no such campaign.
+        """
+        await self._found(campaign_id)
+        lines, following = await self._store.refused(campaign_id, after, limit)
+        value = [{"line": one.line, "reason": one.reason} for one in lines]
+        return Page(value, None if following is None else str(following))
+
+    async def _found(self, campaign_id: str) -> Campaign:
+        campaign = await self._store.get(campaign_id)
+        if campaign is None:
+            raise NotFound(_NOT_THERE)
+        return campaign
+
+    async def _counted(self, campaign: Campaign) -> list[Chunk]:
+        """All chunks; of those that are not settled, the ones longest uncounted counted again."""
+        chunks = [chunk async for chunk in self._store.chunks(campaign.campaign_id)]
+        never = campaign.created_at - timedelta(days=1)
+        stale = sorted(
+            (one for one in chunks if one.fate is Fate.DONE and one.sends and not one.settled),
+            key=lambda one: one.counted_at or never,
+        )[:_COUNTED_AT_ONCE]
+        gate = asyncio.Semaphore(_QUERIES_AT_ONCE)
+
+        async def count(chunk: Chunk) -> Chunk:
+            async with gate:
+                return await self._counting.count(campaign.campaign_id, chunk)
+
+        fresh = {one.piece.number: one for one in await every(*map(count, stale))}
+        return [fresh.get(chunk.piece.number, chunk) for chunk in chunks]
+
+    async def _progress(self, campaign: Campaign, chunks: list[Chunk]) -> dict[str, Any]:
+        counts: Counter[str] = Counter()
+        errors: Counter[str] = Counter()
+        waiting: Counter[str] = Counter()
+        ended = campaign.phase in {Phase.CANCELED, Phase.FAILED}
+        for chunk in chunks:
+            if chunk.fate is Fate.DONE:
+                counts.update(chunk.counts)
+                errors.update(chunk.errors)
+            else:
+                waiting.update(chunk.piece.segments)
+                state = State.CANCELED if ended else State.QUEUED
+                counts[str(state)] += chunk.piece.recipients
+        done = [chunk.done_at for chunk in chunks if chunk.done_at is not None]
+        return {
+            "counts": {state: count for state, count in sorted(counts.items()) if count},
+            "errors": [
+                {"reason": reason, "count": count}
+                for reason, count in errors.most_common(_MOST_REASONS)
+            ],
+            "ratePerMinute": _rate(chunks, done),
+            "eta": iso(await self._eta(campaign, waiting)) if _goes_on(campaign) else None,
+        }
+
+    async def _eta(self, campaign: Campaign, waiting: Mapping[str, int]) -> datetime:
+        if campaign.next >= campaign.chunks:
+            return campaign.last_slot or campaign.start
+        if campaign.last_slot is None:
+            return campaign.eta or campaign.start
+        return await self._engine.eta(campaign.definition, waiting, campaign.start)
+
+
+def _goes_on(campaign: Campaign) -> bool:
+    return campaign.expanded and campaign.phase is Phase.RUNNING
+
+
+def _rate(chunks: list[Chunk], done: list[datetime]) -> float | None:
+    """Segments a minute that have left so far; None before there are two chunks to compare."""
+    span = (max(done) - min(done)).total_seconds() if done else 0.0
+    if not span:
+        return None
+    last = max(done)
+    left = sum(
+        sum(chunk.piece.segments.values())
+        for chunk in chunks
+        if chunk.done_at is not None and chunk.done_at != last
+    )
+    return round(left * 60 / span, 1)
+
+
+def _summary(campaign: Campaign, now: datetime) -> dict[str, Any]:
+    definition, totals = campaign.definition, campaign.totals
+    scheduled = campaign.phase is Phase.RUNNING and campaign.start > now
+    return {
+        "campaignId": campaign.campaign_id,
+        "state": "scheduled" if scheduled else str(campaign.phase),
+        "reason": campaign.reason,
+        "createdAt": iso(campaign.created_at),
+        "startAt": iso(campaign.start),
+        "finishedAt": iso(campaign.finished_at) if campaign.finished_at else None,
+        "senders": list(definition.senders),
+        "message": definition.message,
+        "category": definition.category,
+        "tag": definition.tag or None,
+        "list": definition.list_name,
+        "totals": _totals(totals) if campaign.expanded else None,
+        "etaAtStart": iso(campaign.eta) if campaign.eta else None,
+    }
+
+
+def _totals(totals: Totals) -> dict[str, Any]:
+    return {**totals.to_json(), "segments": sum(totals.segments.values())}

@@ -1,0 +1,428 @@
+"""How a campaign runs: three kinds of message on the `dispatch` queue, no scheduler.
+
+    campaign.expand   reads the list once, from beginning to end, and writes down its chunks
+    campaign.pump     gives the next chunks their place in time, a little ahead, and follows itself
+    campaign.chunk    sends one chunk, at its moment
+    campaign.unpark   puts back the chunks that a pause or an error held up
+    campaign.finish   sees that all is done
+
+Each can be done twice. A chunk's sends have ids that derive from the campaign, the chunk, the
+sender and the text, and from the chunk's nominal moment, so that a chunk done again meets its own
+first sends. A pump that has been overtaken by another one drops itself. Places in time are reserved
+only half a minute ahead, so that what leaves without waiting shifts what follows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from shared import log
+from shared.campaigns.chunks import REPLACED, Chunks
+from shared.campaigns.counting import Counting
+from shared.campaigns.lists import Refused, Row, rows_async
+from shared.campaigns.people import TWICE, Numbers, People, Recipient
+from shared.campaigns.requests import Definition
+from shared.campaigns.store import (
+    CONTAINER,
+    MOST_REFUSED_KEPT,
+    OVER,
+    Campaign,
+    Chunk,
+    Fate,
+    Phase,
+    Piece,
+    Store,
+    Totals,
+)
+from shared.clock import Clock
+from shared.dispatch import Dispatch, Work
+from shared.errors import Unavailable, Unintelligible
+from shared.lifecycle import State
+from shared.pacing import HEADROOM, Pacing
+from shared.senders import Sender
+from shared.sending.timetable import Timetable
+from shared.storage import Changed, Storage
+
+MOST_IN_A_CHUNK: Final = 100
+_MOST_ROWS_IN_A_CHUNK: Final = 1000
+_MOST_BYTES_IN_A_CHUNK: Final = 4 * 1024 * 1024
+_SECONDS_OF_A_CHUNK: Final = 5
+_CHUNKS_A_WRITE: Final = 50
+_ROWS_A_BREATH: Final = 100
+_HORIZON: Final = timedelta(seconds=30)
+_PUMPED_AT_ONCE: Final = 64
+_MOST_TRIES_UNBORN: Final = 8
+_LONGEST_PAUSE: Final = 300
+_LONGEST_LOOK: Final = 60
+
+
+class Engine:
+    """Does the campaigns' work.
+
+    Args:
+        clock: the time.
+        storage: the lists.
+        store: the campaigns.
+        chunks: what sends them.
+        counting: what became of them.
+        pacing: when a sender is free.
+        dispatch: where messages wait.
+        timetable: who must wait.
+        senders: those configured.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        storage: Storage,
+        store: Store,
+        chunks: Chunks,
+        counting: Counting,
+        pacing: Pacing,
+        dispatch: Dispatch,
+        timetable: Timetable,
+        senders: Mapping[str, Sender],
+    ) -> None:
+        self._clock = clock
+        self._storage = storage
+        self._store = store
+        self._chunks = chunks
+        self._counting = counting
+        self._pacing = pacing
+        self._dispatch = dispatch
+        self._timetable = timetable
+        self._senders = senders
+
+    def works(self) -> dict[str, Work]:
+        """Who does which kind of message."""
+        return {
+            "campaign.expand": self._patient(self.expand),
+            "campaign.pump": self._patient(self.pump),
+            "campaign.chunk": self._patient(self._chunks.take),
+            "campaign.unpark": self._patient(self.unpark),
+            "campaign.finish": self._patient(self.finish),
+        }
+
+    def _patient(self, work: Callable[[Mapping[str, Any]], Awaitable[None]]) -> Work:
+        """What storage does not take now is tried again later, however long that lasts."""
+
+        async def tried(message: Mapping[str, Any]) -> None:
+            try:
+                await work(message)
+            except KeyError as error:
+                raise Unintelligible("a campaign's message without a member") from error
+            except Unavailable as error:
+                await self._again(message, error.retry_after or 1)
+
+        return tried
+
+    async def _again(self, message: Mapping[str, Any], pause: int) -> None:
+        tries = int(message.get("tries", 0)) + 1
+        wait = timedelta(seconds=max(pause, min(2**tries, _LONGEST_PAUSE)))
+        await self._dispatch.at(self._clock() + wait, {**message, "tries": tries})
+
+    async def _tell(
+        self, kind: str, campaign_id: str, moment: datetime | None = None, **members: Any
+    ) -> None:
+        message = {"kind": f"campaign.{kind}", "campaignId": campaign_id, **members}
+        await self._dispatch.at(moment or self._clock(), message)
+
+    # Beginning ----------------------------------------------------------------------------------
+
+    async def begin(self, campaign: Campaign) -> bool:
+        """Start a campaign. False if its id is taken."""
+        await self._store.list_in_index(campaign)
+        # First, so that a crash after the row leaves no campaign that nobody works on.
+        soon = self._clock() + timedelta(seconds=1)
+        await self._tell("expand", campaign.campaign_id, soon, attempt=campaign.attempt)
+        return await self._store.insert(campaign)
+
+    async def expand(self, message: Mapping[str, Any]) -> None:
+        """Read the list once and write its chunks down."""
+        campaign = await self._store.get(message["campaignId"])
+        if campaign is None and int(message.get("tries", 0)) < _MOST_TRIES_UNBORN:
+            await self._again(message, 1)
+        if campaign is None or campaign.attempt != message["attempt"]:
+            return
+        if not campaign.expanded and campaign.phase not in OVER:
+            found = await self._read_list(campaign)
+            if found is None:
+                return
+            campaign = await self._note_expanded(campaign, *found)
+        if campaign is not None:
+            await self._tell("pump", campaign.campaign_id, campaign.start, next=campaign.next)
+
+    async def _note_expanded(
+        self, campaign: Campaign, totals: Totals, chunks: int
+    ) -> Campaign | None:
+        eta = await self.eta(campaign.definition, totals.segments, campaign.start)
+
+        def expanded(known: Campaign) -> Campaign | None:
+            if known.expanded:
+                return None
+            phase = Phase.RUNNING if known.phase is Phase.PREPARING else known.phase
+            return replace(known, expanded=True, totals=totals, chunks=chunks, eta=eta, phase=phase)
+
+        log.event(
+            "campaign.expanded",
+            campaignId=campaign.campaign_id,
+            recipients=totals.recipients,
+            refused=totals.refused,
+            duplicates=totals.duplicates,
+            chunks=chunks,
+        )
+        return await self._store.change(campaign.campaign_id, expanded)
+
+    async def _read_list(self, campaign: Campaign) -> tuple[Totals, int] | None:
+        """What the list holds, written down; None if the campaign ended meanwhile."""
+        people = People(
+            campaign.definition,
+            self._senders,
+            timetable=self._timetable,
+            start=campaign.start,
+        )
+        cutter = Cutter(campaign.definition, self._senders)
+        kept = 0
+        try:
+            async for row, judged in self.read(campaign.definition, people):
+                cutter.take(row, judged)
+                if len(cutter.pieces) < _CHUNKS_A_WRITE and len(cutter.refused) < _CHUNKS_A_WRITE:
+                    continue
+                kept = await self._write(campaign.campaign_id, cutter, kept)
+                known = await self._store.get(campaign.campaign_id)
+                if known is None or known.phase in OVER or known.expanded:
+                    return None
+        except Changed:
+            await self._store.stop(campaign.campaign_id, Phase.FAILED, REPLACED)
+            return None
+        cutter.finish()
+        await self._write(campaign.campaign_id, cutter, kept)
+        return cutter.totals(), cutter.number
+
+    async def _write(self, campaign_id: str, cutter: Cutter, kept: int) -> int:
+        room = max(0, MOST_REFUSED_KEPT - kept)
+        await self._store.write(campaign_id, cutter.pieces, cutter.refused[:room])
+        kept += len(cutter.refused)
+        cutter.pieces.clear()
+        cutter.refused.clear()
+        return kept
+
+    async def read(
+        self, definition: Definition, people: People, inline: bytes | None = None
+    ) -> AsyncIterator[tuple[Row | Refused, Recipient | str]]:
+        """Each row of a list with its recipient, or with why it has none.
+
+        Args:
+            definition: which list.
+            people: who judges.
+            inline: the list, where it is not stored.
+
+        Raises:
+            Changed: the list is another one now.
+        """
+        seen = Numbers()
+        stored = self._storage.stream_blob(CONTAINER, definition.blob, etag=definition.etag)
+        source = stored if inline is None else _pieces(inline)
+        count = 0
+        async for row in rows_async(source, definition.layout):
+            count += 1
+            if count % _ROWS_A_BREATH == 0:
+                # Other messages and requests are served by this thread, too.
+                await asyncio.sleep(0)
+            if isinstance(row, Refused):
+                yield row, row.reason
+                continue
+            judged = people.judge(row)
+            if isinstance(judged, Recipient) and not seen.add(judged.address):
+                judged = TWICE
+            yield row, judged
+
+    async def eta(
+        self, definition: Definition, segments: Mapping[str, int], start: datetime
+    ) -> datetime:
+        """When the last text leaves, as far as can be told now."""
+        now = self._clock()
+        end = max(now, start + (definition.spread or timedelta(0)))
+        for address, units in segments.items():
+            pace = await self._pacing.pace(address)
+            rate = self._senders[address].rate_per_minute * HEADROOM * pace.speed(now)
+            end = max(end, max(pace.free_at, now, start) + timedelta(minutes=units / rate))
+        return end
+
+    # Going on -----------------------------------------------------------------------------------
+
+    async def pump(self, message: Mapping[str, Any]) -> None:
+        """Give the next chunks their place in time."""
+        campaign = await self._store.get(message["campaignId"])
+        at = int(message["next"])
+        if campaign is None or campaign.phase is not Phase.RUNNING or at < campaign.next:
+            return
+        slot = campaign.last_slot or campaign.start
+        for piece in await self._store.pieces(campaign.campaign_id, at, _PUMPED_AT_ONCE):
+            slot = await self._place(campaign, piece)
+            at = piece.number + 1
+            if slot > self._clock() + _HORIZON:
+                break
+        # The successor before the row: a crash in between leaves one pump too many, not none.
+        if at < campaign.chunks:
+            await self._tell("pump", campaign.campaign_id, slot - _HORIZON / 2, next=at)
+        else:
+            await self._tell("finish", campaign.campaign_id, slot + timedelta(seconds=1))
+        end = at
+
+        def moved(known: Campaign) -> Campaign | None:
+            return replace(known, next=end, last_slot=slot) if known.next < end else None
+
+        await self._store.change(campaign.campaign_id, moved)
+
+    async def _place(self, campaign: Campaign, piece: Piece) -> datetime:
+        """Reserve a chunk's time and put its message there."""
+        earliest = campaign.start
+        if campaign.definition.spread is not None:
+            rates = {s: self._senders[s].rate_per_minute for s in campaign.totals.segments}
+            whole = lead(campaign.totals.segments, rates)
+            earliest += campaign.definition.spread * (piece.lead / whole if whole else 0.0)
+        moments = [
+            await self._pacing.reserve(sender, units, not_before=earliest)
+            for sender, units in piece.segments.items()
+        ]
+        slot = max(moments, default=earliest)
+        await self._tell("chunk", campaign.campaign_id, slot, **piece.to_json())
+        return slot
+
+    async def unpark(self, message: Mapping[str, Any]) -> None:
+        """Give chunks that a pause or an error held up a new place in time."""
+        campaign = await self._store.get(message["campaignId"])
+        if campaign is None or campaign.phase is not Phase.RUNNING:
+            return
+        async for chunk in self._store.chunks(campaign.campaign_id):
+            if chunk.fate in {Fate.PARKED, Fate.FAILED}:
+                # Opened first: whoever sends it at once must not be overwritten.
+                number = chunk.piece.number
+                await self._store.note(campaign.campaign_id, number, fate=str(Fate.OPEN))
+                await self._place(campaign, chunk.piece)
+
+    async def finish(self, message: Mapping[str, Any]) -> None:
+        """See that all is done; look again later if it is not."""
+        campaign = await self._store.get(message["campaignId"])
+        if campaign is None or campaign.phase is not Phase.RUNNING:
+            return
+        last = campaign.start
+        async for chunk in self._store.chunks(campaign.campaign_id):
+            if chunk.fate is not Fate.DONE or await self._waits(campaign, chunk):
+                await self._look_again(message)
+                return
+            last = max(last, chunk.done_at or last)
+
+        def done(known: Campaign) -> Campaign | None:
+            if known.phase is not Phase.RUNNING:
+                return None
+            return replace(known, phase=Phase.DONE, finished_at=last)
+
+        await self._store.change(campaign.campaign_id, done)
+        log.event("campaign.done", campaignId=campaign.campaign_id)
+
+    async def _waits(self, campaign: Campaign, chunk: Chunk) -> bool:
+        """Whether somebody of a chunk still waits for their hours."""
+        if not chunk.counts.get(State.SCHEDULED):
+            return False
+        counted = await self._counting.count(campaign.campaign_id, chunk)
+        return bool(counted.counts.get(State.SCHEDULED))
+
+    async def _look_again(self, message: Mapping[str, Any]) -> None:
+        looks = int(message.get("looks", 0)) + 1
+        pause = timedelta(seconds=min(2**looks, _LONGEST_LOOK))
+        await self._dispatch.at(self._clock() + pause, {**message, "looks": looks})
+
+
+async def _pieces(data: bytes) -> AsyncIterator[bytes]:
+    yield data
+
+
+class Cutter:
+    """Cuts a list into chunks as its rows come by.
+
+    Args:
+        definition: the campaign's.
+        senders: their rates: a chunk is about five seconds of them.
+
+    Attributes:
+        pieces: chunks that are complete; the owner takes them away.
+        refused: lines that text nobody; the owner takes them away.
+        number: of the next chunk.
+    """
+
+    def __init__(self, definition: Definition, senders: Mapping[str, Sender]) -> None:
+        self.pieces: list[Piece] = []
+        self.refused: list[Refused] = []
+        self.number = 0
+        self._rates = {address: senders[address].rate_per_minute for address in definition.senders}
+        together = sum(self._rates.values())
+        self._size = max(1, min(MOST_IN_A_CHUNK, together * _SECONDS_OF_A_CHUNK // 60))
+        self._sum: Counter[str] = Counter()
+        self._rows = self._recipients = self._refusals = self._duplicates = 0
+        self._open()
+
+    def _open(self) -> None:
+        self._first: Row | Refused | None = None
+        self._end = self._seen = self._texts = 0
+        self._skip: list[int] = []
+        self._units: Counter[str] = Counter()
+
+    def take(self, row: Row | Refused, judged: Recipient | str) -> None:
+        """One row, in the order of the list."""
+        first = self._first = self._first or row
+        self._rows += 1
+        self._seen += 1
+        self._end = row.offset + row.length
+        if isinstance(judged, Recipient):
+            self._texts += 1
+            self._units[judged.sender] += judged.segments
+        else:
+            self._skip.append(row.line - first.line)
+            self.refused.append(Refused(row.line, judged))
+            self._duplicates += judged == TWICE
+            self._refusals += judged != TWICE
+        if (
+            self._texts >= self._size
+            or self._seen >= _MOST_ROWS_IN_A_CHUNK
+            or self._end - first.offset >= _MOST_BYTES_IN_A_CHUNK
+        ):
+            self.finish()
+
+    def finish(self) -> None:
+        """What is left is a chunk, too."""
+        if self._first is not None and self._texts:
+            self.pieces.append(
+                Piece(
+                    number=self.number,
+                    offset=self._first.offset,
+                    length=self._end - self._first.offset,
+                    line=self._first.line,
+                    skip=tuple(self._skip),
+                    lead=lead(self._sum, self._rates),
+                    segments=dict(self._units),
+                    recipients=self._texts,
+                )
+            )
+            self.number += 1
+            self._sum += self._units
+            self._recipients += self._texts
+        self._open()
+
+    def totals(self) -> Totals:
+        """What the list came to."""
+        return Totals(
+            self._rows, self._recipients, self._refusals, self._duplicates, dict(self._sum)
+        )
+
+
+def lead(segments: Mapping[str, int], rates: Mapping[str, int]) -> float:
+    """Seconds that so many segments take at full rate, the senders of a pool side by side."""
+    return max((units / rates[sender] * 60 for sender, units in segments.items()), default=0.0)

@@ -1,0 +1,462 @@
+"""The rows of campaigns.
+
+Table `campaigns`, a partition for each campaign:
+
+- `campaign`: the definition, the state, and how far it has come. Changed by its ETag.
+- `chunk:{8 digits}`: a piece of the list: where it lies, who of it is left out, what became of it.
+  Its place is written when the list is expanded and its result when it has been sent, by whoever
+  does it: both follow from facts, so that doing either twice changes nothing.
+- `refused:{9 digits}`: a line that texts nobody, and why.
+
+The partition `.index` lists the campaigns, the newest first.
+"""
+
+from __future__ import annotations
+
+import random
+from asyncio import sleep
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final
+
+from azure.data.tables import UpdateMode
+
+from shared import log
+from shared.campaigns.lists import Refused
+from shared.campaigns.requests import Definition
+from shared.clock import from_iso, iso
+from shared.errors import Unavailable
+from shared.packing import pack, unpack
+from shared.sending.send import Standing
+from shared.storage import Changed, Entity, Storage, TableOperation, etag_of
+
+TABLE: Final = "campaigns"
+CONTAINER: Final = "lists"
+_INDEX: Final = ".index"
+_CAMPAIGN: Final = "campaign"
+_CHUNK: Final = "chunk:"
+_REFUSED: Final = "refused:"
+# More lines are counted, but not kept.
+MOST_REFUSED_KEPT: Final = 10_000
+_TRANSACTION: Final = 100
+_TRIES: Final = 20
+_LONGEST_PAUSE: Final = 0.5
+# Milliseconds since 1970 have no more digits than this until the year 2286.
+_LATEST: Final = 9_999_999_999_999
+_RANGE: Final = "PartitionKey eq @partition and RowKey ge @low and RowKey lt @high"
+
+
+class Phase(StrEnum):
+    """Where a campaign stands."""
+
+    PREPARING = "preparing"
+    RUNNING = "running"
+    PAUSED = "paused"
+    CANCELED = "canceled"
+    FAILED = "failed"
+    DONE = "done"
+
+
+OVER: Final = frozenset({Phase.CANCELED, Phase.FAILED, Phase.DONE})
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What the whole list comes to.
+
+    Attributes:
+        rows: readable or not.
+        recipients: who is to be texted, each once.
+        refused: rows that text nobody because something is wrong with them.
+        duplicates: rows whose number stands on an earlier line.
+        segments: of all texts, by sender.
+    """
+
+    rows: int = 0
+    recipients: int = 0
+    refused: int = 0
+    duplicates: int = 0
+    segments: Mapping[str, int] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """As it is kept and shown."""
+        return {
+            "rows": self.rows,
+            "recipients": self.recipients,
+            "refused": self.refused,
+            "duplicates": self.duplicates,
+            "segments": dict(self.segments),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Campaign:
+    """A campaign as its row has it.
+
+    Attributes:
+        campaign_id: its id.
+        definition: what it is.
+        phase: where it stands.
+        created_at: when it was ordered.
+        attempt: what tells this campaign from another one that was refused for having its id.
+        reason: why it is paused or has failed, where nobody asked for it.
+        expanded: whether the list has been read to its end.
+        totals: of the list, once it has been.
+        chunks: how many there are.
+        next: the first chunk that has not been given its place in time.
+        last_slot: the place in time of the chunk before that.
+        eta: when the last text was to leave, as reckoned when the list had been read.
+        finished_at: when the last one left.
+        etag: of the row.
+    """
+
+    campaign_id: str
+    definition: Definition
+    phase: Phase
+    created_at: datetime
+    attempt: str
+    reason: str | None = None
+    expanded: bool = False
+    totals: Totals = field(default_factory=Totals)
+    chunks: int = 0
+    next: int = 0
+    last_slot: datetime | None = None
+    eta: datetime | None = None
+    finished_at: datetime | None = None
+    etag: str | None = None
+
+    @property
+    def start(self) -> datetime:
+        """When it begins."""
+        return self.definition.start_at or self.created_at
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A chunk's place in the list, as its message names it.
+
+    Attributes:
+        number: from 0.
+        offset: its first byte.
+        length: its bytes.
+        line: its first line.
+        skip: its lines that text nobody, counted from `line`.
+        lead: seconds from the campaign's start to its nominal moment, at full rate.
+        segments: of its texts, by sender.
+        recipients: how many are to be texted.
+    """
+
+    number: int
+    offset: int
+    length: int
+    line: int
+    skip: tuple[int, ...]
+    lead: float
+    segments: Mapping[str, int]
+    recipients: int
+
+    def to_json(self) -> dict[str, Any]:
+        """As a message and a row hold it."""
+        return {
+            "chunk": self.number,
+            "offset": self.offset,
+            "length": self.length,
+            "line": self.line,
+            "skip": list(self.skip),
+            "lead": self.lead,
+            "segments": dict(self.segments),
+            "recipients": self.recipients,
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Piece:
+        """What `to_json` wrote."""
+        return cls(
+            value["chunk"],
+            value["offset"],
+            value["length"],
+            value["line"],
+            tuple(value["skip"]),
+            value["lead"],
+            value["segments"],
+            value["recipients"],
+        )
+
+
+class Fate(StrEnum):
+    """What has become of a chunk; empty while nothing has."""
+
+    OPEN = ""
+    DONE = "done"
+    PARKED = "parked"
+    FAILED = "failed"
+    CANCELED = "canceled"
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A chunk with what became of it.
+
+    Attributes:
+        piece: where it lies.
+        fate: what became of it.
+        counts: recipients by state, as last counted.
+        errors: recipients by the reason for which they were not texted.
+        sends: the ids of its sends.
+        done_at: when it was done.
+        counted_at: when its reports were last looked at; None for never.
+        settled: whether all its states are final.
+    """
+
+    piece: Piece
+    fate: Fate = Fate.OPEN
+    counts: Mapping[str, int] = field(default_factory=dict)
+    errors: Mapping[str, int] = field(default_factory=dict)
+    sends: tuple[str, ...] = ()
+    done_at: datetime | None = None
+    counted_at: datetime | None = None
+    settled: bool = False
+
+
+class CampaignBusy(Unavailable):
+    """Too many change one campaign at once."""
+
+    code = "CampaignBusy"
+
+
+class Store:
+    """Reads and writes campaigns.
+
+    Args:
+        storage: where they are.
+    """
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+
+    # Campaigns ----------------------------------------------------------------------------------
+
+    async def insert(self, campaign: Campaign) -> bool:
+        """Write a new campaign down. False if its id is taken."""
+        return await self._storage.insert(TABLE, _row(campaign)) is not None
+
+    async def list_in_index(self, campaign: Campaign) -> None:
+        """Have a campaign listed; an entry whose campaign never came to be is passed over."""
+        age = _LATEST - int(campaign.created_at.timestamp() * 1000)
+        key = f"{age:013d}~{campaign.campaign_id}"
+        await self._storage.put(TABLE, {"PartitionKey": _INDEX, "RowKey": key})
+
+    async def get(self, campaign_id: str) -> Campaign | None:
+        """One campaign."""
+        row = await self._storage.get(TABLE, campaign_id, _CAMPAIGN)
+        return None if row is None else _read(row)
+
+    async def standing(self, campaign_id: str) -> Standing:
+        """Whether a campaign's texts may leave."""
+        known = await self.get(campaign_id)
+        if known is None or known.phase in {Phase.CANCELED, Phase.FAILED}:
+            return Standing.ENDED
+        return Standing.PAUSED if known.phase is Phase.PAUSED else Standing.RUNS
+
+    async def change(
+        self, campaign_id: str, change: Callable[[Campaign], Campaign | None]
+    ) -> Campaign | None:
+        """Change a campaign, whoever else does; as it is then. None if it is not there.
+
+        Args:
+            campaign_id: which.
+            change: what to make of it; None leaves it as it is. It may be asked again.
+
+        Raises:
+            CampaignBusy: others were always faster.
+        """
+        for attempt in range(_TRIES):
+            known = await self.get(campaign_id)
+            if known is None:
+                return None
+            changed = change(known)
+            if changed is None:
+                return known
+            try:
+                etag = await self._storage.merge(TABLE, _row(changed), etag=str(known.etag))
+            except Changed:
+                longest = min(_LONGEST_PAUSE, 0.01 * 2**attempt)
+                await sleep(random.uniform(0, longest))  # noqa: S311  # jitter
+                continue
+            return replace(changed, etag=etag)
+        raise CampaignBusy("This campaign is being changed by too many at once; repeat it.")
+
+    async def stop(self, campaign_id: str, phase: Phase, reason: str) -> None:
+        """End or pause a campaign that cannot go on, with the reason."""
+
+        def stopped(known: Campaign) -> Campaign | None:
+            if known.phase in OVER or known.phase is phase:
+                return None
+            return replace(known, phase=phase, reason=reason)
+
+        await self.change(campaign_id, stopped)
+        log.trouble("campaign.stopped", campaignId=campaign_id, phase=str(phase))
+
+    async def index(self, after: str, limit: int) -> tuple[list[str], str | None]:
+        """Ids of campaigns, newest first, and where the next page begins."""
+        keys: list[str] = []
+        found = self._storage.query(
+            TABLE, _RANGE, page=limit + 1, partition=_INDEX, low=after + "!", high="~"
+        )
+        async for row in found:
+            if len(keys) == limit:
+                return [_id_in(key) for key in keys], keys[-1]
+            keys.append(row["RowKey"])
+        return [_id_in(key) for key in keys], None
+
+    # Chunks -------------------------------------------------------------------------------------
+
+    async def write(
+        self, campaign_id: str, pieces: Iterable[Piece], refused: Iterable[Refused]
+    ) -> None:
+        """Write down what a list was found to hold. What became of a chunk is left as it is."""
+        rows = [_chunk_row(campaign_id, piece) for piece in pieces]
+        rows += [
+            {
+                "PartitionKey": campaign_id,
+                "RowKey": f"{_REFUSED}{line.line:09d}",
+                "reason": line.reason,
+            }
+            for line in refused
+        ]
+        for first in range(0, len(rows), _TRANSACTION):
+            operations: Sequence[TableOperation] = [
+                ("upsert", row, {"mode": UpdateMode.MERGE})
+                for row in rows[first : first + _TRANSACTION]
+            ]
+            await self._storage.commit(TABLE, operations)
+
+    async def pieces(self, campaign_id: str, first: int, count: int) -> list[Piece]:
+        """So many chunks from `first` on, where they lie."""
+        found = self._storage.query(
+            TABLE,
+            _RANGE,
+            partition=campaign_id,
+            low=_chunk_key(first),
+            high=_chunk_key(first + count),
+        )
+        return [_read_chunk(row).piece async for row in found]
+
+    async def chunks(self, campaign_id: str) -> AsyncIterator[Chunk]:
+        """All chunks, in order."""
+        found = self._storage.query(
+            TABLE, _RANGE, partition=campaign_id, low=_CHUNK, high=_CHUNK + "~"
+        )
+        async for row in found:
+            yield _read_chunk(row)
+
+    async def note(self, campaign_id: str, number: int, **members: Any) -> None:
+        """Note what became of a chunk: `fate`, `counts`, `errors`, `sends`, times, `settled`."""
+        row: Entity = {"PartitionKey": campaign_id, "RowKey": _chunk_key(number)}
+        for name, value in members.items():
+            if name in _PACKED:
+                row[name] = pack(value)
+            else:
+                row[name] = iso(value) if isinstance(value, datetime) else value
+        await self._storage.note(TABLE, row)
+
+    # Refused lines ------------------------------------------------------------------------------
+
+    async def refused(
+        self, campaign_id: str, after: int, limit: int
+    ) -> tuple[list[Refused], int | None]:
+        """Lines that text nobody, and after which line the next page begins."""
+        found = self._storage.query(
+            TABLE,
+            _RANGE,
+            page=limit + 1,
+            partition=campaign_id,
+            low=f"{_REFUSED}{after + 1:09d}",
+            high=_REFUSED + "~",
+        )
+        lines: list[Refused] = []
+        async for row in found:
+            if len(lines) == limit:
+                return lines, lines[-1].line
+            lines.append(Refused(int(row["RowKey"].removeprefix(_REFUSED)), row["reason"]))
+        return lines, None
+
+
+_PACKED: Final = frozenset({"counts", "errors", "sends"})
+
+
+def _id_in(key: str) -> str:
+    return key.partition("~")[2]
+
+
+def _row(campaign: Campaign) -> Entity:
+    return {
+        "PartitionKey": campaign.campaign_id,
+        "RowKey": _CAMPAIGN,
+        "definition": pack(campaign.definition.to_json()),
+        "phase": str(campaign.phase),
+        "createdAt": iso(campaign.created_at),
+        "attempt": campaign.attempt,
+        "reason": campaign.reason or "",
+        "expanded": campaign.expanded,
+        "totals": pack(campaign.totals.to_json()),
+        "chunks": campaign.chunks,
+        "next": campaign.next,
+        "lastSlot": _moment(campaign.last_slot),
+        "eta": _moment(campaign.eta),
+        "finishedAt": _moment(campaign.finished_at),
+    }
+
+
+def _read(row: Entity) -> Campaign:
+    return Campaign(
+        campaign_id=row["PartitionKey"],
+        definition=Definition.from_json(unpack(row["definition"])),
+        phase=Phase(row["phase"]),
+        created_at=from_iso(row["createdAt"]),
+        attempt=row["attempt"],
+        reason=row["reason"] or None,
+        expanded=row["expanded"],
+        totals=Totals(**unpack(row["totals"])),
+        chunks=row["chunks"],
+        next=row["next"],
+        last_slot=_read_moment(row["lastSlot"]),
+        eta=_read_moment(row["eta"]),
+        finished_at=_read_moment(row["finishedAt"]),
+        etag=etag_of(row),
+    )
+
+
+def _chunk_key(number: int) -> str:
+    return f"{_CHUNK}{number:08d}"
+
+
+def _chunk_row(campaign_id: str, piece: Piece) -> Entity:
+    return {
+        "PartitionKey": campaign_id,
+        "RowKey": _chunk_key(piece.number),
+        "piece": pack(piece.to_json()),
+    }
+
+
+def _read_chunk(row: Entity) -> Chunk:
+    return Chunk(
+        piece=Piece.from_json(unpack(row["piece"])),
+        fate=Fate(row.get("fate", "")),
+        counts=unpack(row["counts"]) if "counts" in row else {},
+        errors=unpack(row["errors"]) if "errors" in row else {},
+        sends=tuple(unpack(row["sends"])) if "sends" in row else (),
+        done_at=_read_moment(row.get("doneAt", "")),
+        counted_at=_read_moment(row.get("countedAt", "")),
+        settled=row.get("settled", False),
+    )
+
+
+def _moment(moment: datetime | None) -> str:
+    return iso(moment) if moment is not None else ""
+
+
+def _read_moment(text: str) -> datetime | None:
+    return from_iso(text) if text else None

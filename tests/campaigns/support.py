@@ -1,0 +1,71 @@
+"""Ordering campaigns and waiting for them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.support.client import SHORT_CODE, Parley
+from tests.support.polling import eventually
+
+
+def order(*to: str, **members: Any) -> dict[str, Any]:
+    """The body of an order; to people without values of their own, unless it says otherwise."""
+    return {
+        "from": SHORT_CODE,
+        "message": "Hello",
+        **({"recipients": [{"to": number} for number in to]} if to else {}),
+        **members,
+    }
+
+
+async def ordered(parley: Parley, body: dict[str, Any]) -> dict[str, Any]:
+    """The campaign, which must be accepted."""
+    reply = await parley.own("POST", "/campaigns", body)
+    assert reply.status == 202, reply.body
+    found: dict[str, Any] = reply.json
+    return found
+
+
+async def dry_run(parley: Parley, body: dict[str, Any]) -> dict[str, Any]:
+    """What the campaign would come to."""
+    reply = await parley.own("POST", "/campaigns?dryRun=true", body)
+    assert reply.status == 200, reply.body
+    found: dict[str, Any] = reply.json
+    return found
+
+
+async def campaign(parley: Parley, campaign_id: str) -> dict[str, Any]:
+    """One campaign, which must be there."""
+    reply = await parley.own("GET", f"/campaigns/{campaign_id}")
+    assert reply.status == 200, reply.body
+    found: dict[str, Any] = reply.json
+    return found
+
+
+async def campaign_in_state(parley: Parley, campaign_id: str, *states: str) -> dict[str, Any]:
+    """The campaign, once it is in one of the states."""
+
+    async def look() -> dict[str, Any] | None:
+        found = await campaign(parley, campaign_id)
+        return found if found["state"] in states else None
+
+    return await eventually(look, f"{campaign_id} becomes {' or '.join(states)}")
+
+
+async def campaign_with_counts(parley: Parley, campaign_id: str, **counts: int) -> dict[str, Any]:
+    """The campaign, once its counts are these."""
+    seen: dict[str, Any] = {}
+
+    async def look() -> dict[str, Any] | None:
+        seen.update(await campaign(parley, campaign_id))
+        return seen if seen["counts"] == counts else None
+
+    return await eventually(look, f"{campaign_id} counts {counts}, not {seen.get('counts')}")
+
+
+async def steered(parley: Parley, campaign_id: str, operation: str) -> dict[str, Any]:
+    """The campaign after it was paused, resumed or canceled."""
+    reply = await parley.own("POST", f"/campaigns/{campaign_id}:{operation}")
+    assert reply.status == 200, reply.body
+    found: dict[str, Any] = reply.json
+    return found
