@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from shared.campaigns.store import Chunk
+from shared.services import Services
 from tests.support.client import SHORT_CODE, Parley
 from tests.support.polling import eventually
 
@@ -69,3 +71,17 @@ async def steered(parley: Parley, campaign_id: str, operation: str) -> dict[str,
     assert reply.status == 200, reply.body
     found: dict[str, Any] = reply.json
     return found
+
+
+async def uploaded(parley: Parley, name: str, content: str | bytes) -> dict[str, Any]:
+    """What is said of a list that must be taken."""
+    body = content.encode() if isinstance(content, str) else content
+    reply = await parley.own("PUT", f"/lists/{name}", body)
+    assert reply.status == 200, reply.body
+    found: dict[str, Any] = reply.json
+    return found
+
+
+async def chunks_of(parts: Services, campaign_id: str) -> list[Chunk]:
+    """A campaign's chunks as they are stored."""
+    return [chunk async for chunk in parts.campaigns._store.chunks(campaign_id)]
