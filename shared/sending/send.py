@@ -171,11 +171,10 @@ class Sending:
         dispatch: Dispatch,
         timetable: Timetable,
         guards: Guards,
-    ) -> None:
-        self._guards = guards
         pacing: Pacing,
         standing: Callable[[str], Awaitable[Standing]],
     ) -> None:
+        self._guards = guards
         self._pacing = pacing
         self._standing = standing
         self._dispatch = dispatch

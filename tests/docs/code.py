@@ -18,6 +18,9 @@ from tests.infra.indexing import index
 _OPERATIONS = {
     "sms/{operation}": [f"sms/{operation}" for operation in Operation],
     "{operation}": ["messages:preview"],
+    "campaigns/{action}": [
+        f"campaigns/{{campaignId}}:{operation}" for operation in ("pause", "resume", "cancel")
+    ],
 }
 _OPEN = {"health"}
 
