@@ -15,7 +15,7 @@ from shared.campaigns.caps import Caps
 from shared.campaigns.lists import Row, read_range
 from shared.campaigns.people import People, Recipient
 from shared.campaigns.store import CONTAINER, Campaign, Fate, Phase, Piece, Store
-from shared.clock import Clock
+from shared.clock import Clock, from_iso, iso
 from shared.dispatch import Dispatch
 from shared.errors import ParleyError, Throttled
 from shared.pacing import Pacing
@@ -27,6 +27,9 @@ from shared.storage import Changed, Storage
 REPLACED: Final = "The list has been replaced since the campaign was ordered."
 CAPPED: Final = "capped"
 _CAPPED_WHY: Final = "A campaign has texted this person within atMostOncePerHours."
+# How long before its moment a chunk's message is to be seen: a host looks every two seconds.
+AHEAD: Final = timedelta(seconds=2.5)
+_LONGEST_WAIT: Final = timedelta(seconds=5)
 _AT_ONCE: Final = 8
 _LONGEST_PAUSE: Final = 300
 _MOST_REASONS: Final = 20
@@ -84,6 +87,7 @@ class Chunks:
             await self._store.stop(campaign_id, Phase.FAILED, REPLACED)
             return
         sends, capped = await self._uncapped(campaign, sends)
+        await self._until(message.get("slot"))
         gate = asyncio.Semaphore(_AT_ONCE)
 
         async def send(send_id: str, request: SendRequest) -> Answer | ParleyError:
@@ -100,6 +104,12 @@ class Chunks:
             return
         answers = [result for result in results if isinstance(result, Answer)]
         await self._note_done(campaign_id, piece, answers, capped)
+
+    async def _until(self, slot: str | None) -> None:
+        """Wait for the chunk's exact moment: queues know whole seconds only."""
+        if slot is not None:
+            wait = from_iso(slot) - self._clock()
+            await asyncio.sleep(min(max(wait, timedelta(0)), _LONGEST_WAIT).total_seconds())
 
     async def _may_send(self, campaign: Campaign, piece: Piece, message: Mapping[str, Any]) -> bool:
         campaign_id = campaign.campaign_id
@@ -243,4 +253,5 @@ class Chunks:
         for sender, pause in throttled.items():
             await self._pacing.slow(sender, pause)
             moment = max(moment, await self._pacing.reserve(sender, piece.segments[sender]))
-        await self._dispatch.at(moment, {**message, "tries": tries})
+        again = {**message, "tries": tries, "slot": iso(moment)}
+        await self._dispatch.at(moment - AHEAD, again)

@@ -22,7 +22,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from shared import log
-from shared.campaigns.chunks import REPLACED, Chunks
+from shared.campaigns.chunks import AHEAD, REPLACED, Chunks
 from shared.campaigns.counting import Counting
 from shared.campaigns.lists import Refused, Row, rows_async
 from shared.campaigns.people import TWICE, Numbers, People, Recipient
@@ -39,7 +39,7 @@ from shared.campaigns.store import (
     Store,
     Totals,
 )
-from shared.clock import Clock
+from shared.clock import Clock, iso
 from shared.dispatch import Dispatch, Work
 from shared.errors import Unavailable, Unintelligible
 from shared.lifecycle import State
@@ -288,12 +288,17 @@ class Engine:
             rates = {s: self._senders[s].rate_per_minute for s in campaign.totals.segments}
             whole = lead(campaign.totals.segments, rates)
             earliest += campaign.definition.spread * (piece.lead / whole if whole else 0.0)
+        # Never so soon that the message cannot be there in time: what leaves late leaves too close
+        # to what follows.
+        earliest = max(earliest, self._clock() + AHEAD)
         moments = [
             await self._pacing.reserve(sender, units, not_before=earliest)
             for sender, units in piece.segments.items()
         ]
         slot = max(moments, default=earliest)
-        await self._tell("chunk", campaign.campaign_id, slot, **piece.to_json())
+        await self._tell(
+            "chunk", campaign.campaign_id, slot - AHEAD, slot=iso(slot), **piece.to_json()
+        )
         return slot
 
     async def unpark(self, message: Mapping[str, Any]) -> None:
@@ -363,8 +368,7 @@ class Cutter:
         self.refused: list[Refused] = []
         self.number = 0
         self._rates = {address: senders[address].rate_per_minute for address in definition.senders}
-        together = sum(self._rates.values())
-        self._size = max(1, min(MOST_IN_A_CHUNK, together * _SECONDS_OF_A_CHUNK // 60))
+        self._size = chunk_size(sum(self._rates.values()))
         self._sum: Counter[str] = Counter()
         self._rows = self._recipients = self._refusals = self._duplicates = 0
         self._open()
@@ -421,6 +425,19 @@ class Cutter:
         return Totals(
             self._rows, self._recipients, self._refusals, self._duplicates, dict(self._sum)
         )
+
+
+def chunk_size(rate: int) -> int:
+    """About five seconds of a rate a minute, and 100 at most.
+
+    The platform counts whole minutes, in which one chunk more begins than ends. So the size is one
+    of which that many still fit: 10 for a rate of 200, not 16.
+    """
+    largest = max(1, min(MOST_IN_A_CHUNK, rate * _SECONDS_OF_A_CHUNK // 60))
+    for size in range(largest, 1, -1):
+        if (int(rate * HEADROOM / size) + 1) * size <= rate:
+            return size
+    return 1
 
 
 def lead(segments: Mapping[str, int], rates: Mapping[str, int]) -> float:

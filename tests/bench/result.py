@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Final
 
+from tests.bench.campaigns import CHUNK_CPU, CHUNK_OPS, MEMORY, ROWS, CampaignFigures
 from tests.bench.measure import (
     HOST,
     INBOUND,
@@ -57,6 +59,31 @@ def results(figures: Figures, operations: Mapping[str, Sequence[object]]) -> lis
         )
     return found + [
         Result(name, len(asked), "operations") for name, asked in sorted(operations.items())
+    ]
+
+
+def campaign_results(figures: Figures, found: CampaignFigures) -> list[Result]:
+    """What `bench.json` holds of campaigns. A chunk is held against a naked send of a hundred."""
+    value, baseline = statistics.median(found.chunk_cpu), figures.median(SEND_HUNDRED, NAKED)
+    return [
+        Result(CHUNK_CPU, round(value, 3), "ms", round(baseline, 3), round(value / baseline, 2)),
+        Result(CHUNK_OPS, len(found.chunk_operations), "operations"),
+        Result(ROWS, round(found.rows_per_second), "rows/s"),
+        Result(MEMORY, round(found.memory, 1), "MB"),
+    ]
+
+
+def campaign_lines(figures: Figures, found: CampaignFigures) -> list[str]:
+    """The lines that people read."""
+    low, high = min(found.chunk_cpu), max(found.chunk_cpu)
+    rows = [
+        [result.name, f"{result.value:g}", result.unit]
+        for result in campaign_results(figures, found)
+    ]
+    return [
+        f"Campaigns (CPU of a chunk of a hundred from {low:.2f} to {high:.2f} ms):",
+        "",
+        *_columns(rows),
     ]
 
 

@@ -75,14 +75,16 @@ class Stage:
 
     Args:
         logs: the folder of the log files.
+        options: of the stack; else as said above.
     """
 
-    def __init__(self, logs: Path) -> None:
+    def __init__(self, logs: Path, options: StackOptions | None = None) -> None:
         self._logs = logs
         self._open = ExitStack()
         # Its own host is the naked one: the platform wants somebody to shake hands with.
         self._stack = Stack(
-            StackOptions(
+            options
+            or StackOptions(
                 app=APPS / "naked",
                 ports=Ports.any_free(),
                 logs=logs,
@@ -105,6 +107,11 @@ class Stage:
     def storage(self) -> str:
         """Connection string of the emulator."""
         return self._stack.storage
+
+    @property
+    def stack(self) -> Stack:
+        """Storage and platform."""
+        return self._stack
 
     def traffic(self) -> Traffic:
         """Requests that this stage's hosts accept."""

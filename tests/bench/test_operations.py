@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.bench.campaigns import chunk_operations
 from tests.bench.counting import Operation
 from tests.bench.operations import (
     CHECK_HUNDRED,
@@ -43,3 +44,10 @@ def counted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Operatio
 def test_operations(counted: dict[str, list[Operation]], name: str, operations: int) -> None:
     """A request costs so many storage operations, and not one more."""
     assert len(counted[name]) == operations, counted[name]
+
+
+def test_operations_of_a_chunk(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A campaign's chunk of a hundred costs six: the campaign, the bytes, the ledger's news, the
+    intent, the outcome, what became of the chunk."""
+    with Stage(tmp_path_factory.mktemp("logs-of-chunks")) as stage:
+        assert len(found := chunk_operations(stage)) == 6, found

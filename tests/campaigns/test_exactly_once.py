@@ -74,7 +74,7 @@ async def test_everybody_once_though_the_host_is_killed_twice(
             await says_stop(platform, parley, OUT_MIDWAY)
 
     async def done() -> bool:
-        return (await campaign(parley, campaign_id))["state"] == "done"
+        return bool((await campaign(parley, campaign_id))["state"] == "done")
 
     await eventually(done, "the campaign is done")
     found = await campaign_in_state(parley, campaign_id, "done")

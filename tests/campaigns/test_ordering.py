@@ -167,7 +167,7 @@ async def test_a_dry_run_says_what_it_would_come_to(
     out, other = people.many(2)
     await platform.speak(out, "STOP", to=TOLL_FREE)
     await platform.relayed_event("Parley.OptOutChanged", recipient=out)
-    text = "Let’s meet at 10:00, the usual place: " + "x" * 40
+    text = "Let\u2019s meet at 10:00, the usual place: " + "x" * 40
     found = await dry_run(
         parley, order(out, other, message=text, category="transactional") | {"from": TOLL_FREE}
     )
@@ -175,7 +175,7 @@ async def test_a_dry_run_says_what_it_would_come_to(
     assert (found["encodings"], found["segments"]) == ({"UCS-2": 1}, 2)
     assert found["segmentsSavedByStandIns"] == 1
     assert found["costlyCharacters"] == [
-        {"character": "’", "codePoint": "U+2019", "count": 1, "standIn": "'"}
+        {"character": "\u2019", "codePoint": "U+2019", "count": 1, "standIn": "'"}
     ]
     assert found["cost"][0]["segments"] == 2
     shouted = await dry_run(parley, order(other, message="bit.ly/x", category="marketing"))

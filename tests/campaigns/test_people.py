@@ -5,18 +5,21 @@ from __future__ import annotations
 import tracemalloc
 from collections import Counter
 from dataclasses import replace
+from datetime import timedelta
 from typing import Final
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.campaigns.engine import Cutter, lead
+from shared.campaigns.engine import Cutter, chunk_size, lead
 from shared.campaigns.lists import Row
 from shared.campaigns.people import Numbers, Recipient, sender_for
 from shared.campaigns.requests import Definition, read_order
 from shared.clock import utc_now
 from shared.errors import InvalidRequest
+from shared.pacing import HEADROOM
 from shared.senders import Sender, parse_senders
 
 SENDERS: Final = parse_senders(
@@ -91,7 +94,7 @@ def test_chunks_hold_everybody_once(texted: list[bool], segments: int) -> None:
     passed = 0
     for number, piece in enumerate(cutter.pieces):
         assert piece.number == number
-        assert piece.recipients <= 16
+        assert piece.recipients <= 10
         assert piece.lead == passed / 200 * 60
         lines = range(piece.line, piece.line + piece.length // 10)
         held += [line for line in lines if line - piece.line not in piece.skip]
@@ -135,7 +138,13 @@ def test_a_definition_comes_back_from_its_row() -> None:
 
 
 def iso_in_a_day() -> str:
-    from datetime import timedelta
-    from zoneinfo import ZoneInfo
-
     return (utc_now() + timedelta(days=1)).astimezone(ZoneInfo("America/New_York")).isoformat()
+
+
+@given(st.integers(1, 60_000))
+def test_no_minute_holds_more_chunks_than_its_rate(rate: int) -> None:
+    """At full pace, the chunks that begin within any sixty seconds hold no more than the rate."""
+    size = chunk_size(rate)
+    assert 1 <= size <= 100
+    between = 60 * size / (rate * HEADROOM)
+    assert (int(60 / between) + 1) * size <= max(rate, 1)

@@ -1,0 +1,48 @@
+"""One list, read and written down, by a process that does nothing else: time and memory."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import resource
+import sys
+import time
+from typing import Any
+
+from azure.core.pipeline.transport import AioHttpTransport
+
+from shared import settings as settings_module
+from shared import ulid
+from shared.campaigns.lists import HEAD, sniff
+from shared.campaigns.requests import Definition
+from shared.campaigns.store import CONTAINER, Campaign, Phase
+from shared.services import build
+from tests.support.client import SHORT_CODE
+
+
+async def expansion(asked: dict[str, Any]) -> dict[str, float]:
+    """Seconds, and the most megabytes that this process ever had."""
+    async with AioHttpTransport() as transport:
+        parts = build(settings_module.load(asked["settings"]), transport=transport)
+        desk, name = parts.campaigns, asked["list"]
+        facts = await desk._storage.blob(CONTAINER, name)
+        assert facts is not None
+        length = min(HEAD, facts.size)
+        head = await desk._storage.read_blob(CONTAINER, name, etag=facts.etag, length=length)
+        definition = Definition(
+            (SHORT_CODE,), "Hello {name}", blob=name, etag=facts.etag, shape=sniff(head)
+        )
+        campaign_id = ulid.new(parts.clock(), bytes(ulid.RANDOM_BYTES))
+        campaign = Campaign(campaign_id, definition, Phase.PREPARING, parts.clock(), campaign_id)
+        await desk._store.insert(campaign)
+        begun = time.perf_counter()
+        found = await desk._engine._read_list(campaign)
+        seconds = time.perf_counter() - begun
+        assert found is not None
+        assert found[0].refused == 0, found
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"seconds": seconds, "megabytes": peak}
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(asyncio.run(expansion(json.load(sys.stdin)))) + "\n")
