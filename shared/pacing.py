@@ -28,7 +28,7 @@ from shared.storage import Changed, Entity, Storage, etag_of
 
 TABLE: Final = "pacing"
 # A sender's rate is a limit on the platform's clock, which is not ours.
-HEADROOM: Final = 0.99
+HEADROOM: Final = 0.985
 RECOVERY: Final = timedelta(minutes=10)
 SLOWEST: Final = 0.1
 _SLOWER: Final = 0.5

@@ -15,6 +15,7 @@ only half a minute ahead, so that what leaves without waiting shifts what follow
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import replace
@@ -431,12 +432,14 @@ def chunk_size(rate: int) -> int:
     """About five seconds of a rate a minute, and 100 at most.
 
     The platform counts whole minutes, in which one chunk more begins than ends. So the size is one
-    of which that many still fit: 10 for a rate of 200, not 16.
+    of which that many still fit, and leave a hundredth to what cannot wait: 11 for a rate of 200,
+    not 16. A slow sender has no such size; then at least the chunks themselves fit.
     """
     largest = max(1, min(MOST_IN_A_CHUNK, rate * _SECONDS_OF_A_CHUNK // 60))
-    for size in range(largest, 1, -1):
-        if (int(rate * HEADROOM / size) + 1) * size <= rate:
-            return size
+    for room in (rate - math.ceil(rate / 100), rate):
+        for size in range(largest, 0, -1):
+            if (int(rate * HEADROOM / size) + 1) * size <= room:
+                return size
     return 1
 
 

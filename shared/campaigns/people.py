@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from array import array
+import mmap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -110,25 +110,28 @@ def _draw(sender: Sender, address: str) -> float:
 
 
 class Numbers:
-    """A set of E.164 numbers in 8 to 23 bytes each: exact, as a number has at most 15 digits.
+    """A set of E.164 numbers in 12 to 24 bytes each: exact, as a number has at most 15 digits.
 
-    Many small tables that grow one by one, so that growing never holds the whole set twice.
+    Many tables that grow one by one, so that growing never holds the whole set twice. They are
+    mapped, not allocated: a table that has been outgrown goes back to the system at once, where the
+    heap would keep it in pieces.
     """
 
-    _TABLES: Final = 256
-    _FIRST: Final = 16
+    _TABLES: Final = 64
+    _FIRST: Final = 512
     _MIX: Final = 0x9E3779B97F4A7C15
     _MASK: Final = (1 << 64) - 1
+    _SHIFT: Final = 58
 
     def __init__(self) -> None:
-        self._tables = [array("Q", bytes(8 * self._FIRST)) for _ in range(self._TABLES)]
+        self._tables = [_table(self._FIRST) for _ in range(self._TABLES)]
         self._counts = [0] * self._TABLES
 
     def add(self, address: str) -> bool:
         """Put a number in; False if it was there."""
         number = int(address[1:])
         mixed = number * self._MIX & self._MASK
-        place = mixed >> 56
+        place = mixed >> self._SHIFT
         table = self._tables[place]
         if not _put(table, number, mixed):
             return False
@@ -137,15 +140,19 @@ class Numbers:
             self._tables[place] = self._grown(table)
         return True
 
-    def _grown(self, table: array[int]) -> array[int]:
-        larger = array("Q", bytes(16 * len(table)))
+    def _grown(self, table: memoryview[int]) -> memoryview[int]:
+        larger = _table(2 * len(table))
         for number in table:
             if number:
                 _put(larger, number, number * self._MIX & self._MASK)
         return larger
 
 
-def _put(table: array[int], number: int, mixed: int) -> bool:
+def _table(slots: int) -> memoryview[int]:
+    return memoryview(mmap.mmap(-1, 8 * slots)).cast("Q")
+
+
+def _put(table: memoryview[int], number: int, mixed: int) -> bool:
     mask = len(table) - 1
     slot = mixed >> 16 & mask
     while (found := table[slot]) != 0:

@@ -169,7 +169,7 @@ def expanded(stage: Stage, rows: int) -> Expanded:
     with BlobServiceClient.from_connection_string(stage.storage) as blobs:
         blob = blobs.get_blob_client(CONTAINER, name)
         blob.upload_blob(_csv(rows), overwrite=True)
-    done = subprocess.run(  # noqa: S603  # our own module
+    done = subprocess.run(  # our own module
         [sys.executable, "-m", "tests.bench.expansion"],
         input=json.dumps({"settings": stage.stack.settings, "list": name}),
         capture_output=True,
