@@ -65,7 +65,7 @@ class People:
         timetable: Timetable | None = None,
         start: datetime | None = None,
     ) -> None:
-        self._template = definition.template()
+        self._template = definition.template().for_columns(definition.layout.columns)
         self._pool = [senders[address] for address in definition.senders]
         self._probe = definition.send("", definition.senders[0], "")
         keeps_hours = definition.category == MARKETING or definition.window is not None
