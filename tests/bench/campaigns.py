@@ -79,9 +79,7 @@ def chunk_operations(stage: Stage) -> list[Operation]:
         tally.taken()
         _sent(host, queue, messages)
         return [
-            operation
-            for operation in tally.taken()
-            if not operation.is_of_the_queue_listener and _ENTRIES not in operation.path
+            operation for operation in tally.asked_by_functions() if _ENTRIES not in operation.path
         ]
 
 

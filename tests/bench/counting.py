@@ -57,6 +57,10 @@ class Tally:
             seen, self._seen = self._seen, []
         return seen
 
+    def asked_by_functions(self) -> list[Operation]:
+        """Those that a function's work cost, in order; the host's polling is dropped."""
+        return [operation for operation in self.taken() if not operation.is_of_the_queue_listener]
+
 
 @contextmanager
 def counted(connection_string: str, tally: Tally) -> Iterator[str]:

@@ -49,9 +49,7 @@ def _counted(
     found = _run(traffic, path, tally)
     with _working(after):
         drained(queue)
-    found[SEND_HUNDRED_AFTER] = [
-        operation for operation in tally.taken() if not operation.is_of_the_queue_listener
-    ]
+    found[SEND_HUNDRED_AFTER] = tally.asked_by_functions()
     return found
 
 
@@ -62,7 +60,7 @@ def _run(traffic: Traffic, path: Host, tally: Tally) -> dict[str, list[Operation
     def count(name: str, request: Request) -> bytes:
         tally.taken()
         answer = path.client.call(request)
-        found[name] = tally.taken()
+        found[name] = tally.asked_by_functions()
         return answer
 
     count(SEND_ONE, traffic.send(1, host=path.address))
