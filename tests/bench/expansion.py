@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import resource
 import sys
 import time
 from typing import Any
@@ -17,6 +16,7 @@ from shared.campaigns.lists import HEAD, sniff
 from shared.campaigns.requests import Definition
 from shared.campaigns.store import CONTAINER, Campaign, Phase
 from shared.services import build
+from tests.bench.memory import peak_megabytes
 from tests.support.client import SHORT_CODE
 
 
@@ -40,8 +40,7 @@ async def expansion(asked: dict[str, Any]) -> dict[str, float]:
         seconds = time.perf_counter() - begun
         assert found is not None
         assert found[0].refused == 0, found
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"seconds": seconds, "megabytes": peak}
+    return {"seconds": seconds, "megabytes": peak_megabytes()}
 
 
 if __name__ == "__main__":

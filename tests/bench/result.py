@@ -77,7 +77,12 @@ def campaign_lines(figures: Figures, found: CampaignFigures) -> list[str]:
     """The lines that people read."""
     low, high = min(found.chunk_cpu), max(found.chunk_cpu)
     rows = [
-        [result.name, f"{result.value:g}", result.unit]
+        [
+            result.name,
+            f"{result.value:g}",
+            result.unit,
+            "" if result.ratio is None else f"{result.ratio:g} naked sends of a hundred",
+        ]
         for result in campaign_results(figures, found)
     ]
     return [

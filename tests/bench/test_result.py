@@ -9,6 +9,8 @@ import time
 import pytest
 
 from local.stack import ROOT
+from tests.bench.campaigns import CampaignFigures
+from tests.bench.counting import Operation
 from tests.bench.cpu import cpu_seconds
 from tests.bench.measure import (
     EMPTY,
@@ -27,7 +29,7 @@ from tests.bench.measure import (
     Figures,
 )
 from tests.bench.operations import NAMES
-from tests.bench.result import as_json, results, tables
+from tests.bench.result import as_json, campaign_lines, campaign_results, results, tables
 
 _PARTS = {
     PARLEY: 12.0,
@@ -38,6 +40,12 @@ _PARTS = {
     STORAGE: 8.25,
     PLATFORM: 2.25,
 }
+_CAMPAIGNS = CampaignFigures(
+    chunk_cpu=[5.0, 6.0, 60.0],
+    chunk_operations=[Operation("table", "GET", "/campaigns")] * 6,
+    rows_per_second=20_000.4,
+    memory=23.78,
+)
 
 
 @pytest.fixture
@@ -77,7 +85,8 @@ def test_the_file_has_the_agreed_names(figures: Figures) -> None:
 def test_the_document_explains_every_figure(figures: Figures) -> None:
     """docs/performance.md has each name of `bench.json`."""
     document = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
-    for result in results(figures, {name: [1] for name in NAMES}):
+    found = results(figures, {name: [1] for name in NAMES})
+    for result in [*found, *campaign_results(figures, _CAMPAIGNS)]:
         assert f"`{result.name}`" in document
 
 
@@ -87,6 +96,20 @@ def test_ratios_are_of_medians(figures: Figures) -> None:
     assert (found["send.one.cpu"].value, found["send.one.cpu"].ratio) == (12.0, 4.0)
     after = found["send.hundred.after.cpu"]
     assert (after.baseline, after.ratio) == (3.0, 40.0)
+
+
+def test_a_chunk_is_held_against_a_naked_send_of_a_hundred(figures: Figures) -> None:
+    """Both are measured in one run, and the lines for people have the ratio, too."""
+    assert [
+        (found.name, found.value, found.baseline, found.ratio)
+        for found in campaign_results(figures, _CAMPAIGNS)
+    ] == [
+        ("campaign.chunk.cpu", 6.0, 3.0, 2.0),
+        ("campaign.chunk.ops", 6, None, None),
+        ("campaign.expand.rows_per_s", 20_000, None, None),
+        ("campaign.expand.memory", 23.8, None, None),
+    ]
+    assert "2 naked sends of a hundred" in "\n".join(campaign_lines(figures, _CAMPAIGNS))
 
 
 def test_shares_make_the_whole(figures: Figures) -> None:
