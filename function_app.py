@@ -9,6 +9,7 @@ from functions import (
     inbound,
     messages,
     optouts,
+    poison,
     record,
     send,
     upkeep,
@@ -29,6 +30,7 @@ for module in (
     conversations,
     campaigns,
     record,
+    poison,
     upkeep,
 ):
     app.register_functions(module.blueprint)

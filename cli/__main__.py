@@ -7,6 +7,8 @@
     python -m cli conversation +18005550100 +14255550123
     python -m cli optouts +14255550123            whether and why somebody is out
     python -m cli cancel 01JD….0123456789         take out of a send that waits
+    python -m cli poison list                     work that failed too often, and why
+    python -m cli poison retry --all              have it tried again
     python -m cli health
 
 `--json` prints answers as they came. Exit codes: 0 done; 1 refused or not all accepted; 2 wrong
@@ -95,6 +97,21 @@ def _parser() -> argparse.ArgumentParser:
     sub.set_defaults(command=_optouts)
     sub.add_argument("person")
 
+    sub = commands.add_parser("poison", help="work that failed too often")
+    actions = sub.add_subparsers(required=True, metavar="ACTION")
+    action = actions.add_parser("list", help="what and why")
+    action.set_defaults(command=_poison)
+    for name, about, command in (
+        ("retry", "have it tried again", _retry_poison),
+        ("drop", "give it up", _drop_poison),
+    ):
+        action = actions.add_parser(name, help=about)
+        action.set_defaults(command=command)
+        action.add_argument("queue", nargs="?")
+        action.add_argument("id", nargs="?")
+        if name == "retry":
+            action.add_argument("--all", action="store_true", help="all that is there")
+
     sub = commands.add_parser("health", help="whether everything answers")
     sub.set_defaults(command=_health)
     return parser
@@ -143,6 +160,33 @@ def _conversation(client: Client, chosen: argparse.Namespace) -> int:
 def _optouts(client: Client, chosen: argparse.Namespace) -> int:
     _show(chosen, client.get(f"/optouts/{quote(chosen.person, safe='')}"), _optout_lines)
     return DONE
+
+
+def _poison(client: Client, chosen: argparse.Namespace) -> int:
+    for item in client.pages("/poison"):
+        _show(chosen, item, _poison_lines)
+    return DONE
+
+
+def _retry_poison(client: Client, chosen: argparse.Namespace) -> int:
+    if chosen.all:
+        # All that is there now: what fails again meanwhile is for the next look.
+        items = list(client.pages("/poison"))
+    else:
+        items = [{"queue": chosen.queue, "id": chosen.id}]
+    for item in items:
+        _show(chosen, client.post(f"{_poison_path(item)}:retry", None), _poison_lines)
+    return DONE
+
+
+def _drop_poison(client: Client, chosen: argparse.Namespace) -> int:
+    path = _poison_path({"queue": chosen.queue, "id": chosen.id})
+    _show(chosen, client.delete(path), _poison_lines)
+    return DONE
+
+
+def _poison_path(item: Mapping[str, Any]) -> str:
+    return f"/poison/{quote(str(item['queue']), safe='')}/{quote(str(item['id']), safe='')}"
 
 
 def _health(client: Client, chosen: argparse.Namespace) -> int:
@@ -235,6 +279,14 @@ def _optout_lines(answer: Mapping[str, Any]) -> list[str]:
         f" entry {found['entry']['sequence']}, {found['entry']['channel']}"
         f" ({found['entry']['rule']}), said at {found['entry']['saidAt']}"
         for found in answer["value"]
+    ]
+
+
+def _poison_lines(item: Mapping[str, Any]) -> list[str]:
+    return [
+        f"{item['queue']}  {item['id']}  {item['kind'] or '-'}  since {item['failedAt']}",
+        f"  {item['reason']}",
+        f"  {item['summary']}",
     ]
 
 

@@ -103,6 +103,30 @@ var queryAlertsOn = [
     window: 'PT15M'
   }
   {
+    name: 'poison'
+    description: 'Work that was left for later has failed too often and is kept with its reason until somebody puts it back: GET /poison.'
+    query: 'AppMetrics | where Name == "parley.poisoned" | summarize messages = sum(Sum)'
+    column: 'messages'
+    aggregation: 'Total'
+    operator: 'GreaterThan'
+    threshold: 0
+    severity: 2
+    frequency: 'PT5M'
+    window: 'PT15M'
+  }
+  {
+    name: 'budget'
+    description: 'A program has reserved the share of its daily budget that is worth a warning.'
+    query: 'AppMetrics | where Name == "parley.budget.warnings" | summarize warnings = sum(Sum)'
+    column: 'warnings'
+    aggregation: 'Total'
+    operator: 'GreaterThan'
+    threshold: 0
+    severity: 3
+    frequency: 'PT5M'
+    window: 'PT15M'
+  }
+  {
     name: 'ledger-lag'
     description: 'What somebody said took more than ten minutes to reach the opt-out ledger. Until then that person could be texted.'
     query: 'AppMetrics | where Name == "parley.ledger.lag" and tostring(Properties.channel) !in ("import", "operator") | summarize seconds = max(Max)'

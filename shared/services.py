@@ -34,6 +34,7 @@ from shared.messages.reading import Reading
 from shared.messages.record import Record
 from shared.optouts import OptOuts
 from shared.pacing import Pacing
+from shared.poison import Poison
 from shared.quarantine import Quarantine
 from shared.relay import Relay
 from shared.reports import DeliveryReports
@@ -76,6 +77,7 @@ class Services:
     reports: DeliveryReports
     follow_up: FollowUp
     dispatch: Dispatch
+    poison: Poison
     campaigns: Desk
     health: Health
     upkeep: Upkeep
@@ -224,6 +226,7 @@ def build(
             sending=sending,
         ),
         dispatch=dispatch,
+        poison=Poison(storage, clock),
         campaigns=Desk(
             clock=clock,
             storage=storage,

@@ -46,6 +46,8 @@ _PATIENCE: Final[dict[str, Any]] = {
 _PIECE: Final = 1024 * 1024
 _CONFLICT: Final = 409
 _PRECONDITION_FAILED: Final = 412
+# Of a queue message; without it the service drops one after seven days.
+_FOR_EVER: Final = -1
 
 
 class StorageDown(Unavailable):
@@ -141,6 +143,23 @@ class Storage:
             await self._made(
                 table, lambda client: client.upsert_entity(entity, mode=UpdateMode.MERGE)
             )
+        except AzureError as error:
+            raise StorageDown(_said(error)) from error
+
+    async def remove(self, table: str, partition: str, row: str, *, etag: str) -> None:
+        """Delete the entity that was read with `etag`; one that is gone already is fine.
+
+        Raises:
+            Changed: if somebody else changed it first.
+        """
+        try:
+            await self.table(table).delete_entity(
+                partition, row, etag=etag, match_condition=MatchConditions.IfNotModified
+            )
+        except ResourceNotFoundError:
+            return
+        except ResourceModifiedError as error:
+            raise Changed from error
         except AzureError as error:
             raise StorageDown(_said(error)) from error
 
@@ -267,9 +286,11 @@ class Storage:
     # Queues ---------------------------------------------------------------------------------
 
     async def enqueue(self, queue: str, text: str, *, delay_seconds: int = 0) -> None:
-        """Put a message on a queue."""
+        """Put a message on a queue. It does not expire, however long nobody works on it."""
         try:
-            await self._queue(queue).send_message(text, visibility_timeout=delay_seconds)
+            await self._queue(queue).send_message(
+                text, visibility_timeout=delay_seconds, time_to_live=_FOR_EVER
+            )
         except AzureError as error:
             raise StorageDown(_said(error)) from error
 

@@ -42,6 +42,12 @@ OPT_OUTS: Final = _METER.create_counter(
 QUARANTINED: Final = _METER.create_counter(
     "parley.quarantined", "{event}", "Events that could not be understood, by handler."
 )
+POISONED: Final = _METER.create_counter(
+    "parley.poisoned", "{message}", "Queue messages that were given up, by queue and kind."
+)
+BUDGET_WARNINGS: Final = _METER.create_counter(
+    "parley.budget.warnings", "{warning}", "Daily budgets of which much is reserved, by program."
+)
 LEDGER_LAG: Final = _METER.create_histogram(
     "parley.ledger.lag", "s", "From the moment something was said to its place in the ledger."
 )

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
 
+from azure.storage.queue.aio import QueueClient
+
 from local.host.bindings import (
     EventGridTrigger,
     Function,
@@ -23,7 +25,13 @@ from local.host.bindings import (
 from local.host.config import HostConfig
 from local.host.errors import InvocationFailed
 from local.host.http import HttpAnswer, HttpCall, HttpFront, Keys
-from local.host.queues import DEFAULT_LEASE, Delivery, QueueListener, open_queue
+from local.host.queues import (
+    DEFAULT_LEASE,
+    POISON_SUFFIX,
+    Delivery,
+    QueueListener,
+    open_queue,
+)
 from local.host.runtime import Datum, load
 from local.host.timers import follow, timer_value
 
@@ -185,12 +193,12 @@ class FunctionsHost:
         await self._open.aclose()
 
     async def _listen(self, function: Function, trigger: QueueTrigger) -> None:
-        queue, poison = [
-            await self._open.enter_async_context(
-                open_queue(trigger.connection, name, self._settings)
-            )
-            for name in (trigger.queue, f"{trigger.queue}-poison")
-        ]
+        queue = await self._open_queue(trigger, trigger.queue)
+        poison = (
+            None
+            if trigger.queue.endswith(POISON_SUFFIX)
+            else await self._open_queue(trigger, trigger.queue + POISON_SUFFIX)
+        )
 
         async def run(delivery: Delivery) -> bool:
             try:
@@ -203,6 +211,11 @@ class FunctionsHost:
             QueueListener(
                 queue=queue, poison=poison, config=self._config.queues, lease=self._lease, run=run
             )
+        )
+
+    async def _open_queue(self, trigger: QueueTrigger, name: str) -> QueueClient:
+        return await self._open.enter_async_context(
+            open_queue(trigger.connection, name, self._settings)
         )
 
     async def _follow(self, function: Function, trigger: TimerTrigger) -> None:

@@ -2,8 +2,9 @@
 
 A message is taken under a lease, which is renewed while its function runs; it is deleted when the
 function returns, shown again after `visibilityTimeout` when it raises, and moved to
-`<queue>-poison` when it has been tried often enough. A process that dies leaves its messages
-leased; they come back when the lease ends.
+`<queue>-poison` when it has been tried often enough. A poison queue has none of its own: what fails
+there stays leased. A process that dies leaves its messages leased; they come back when the lease
+ends.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from local.host.errors import HostError
 from local.host.runtime import Datum
 
 _log = logging.getLogger(__name__)
+POISON_SUFFIX: Final = "-poison"
 _SHORTEST_PAUSE: Final = 0.1
 # The real listener's lease; it renews after half of it.
 DEFAULT_LEASE: Final = timedelta(minutes=10)
@@ -110,7 +112,8 @@ class QueueListener:
 
     Args:
         queue: the queue.
-        poison: where messages go that failed too often; created when first needed.
+        poison: where messages go that failed too often; created when first needed. None for a
+            poison queue.
         config: host.json's rules.
         lease: how long a message stays hidden if this process dies.
         run: runs the function; True if it returned, False if it raised.
@@ -120,7 +123,7 @@ class QueueListener:
         self,
         *,
         queue: QueueClient,
-        poison: QueueClient,
+        poison: QueueClient | None,
         config: QueueConfig,
         lease: timedelta,
         run: Callable[[Delivery], Awaitable[bool]],
@@ -192,6 +195,8 @@ class QueueListener:
             await self._poison_with(message)
         elif await self._run_under_lease(message, body):
             await self._queue.delete_message(message)
+        elif self._poison is None:
+            _log.error("message %s of %s failed", message.id, self._queue.queue_name)
         elif tried >= limit:
             await self._poison_with(message)
         else:
@@ -224,6 +229,10 @@ class QueueListener:
             run.cancel()
 
     async def _poison_with(self, message: QueueMessage) -> None:
+        if self._poison is None:
+            # The real host neither works on it again nor removes it: it expires one day.
+            _log.error("message %s of %s is given up", message.id, self._queue.queue_name)
+            return
         _log.error("message %s goes to %s", message.id, self._poison.queue_name)
         try:
             await self._poison.send_message(message.content)

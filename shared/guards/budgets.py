@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 from azure.core import MatchConditions
 from azure.data.tables import UpdateMode
 
-from shared import ids, log
+from shared import ids, log, telemetry
 from shared.guards.lanes import Lanes
 from shared.keys import key_part
 from shared.limits import Budget
@@ -165,6 +165,7 @@ class Budgets:
         # If the answer to the transaction that crossed the threshold was lost, it is said now.
         ours = doubt and plan.warned_by in {job.send_id for job in jobs}
         if plan.warns or ours:
+            telemetry.BUDGET_WARNINGS.add(1, {"program": program})
             log.trouble(
                 "budget.warning",
                 program=program,

@@ -14,7 +14,11 @@ import pytest
 
 from cli.client import Client, NotConfigured
 from local.stack import ROOT, Stack
+from shared.errors import Unintelligible
+from shared.poison import MOST_ATTEMPTS, Taken, id_of
+from shared.relay import OPT_OUT_CHANGED
 from tests.support.client import TOLL_FREE, Platform
+from tests.support.parts import parts_of
 
 
 @dataclass
@@ -104,6 +108,33 @@ async def test_what_waits_can_be_canceled(cli: Command, person: str) -> None:
 
     never = await cli(*later, "2099-01-01T00:00:00Z", "Later")
     assert (never.code, "sendAt" in never.err) == (1, True)
+
+
+async def test_work_that_failed_is_put_back(
+    cli: Command, stack: Stack, platform: Platform, person: str
+) -> None:
+    """What failed too often is listed with its reason; put back it is done; dropped it is gone."""
+
+    async def fail(text: str) -> None:
+        raise Unintelligible(f"{len(text)} characters")
+
+    event = {"id": person, "type": OPT_OUT_CHANGED, "subject": "/", "time": "2026-11-22T15:00:00Z"}
+    texts = [
+        json.dumps({"kind": "relay", "event": {**event, "data": {"recipient": person, "n": n}}})
+        for n in range(2)
+    ]
+    async with parts_of(stack) as parts:
+        for text in texts:
+            await parts.poison.guard(Taken("record", text, MOST_ATTEMPTS, None), fail)
+    shown = await cli("poison", "list")
+    assert (shown.code, "Unintelligible: " in shown.out) == (0, True)
+
+    dropped = await cli("poison", "drop", "record", id_of(texts[0]))
+    assert (dropped.code, id_of(texts[0]) in dropped.out) == (0, True)
+    assert (await cli("poison", "retry", "record", id_of(texts[0]))).code == 1
+    assert (await cli("poison", "retry", "record", id_of(texts[1]))).code == 0
+    await platform.relayed_event(OPT_OUT_CHANGED, recipient=person, n=1)
+    assert id_of(texts[1]) not in (await cli("poison", "list")).out
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from tests.infra.indexing import index
 _OPERATIONS = {
     "sms/{operation}": [f"sms/{operation}" for operation in Operation],
     "{operation}": ["messages:preview"],
+    "poison/{queue}/{action}": ["poison/{queue}/{id}:retry"],
     "campaigns/{action}": [
         f"campaigns/{{campaignId}}:{operation}" for operation in ("pause", "resume", "cancel")
     ],

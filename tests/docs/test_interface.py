@@ -12,14 +12,18 @@ import pytest
 
 import shared.relay
 import shared.services
+from local.stack import Stack
 from shared import codes, ids
+from shared.errors import Unintelligible
 from shared.events import Received
 from shared.keywords import read as read_keyword
 from shared.ledger import Change, Channel, Direction, Effect, Made
 from shared.lifecycle import TERMINAL, State
+from shared.poison import MOST_ATTEMPTS, Taken
 from tests.docs import documents, examples
 from tests.docs.code import error_classes, routes
 from tests.support.client import TOLL_FREE, Parley, Platform, send_body
+from tests.support.parts import parts_of
 from tests.support.polling import eventually
 
 TEXT = documents.named("interface")
@@ -118,13 +122,21 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
+async def _fail(text: str) -> None:
+    raise Unintelligible(f"{len(text)} characters that nobody understands")
+
+
 @pytest.fixture(scope="module")
-async def environment(parley: Parley, folder: Path) -> dict[str, str]:
+async def environment(stack: Stack, parley: Parley, folder: Path) -> dict[str, str]:
     """What the examples take from the environment, and a past that they can look at."""
     sent = await parley.send(PERSON, tag="visit-17")
     await parley.send(PERSON)
     message_id = str(sent[0]["messageId"])
     await parley.message_in_state(message_id, "delivered")
+    async with parts_of(stack) as parts:
+        for kind in ("conversations", "outcome"):
+            text = json.dumps({"kind": kind, "sendId": message_id[: ids.ULID_LENGTH]})
+            await parts.poison.guard(Taken("record", text, MOST_ATTEMPTS, MOMENT), _fail)
     return {
         **os.environ,
         "PARLEY": parley.endpoint,

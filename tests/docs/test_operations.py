@@ -68,7 +68,7 @@ def test_kinds_of_queue_messages_are_there() -> None:
     source = documents.read(ROOT / "shared" / "follow_up.py")
     kinds = set(re.findall(r'kind == "(\w+)"', source))
     assert kinds
-    for heading in ("What is stored where", "record-poison"):
+    for heading in ("What is stored where", "Poison messages"):
         assert kinds <= documents.code_spans(documents.section(TEXT, heading))
 
 

@@ -417,6 +417,8 @@ METRICS = {
     "parley.inbound": {"intent"},
     "parley.optouts": {"direction", "channel", "effect"},
     "parley.quarantined": set[str](),
+    "parley.poisoned": {"queue"},
+    "parley.budget.warnings": {"program"},
     "parley.ledger.lag": {"channel"},
 }
 

@@ -52,7 +52,7 @@ async def two_queues(settings: Mapping[str, str]) -> AsyncIterator[tuple[QueueCl
 @asynccontextmanager
 async def listening(
     queue: QueueClient,
-    poison: QueueClient,
+    poison: QueueClient | None,
     run: Callable[[Delivery], Awaitable[bool]],
     *,
     config: QueueConfig = QUICK,
@@ -152,6 +152,20 @@ async def test_base64(settings: dict[str, str], body: bytes, given: str | bytes)
         async with listening(queue, poison, recorder, config=QueueConfig(base64=True)):
             await recorder.enough.wait()
     assert recorder.bodies == [given]
+
+
+@pytest.mark.parametrize("tries", [1, 3])
+async def test_a_poison_queue_has_none_of_its_own(settings: dict[str, str], tries: int) -> None:
+    """What fails there stays hidden until its lease ends; after the last attempt, for good."""
+    recorder = Recorder(failures=99, awaited=tries)
+    config = QueueConfig(max_dequeue_count=tries, base64=False)
+    async with two_queues(settings) as (queue, _):
+        await queue.send_message("poison")
+        lease = timedelta(seconds=1)
+        async with listening(queue, None, recorder, config=config, lease=lease):
+            await recorder.enough.wait()
+        assert len(recorder.bodies) == tries
+        assert await count(queue) == 1
 
 
 async def test_what_is_not_base64_is_poisoned(settings: dict[str, str]) -> None:
