@@ -4,6 +4,7 @@ import azure.functions as func
 
 from functions import (
     campaigns,
+    console,
     conversations,
     delivery_report,
     inbound,
@@ -29,6 +30,7 @@ for module in (
     messages,
     conversations,
     campaigns,
+    console,
     record,
     poison,
     upkeep,

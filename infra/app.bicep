@@ -84,6 +84,9 @@ param prices string
 @description('The hours of marketing as JSON.')
 param quietHours string
 
+@description('Origins whose pages may show the console in a frame, separated by commas.')
+param consoleFrameAncestors string
+
 @description('Memory of an instance in MB.')
 param instanceMemoryMB int
 
@@ -280,6 +283,7 @@ resource settings 'Microsoft.Web/sites/config@2025-03-01' = {
     PARLEY_FLOOD_LIMITS: floodLimits
     PARLEY_PRICES: prices
     PARLEY_QUIET_HOURS: quietHours
+    PARLEY_CONSOLE_FRAME_ANCESTORS: consoleFrameAncestors
   }
 }
 

@@ -127,6 +127,9 @@ param prices object = {}
 @description('The hours in which marketing may leave, by place, in place of Parley\'s own. Empty: Parley\'s own.')
 param quietHours object = {}
 
+@description('Origins whose pages may show the console in a frame, such as https://desk.example.com. Empty: none.')
+param consoleFrameAncestors string[] = []
+
 // ---- How large it is. The defaults suit one number; docs/deploy.md has values for many.
 
 @description('Memory of an instance in MB.')
@@ -361,6 +364,7 @@ module app 'app.bicep' = {
     floodLimits: string(floodLimits)
     prices: string(prices)
     quietHours: string(quietHours)
+    consoleFrameAncestors: join(consoleFrameAncestors, ',')
     instanceMemoryMB: instanceMemoryMB
     maximumInstanceCount: maximumInstanceCount
     httpConcurrency: httpConcurrency

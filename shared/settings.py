@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _REQUIRED: Final = object()
 _MIN_KEY_BYTES: Final = 32
 _API_VERSION: Final = re.compile(r"20[0-9]{2}-[01][0-9]-[0-3][0-9](?:-preview[0-9]*)?")
+_ORIGIN: Final = re.compile(r"https?://[A-Za-z0-9.-]+(?::[0-9]{1,5})?")
 CATEGORIES: Final = ("marketing", "transactional", "oneTimeCode")
 
 
@@ -75,6 +76,13 @@ def _hosts(value: str) -> tuple[str, ...]:
     if any("/" in host or " " in host for host in hosts):
         raise ValueError("must be host names with an optional port, separated by commas")
     return hosts
+
+
+def _origins(value: str) -> tuple[str, ...]:
+    origins = tuple(origin.strip() for origin in value.split(",") if origin.strip())
+    if any(not _ORIGIN.fullmatch(origin) for origin in origins):
+        raise ValueError("must be origins such as https://desk.example.com, separated by commas")
+    return origins
 
 
 def _whole(low: int, high: int) -> Callable[[str], int]:
@@ -275,6 +283,13 @@ class Settings:
         "JSON of the hours in which marketing may leave, by place; without it the built-in ones.",
         _quiet_hours,
         default=None,
+    )
+
+    console_frame_ancestors: tuple[str, ...] = _setting(
+        "PARLEY_CONSOLE_FRAME_ANCESTORS",
+        "Origins of the pages that may show the console in a frame, separated by commas.",
+        _origins,
+        default=(),
     )
 
     def __post_init__(self) -> None:

@@ -23,7 +23,7 @@ _OPERATIONS = {
         f"campaigns/{{campaignId}}:{operation}" for operation in ("pause", "resume", "cancel")
     ],
 }
-_OPEN = {"health"}
+_OPEN = {"console", "console/{file}", "health"}
 
 
 @dataclass(frozen=True)

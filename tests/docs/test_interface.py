@@ -195,4 +195,6 @@ async def test_callers_are_as_listed(parley: Parley) -> None:
     """A caller without key or signature is let in where the route is open, and nowhere else."""
     for route in routes():
         reply = await parley.call(route.method, route.path)
-        assert reply.status == (200 if route.caller == "open" else 401), route
+        # Nothing is at the name of a blank.
+        let_in = 404 if "{" in route.path else 200
+        assert reply.status == (let_in if route.caller == "open" else 401), route

@@ -75,6 +75,7 @@ def test_the_least_is_enough() -> None:
         "PARLEY_FLOOD_LIMITS": None,
         "PARLEY_PRICES": None,
         "PARLEY_QUIET_HOURS": None,
+        "PARLEY_CONSOLE_FRAME_ANCESTORS": (),
     }
 
 
@@ -126,6 +127,12 @@ def test_the_least_is_enough() -> None:
         ),
         ("PARLEY_PRICES", "{}", "prices", None),
         ("PARLEY_QUIET_HOURS", "{}", "quiet_hours", None),
+        (
+            "PARLEY_CONSOLE_FRAME_ANCESTORS",
+            "https://desk.example.com, http://127.0.0.1:8080,",
+            "console_frame_ancestors",
+            ("https://desk.example.com", "http://127.0.0.1:8080"),
+        ),
         ("PARLEY_PRICES", PRICES, "prices", parse_prices(PRICES)),
     ],
 )
@@ -188,6 +195,8 @@ def test_settings_have_types(name: str, text: str, member: str, value: Any) -> N
         ("PARLEY_FLOOD_LIMITS", '{"range": {"minutes": 1441}}', "range: minutes must be"),
         ("PARLEY_PRICES", "[]", "must be a JSON object"),
         ("PARLEY_QUIET_HOURS", "[]", "must be a JSON object"),
+        ("PARLEY_CONSOLE_FRAME_ANCESTORS", "https://a.b; script-src *", "must be origins"),
+        ("PARLEY_CONSOLE_FRAME_ANCESTORS", "*", "must be origins"),
         ("PARLEY_PRICES", '{"currency": "usd"}', "currency must be"),
     ],
 )

@@ -1,0 +1,108 @@
+// Parley's public interface, as the console calls it: JSON, a function key, problems as errors.
+
+import { key, renewed } from "./key.js";
+import { answered, unanswered } from "./link.js";
+
+const ROOT = new URL("./", document.baseURI);
+const SECONDS = 20;
+const DOWN = new Set(["StorageUnavailable", "LedgerUnavailable", "ServiceUnavailable"]);
+
+// An answer that refuses. `code` is the interface's own, or empty where the host answered itself.
+export class Refused extends Error {
+  constructor(status, problem, retryAfter) {
+    super(problem.detail ?? problem.title ?? `HTTP ${status}`);
+    this.status = status;
+    this.code = problem.code ?? "";
+    this.errors = problem.errors ?? {};
+    this.retryable = problem.retryable ?? false;
+    this.retryAfter = retryAfter;
+  }
+
+  // Routes that this deployment does not have are the host's 404, which has no body.
+  get notAvailable() {
+    return this.status === 404 && this.code === "";
+  }
+}
+
+// No answer, or one that says that nothing can be answered now.
+export class Unanswered extends Error {}
+
+async function attempt(method, path, { body, headers, signal, wait }, secret) {
+  const patience = AbortSignal.timeout(wait * 1000);
+  try {
+    const response = await fetch(new URL(`./${path}`, ROOT), {
+      method,
+      headers: {
+        "x-functions-key": secret,
+        ...(body !== undefined && { "content-type": "application/json" }),
+        ...headers,
+      },
+      body: body === undefined ? undefined : JSON.stringify(body),
+      signal: signal ? AbortSignal.any([signal, patience]) : patience,
+      cache: "no-store",
+      credentials: "omit",
+    });
+    return [response, await response.text()];
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    unanswered();
+    throw new Unanswered(String(error));
+  }
+}
+
+function parsed(text) {
+  try {
+    return text ? JSON.parse(text) : null;
+  } catch {
+    return null;
+  }
+}
+
+// The answer's body. A refused key is asked for again, and the call made once more with the new one.
+export async function call(method, path, { body, headers = {}, signal, wait = SECONDS } = {}) {
+  for (let secret = await key(); ; secret = await renewed(secret)) {
+    const [response, text] = await attempt(method, path, { body, headers, signal, wait }, secret);
+    if (response.status === 401) {
+      answered();
+      continue;
+    }
+    const content = parsed(text);
+    if (response.ok) {
+      answered();
+      return content;
+    }
+    const refusal = new Refused(response.status, content ?? {}, Number(response.headers.get("retry-after")) || null);
+    if (response.status >= 500 && (refusal.code === "" || DOWN.has(refusal.code))) {
+      unanswered();
+      throw new Unanswered(refusal.message);
+    }
+    answered();
+    throw refusal;
+  }
+}
+
+export const get = (path, options) => call("GET", path, options);
+export const post = (path, body, options) => call("POST", path, { body, ...options });
+
+export function query(members) {
+  const chosen = Object.entries(members).filter(([, value]) => value !== undefined && value !== null && value !== "");
+  return chosen.length ? `?${new URLSearchParams(chosen)}` : "";
+}
+
+export const segment = (text) => encodeURIComponent(text);
+
+// Where the next page begins, from a nextLink; null on the last page.
+export function after(page) {
+  return page.nextLink ? new URL(page.nextLink, ROOT).searchParams.get("after") : null;
+}
+
+// Whether a key opens the interface: true, false, or null if nothing answered.
+export async function opens(secret) {
+  try {
+    const start = new Date(Date.now() - 1000).toISOString();
+    const [response] = await attempt("GET", `messages${query({ startTime: start, maxpagesize: 1 })}`, { wait: SECONDS, headers: {} }, secret);
+    return response.status === 401 ? false : response.ok ? true : null;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,58 @@
+// Asks again and again: often while somebody looks, seldom while nobody does, not at all while the
+// interface is down: then the one clock of `link` says when.
+
+import { Unanswered } from "./api.js";
+import { link, status } from "./link.js";
+
+const HIDDEN = 10;
+
+// `ask(signal)` is called at once and then `every` milliseconds after its end. What it throws goes to
+// `failed`, except that nothing answered. Returns {now, stop}.
+export function poll(ask, { every, failed = () => {} }) {
+  const life = new AbortController();
+  let timer = 0, busy = false, again = false;
+
+  async function run() {
+    if (life.signal.aborted) return;
+    if (busy) {
+      again = true;
+      return;
+    }
+    clearTimeout(timer);
+    busy = true;
+    let waits = false;
+    try {
+      await ask(life.signal);
+    } catch (error) {
+      if (life.signal.aborted) return;
+      waits = error instanceof Unanswered;
+      if (!waits) failed(error);
+    } finally {
+      busy = false;
+    }
+    if (life.signal.aborted) return;
+    if (again && !waits) {
+      again = false;
+      run();
+    } else if (!waits) {
+      timer = setTimeout(run, document.hidden ? every * HIDDEN : every);
+    }
+    again = false;
+  }
+
+  const seen = () => document.hidden || status().down || run();
+  document.addEventListener("visibilitychange", seen);
+  link.addEventListener("try", run);
+  link.addEventListener("up", run);
+  run();
+  return {
+    now: run,
+    stop() {
+      life.abort();
+      clearTimeout(timer);
+      document.removeEventListener("visibilitychange", seen);
+      link.removeEventListener("try", run);
+      link.removeEventListener("up", run);
+    },
+  };
+}

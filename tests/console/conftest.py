@@ -1,0 +1,35 @@
+"""A real Chromium, and the console in it as a person has it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+from playwright.async_api import Browser, Page, async_playwright
+
+from local import browser
+from local.stack import Stack
+from tests.console.desk import Desk
+
+
+@pytest.fixture(scope="session")
+async def chromium() -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        started = await playwright.chromium.launch(
+            executable_path=browser.find(), args=list(browser.ARGUMENTS)
+        )
+        yield started
+        await started.close()
+
+
+@pytest.fixture
+async def desk(chromium: Browser, stack: Stack) -> AsyncIterator[Desk]:
+    """The console in a fresh window of 1,440 px, in English; nothing in it may go wrong unseen."""
+    async with Desk.opened(chromium, stack) as opened:
+        yield opened
+    assert opened.faults == []
+
+
+@pytest.fixture
+def page(desk: Desk) -> Page:
+    return desk.page
