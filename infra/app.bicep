@@ -84,6 +84,9 @@ param prices string
 @description('The hours of marketing as JSON.')
 param quietHours string
 
+@description('Days that a campaign is kept after its end, and a list after it was put in place.')
+param campaignRetentionDays int
+
 @description('Origins whose pages may show the console in a frame, separated by commas.')
 param consoleFrameAncestors string
 
@@ -283,6 +286,7 @@ resource settings 'Microsoft.Web/sites/config@2025-03-01' = {
     PARLEY_FLOOD_LIMITS: floodLimits
     PARLEY_PRICES: prices
     PARLEY_QUIET_HOURS: quietHours
+    PARLEY_CAMPAIGN_RETENTION_DAYS: string(campaignRetentionDays)
     PARLEY_CONSOLE_FRAME_ANCESTORS: consoleFrameAncestors
   }
 }

@@ -127,6 +127,11 @@ param prices object = {}
 @description('The hours in which marketing may leave, by place, in place of Parley\'s own. Empty: Parley\'s own.')
 param quietHours object = {}
 
+@description('Days that a campaign is kept after its end, and a list after it was put in place.')
+@minValue(8)
+@maxValue(3650)
+param campaignRetentionDays int = 90
+
 @description('Origins whose pages may show the console in a frame, such as https://desk.example.com. Empty: none.')
 param consoleFrameAncestors string[] = []
 
@@ -364,6 +369,7 @@ module app 'app.bicep' = {
     floodLimits: string(floodLimits)
     prices: string(prices)
     quietHours: string(quietHours)
+    campaignRetentionDays: campaignRetentionDays
     consoleFrameAncestors: join(consoleFrameAncestors, ',')
     instanceMemoryMB: instanceMemoryMB
     maximumInstanceCount: maximumInstanceCount

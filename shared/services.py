@@ -21,6 +21,7 @@ from shared.campaigns.counting import Counting
 from shared.campaigns.desk import Desk
 from shared.campaigns.engine import Engine
 from shared.campaigns.plans import Plans
+from shared.campaigns.retention import Retention
 from shared.campaigns.store import Store
 from shared.clock import Clock, utc_now
 from shared.conversations import Conversations
@@ -119,6 +120,7 @@ def build(
     timetable = Timetable(settings.quiet_hours)
     pacing = Pacing(storage, clock, settings.senders)
     campaigns = Store(storage)
+    caps = Caps(storage, clock)
     sending = Sending(
         rules=Rules(
             id_key=settings.id_key,
@@ -161,7 +163,7 @@ def build(
             pacing=pacing,
             dispatch=dispatch,
             senders=settings.senders,
-            caps=Caps(storage, clock),
+            caps=caps,
         ),
         counting=counting,
         pacing=pacing,
@@ -238,7 +240,17 @@ def build(
             senders=settings.senders,
         ),
         health=Health(settings, storage, ledger, transport),
-        upkeep=Upkeep(storage, clock, guards),
+        upkeep=Upkeep(
+            storage,
+            clock,
+            guards,
+            Retention(
+                storage=storage,
+                store=campaigns,
+                caps=caps,
+                kept=timedelta(days=settings.campaign_retention_days),
+            ),
+        ),
     )
 
 

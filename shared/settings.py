@@ -285,6 +285,13 @@ class Settings:
         default=None,
     )
 
+    campaign_retention_days: int = _setting(
+        "PARLEY_CAMPAIGN_RETENTION_DAYS",
+        "Days that a campaign is kept after its end, and a list after it was put in place.",
+        _whole(8, 3650),
+        default=90,
+    )
+
     console_frame_ancestors: tuple[str, ...] = _setting(
         "PARLEY_CONSOLE_FRAME_ANCESTORS",
         "Origins of the pages that may show the console in a frame, separated by commas.",

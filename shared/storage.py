@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from azure.core import MatchConditions
@@ -66,6 +67,14 @@ class BlobFacts:
 
     etag: str
     size: int
+
+
+@dataclass(frozen=True, slots=True)
+class BlobEntry:
+    """A blob as its container lists it: its name, and when it was last written."""
+
+    name: str
+    modified: datetime
 
 
 class Storage:
@@ -389,6 +398,31 @@ class Storage:
             async for piece in found.chunks():
                 yield piece
         except (ResourceModifiedError, ResourceNotFoundError) as error:
+            raise Changed from error
+        except AzureError as error:
+            raise StorageDown(_said(error)) from error
+
+    async def blobs(self, container: str) -> AsyncIterator[BlobEntry]:
+        """The container's blobs by name, all pages; nothing where it is not there yet."""
+        try:
+            async for found in self._container(container).list_blobs():
+                yield BlobEntry(str(found.name), found.last_modified)
+        except ResourceNotFoundError:
+            return
+        except AzureError as error:
+            raise StorageDown(_said(error)) from error
+
+    async def delete_blob(self, container: str, name: str, *, unmodified_since: datetime) -> None:
+        """Delete a blob that has not been written since; one that is gone already is fine.
+
+        Raises:
+            Changed: it has.
+        """
+        try:
+            await self._container(container).delete_blob(name, if_unmodified_since=unmodified_since)
+        except ResourceNotFoundError:
+            return
+        except ResourceModifiedError as error:
             raise Changed from error
         except AzureError as error:
             raise StorageDown(_said(error)) from error

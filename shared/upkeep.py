@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from shared import log
+from shared.campaigns.retention import Retention
 from shared.clock import Clock
 from shared.guards import Guards
 from shared.sending import keys
@@ -18,15 +19,19 @@ class Upkeep:
         storage: the tables.
         clock: the time.
         guards: whose counts grow old.
+        retention: what campaigns leave behind.
     """
 
-    def __init__(self, storage: Storage, clock: Clock, guards: Guards) -> None:
+    def __init__(
+        self, storage: Storage, clock: Clock, guards: Guards, retention: Retention
+    ) -> None:
+        self._retention = retention
         self._guards = guards
         self._storage = storage
         self._clock = clock
 
     async def daily(self) -> None:
-        """Make the tables of the coming day and month, drop forgotten keys and counts.
+        """Make the tables of the coming day and month; forget keys, counts, old campaigns.
 
         A table that is missing all the same is made by the first write to it; this only spares
         that write the detour.
@@ -44,4 +49,11 @@ class Upkeep:
         for table in dropped:
             await self._storage.drop_table(table)
         await self._guards.forget(now)
-        log.event("upkeep.daily", droppedKeyTables=len(dropped))
+        forgotten = await self._retention.forget(now)
+        log.event(
+            "upkeep.daily",
+            droppedKeyTables=len(dropped),
+            campaigns=forgotten.campaigns,
+            lists=forgotten.lists,
+            people=forgotten.people,
+        )

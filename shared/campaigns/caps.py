@@ -6,15 +6,20 @@ is let through, so that the limit is exact and a repeat changes nothing.
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Final
 
+from azure.core import MatchConditions
+
+from shared.campaigns.requests import MOST_HOURS
 from shared.clock import Clock, from_iso, iso
 from shared.keys import key_part
-from shared.storage import Changed, Entity, Storage, etag_of
+from shared.storage import Changed, Entity, Storage, TableOperation, etag_of
 
 TABLE: Final = "caps"
 _TRIES: Final = 5
+_TRANSACTION: Final = 100
 
 
 class Caps:
@@ -63,3 +68,46 @@ class Caps:
             return True
         # Somebody else has just texted them.
         return False
+
+    async def forget(self, now: datetime, most: int) -> int:
+        """Delete the rows of those whom no order can ask about any more; how many went.
+
+        Args:
+            now: the time.
+            most: rows that are looked at.
+        """
+        old = self._storage.query(
+            TABLE,
+            "at lt @before",
+            select=["PartitionKey", "RowKey"],
+            before=iso(now - timedelta(hours=MOST_HOURS)),
+        )
+        count = seen = 0
+        rows: list[Entity] = []
+        async for row in old:
+            if rows and (
+                len(rows) == _TRANSACTION or row["PartitionKey"] != rows[0]["PartitionKey"]
+            ):
+                count += await self._delete(rows)
+                rows = []
+            if seen == most:
+                break
+            seen += 1
+            rows.append(row)
+        return count + (await self._delete(rows) if rows else 0)
+
+    async def _delete(self, rows: Sequence[Entity]) -> int:
+        operations: list[TableOperation] = [
+            (
+                "delete",
+                row,
+                {"etag": etag_of(row), "match_condition": MatchConditions.IfNotModified},
+            )
+            for row in rows
+        ]
+        try:
+            await self._storage.commit(TABLE, operations)
+        except Changed:
+            # One of them has been texted meanwhile; the others can wait for the next time.
+            return 0
+        return len(rows)

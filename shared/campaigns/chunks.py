@@ -84,7 +84,7 @@ class Chunks:
             sends = await self._sends(campaign, piece)
         except Changed:
             await self._store.note(campaign_id, piece.number, fate=str(Fate.CANCELED))
-            await self._store.stop(campaign_id, Phase.FAILED, REPLACED)
+            await self._store.stop(campaign_id, Phase.FAILED, REPLACED, self._clock())
             return
         sends, capped = await self._uncapped(campaign, sends)
         await self._until(message.get("slot"))
@@ -240,7 +240,7 @@ class Chunks:
         if fatal is not None:
             reason = f"{fatal.code}: {fatal}"[:1000]
             await self._store.note(campaign_id, piece.number, fate=str(Fate.FAILED), reason=reason)
-            await self._store.stop(campaign_id, Phase.PAUSED, reason)
+            await self._store.stop(campaign_id, Phase.PAUSED, reason, self._clock())
             return
         tries = int(message.get("tries", 0)) + 1
         asked_for = max(error.retry_after or 1 for _, error in failed)

@@ -200,7 +200,7 @@ class Engine:
                 if known is None or known.phase in OVER or known.expanded:
                     return None
         except Changed:
-            await self._store.stop(campaign.campaign_id, Phase.FAILED, REPLACED)
+            await self._store.stop(campaign.campaign_id, Phase.FAILED, REPLACED, self._clock())
             return None
         cutter.finish()
         await self._write(campaign.campaign_id, cutter, kept)

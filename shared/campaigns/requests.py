@@ -35,7 +35,8 @@ MOST_INLINE: Final = 10_000
 MOST_SENDERS: Final = 20
 _SHORTEST_SPREAD: Final = 60
 _LONGEST_SPREAD: Final = 31 * 86_400
-_MOST_HOURS: Final = 24 * 366
+# So that it can be forgotten after that time when somebody was texted.
+MOST_HOURS: Final = 24 * 366
 _NUMBER: Final = "to"
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _LIST_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
@@ -270,7 +271,7 @@ class _Reader:
             wants_report=self._flag("enableDeliveryReport"),
             time_to_live=self._time_span("timeToLiveInSeconds", MIN_TIME_TO_LIVE, MAX_TIME_TO_LIVE),
             spread=self._time_span("spreadOverSeconds", _SHORTEST_SPREAD, _LONGEST_SPREAD),
-            cap_hours=self._whole("atMostOncePerHours", 1, _MOST_HOURS),
+            cap_hours=self._whole("atMostOncePerHours", 1, MOST_HOURS),
             window=self._window(),
         )
         start_at, zone = self._time()

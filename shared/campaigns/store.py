@@ -8,7 +8,7 @@ Table `campaigns`, a partition for each campaign:
   does it: both follow from facts, so that doing either twice changes nothing.
 - `refused:{9 digits}`: a line that texts nobody, and why.
 
-The partition `.index` lists the campaigns, the newest first.
+The partition `.index` lists the campaigns, the newest first, with the blobs of their lists.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import random
 from asyncio import sleep
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final
 
@@ -60,6 +60,25 @@ class Phase(StrEnum):
 
 
 OVER: Final = frozenset({Phase.CANCELED, Phase.FAILED, Phase.DONE})
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A campaign's entry in the index; the campaign may never have come to be.
+
+    Attributes:
+        campaign_id: its id.
+        created_at: when it was ordered, to the millisecond.
+        blob: its list.
+        key: of the entry.
+        etag: of the entry.
+    """
+
+    campaign_id: str
+    created_at: datetime
+    blob: str
+    key: str
+    etag: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,9 +263,8 @@ class Store:
 
     async def list_in_index(self, campaign: Campaign) -> None:
         """Have a campaign listed; an entry whose campaign never came to be is passed over."""
-        age = _LATEST - int(campaign.created_at.timestamp() * 1000)
-        key = f"{age:013d}~{campaign.campaign_id}"
-        await self._storage.put(TABLE, {"PartitionKey": _INDEX, "RowKey": key})
+        row = {"RowKey": index_key(campaign), "blob": campaign.definition.blob}
+        await self._storage.put(TABLE, {"PartitionKey": _INDEX, **row})
 
     async def get(self, campaign_id: str) -> Campaign | None:
         """One campaign."""
@@ -288,13 +306,14 @@ class Store:
             return replace(changed, etag=etag)
         raise CampaignBusy("This campaign is being changed by too many at once; repeat it.")
 
-    async def stop(self, campaign_id: str, phase: Phase, reason: str) -> None:
+    async def stop(self, campaign_id: str, phase: Phase, reason: str, now: datetime) -> None:
         """End or pause a campaign that cannot go on, with the reason."""
 
         def stopped(known: Campaign) -> Campaign | None:
             if known.phase in OVER or known.phase is phase:
                 return None
-            return replace(known, phase=phase, reason=reason)
+            finished = now if phase in OVER else None
+            return replace(known, phase=phase, reason=reason, finished_at=finished)
 
         await self.change(campaign_id, stopped)
         log.trouble("campaign.stopped", campaignId=campaign_id, phase=str(phase))
@@ -310,6 +329,55 @@ class Store:
                 return [_id_in(key) for key in keys], keys[-1]
             keys.append(row["RowKey"])
         return [_id_in(key) for key in keys], None
+
+    # Forgetting ---------------------------------------------------------------------------------
+
+    async def listed(self) -> AsyncIterator[Listed]:
+        """All entries of the index, newest first."""
+        found = self._storage.query(TABLE, "PartitionKey eq @partition", partition=_INDEX)
+        async for row in found:
+            key = row["RowKey"]
+            yield Listed(_id_in(key), _moment_in(key), row.get("blob", ""), key, etag_of(row))
+
+    async def unlist(self, listed: Listed) -> None:
+        """Take an entry out of the index.
+
+        Raises:
+            Changed: it was written again.
+        """
+        await self._storage.remove(TABLE, _INDEX, listed.key, etag=listed.etag)
+
+    async def empty(self, campaign_id: str, limit: int) -> int:
+        """Delete a campaign's rows but its own, so many at the most; how many went."""
+        found = self._storage.query(
+            TABLE,
+            _RANGE,
+            select=["PartitionKey", "RowKey"],
+            partition=campaign_id,
+            low=_CHUNK,
+            high=_REFUSED + "~",
+        )
+        count = 0
+        rows: list[TableOperation] = []
+        async for row in found:
+            rows.append(("delete", {name: row[name] for name in ("PartitionKey", "RowKey")}))
+            count += 1
+            if len(rows) == _TRANSACTION or count == limit:
+                await self._storage.commit(TABLE, rows)
+                rows = []
+            if count == limit:
+                return count
+        if rows:
+            await self._storage.commit(TABLE, rows)
+        return count
+
+    async def remove(self, campaign: Campaign) -> None:
+        """Delete a campaign's own row.
+
+        Raises:
+            Changed: it has been changed meanwhile.
+        """
+        await self._storage.remove(TABLE, campaign.campaign_id, _CAMPAIGN, etag=str(campaign.etag))
 
     # Chunks -------------------------------------------------------------------------------------
 
@@ -385,6 +453,17 @@ class Store:
 
 
 _PACKED: Final = frozenset({"counts", "errors", "sends"})
+
+
+def index_key(campaign: Campaign) -> str:
+    """The key of a campaign's entry in the index."""
+    age = _LATEST - int(campaign.created_at.timestamp() * 1000)
+    return f"{age:013d}~{campaign.campaign_id}"
+
+
+def _moment_in(key: str) -> datetime:
+    age = int(key.partition("~")[0])
+    return datetime.fromtimestamp((_LATEST - age) / 1000, UTC)
 
 
 def _id_in(key: str) -> str:

@@ -155,6 +155,7 @@ def test_refuses_before_anything_is_made() -> None:
         ("acsTimeoutSeconds", "PARLEY_ACS_TIMEOUT_SECONDS"),
         ("messageShards", "PARLEY_MESSAGE_SHARDS"),
         ("repeatWindowSeconds", "PARLEY_REPEAT_WINDOW_SECONDS"),
+        ("campaignRetentionDays", "PARLEY_CAMPAIGN_RETENTION_DAYS"),
     ],
 )
 def test_limits_are_those_of_the_settings(parameter: str, setting: str) -> None:

@@ -75,6 +75,7 @@ def test_the_least_is_enough() -> None:
         "PARLEY_FLOOD_LIMITS": None,
         "PARLEY_PRICES": None,
         "PARLEY_QUIET_HOURS": None,
+        "PARLEY_CAMPAIGN_RETENTION_DAYS": 90,
         "PARLEY_CONSOLE_FRAME_ANCESTORS": (),
     }
 
@@ -95,6 +96,7 @@ def test_the_least_is_enough() -> None:
         ("AZURE_CLIENT_ID", "0d1e", "identity_client_id", "0d1e"),
         ("PARLEY_MESSAGE_SHARDS", "16", "message_shards", 16),
         ("PARLEY_REPEAT_WINDOW_SECONDS", "0", "repeat_window_seconds", 0),
+        ("PARLEY_CAMPAIGN_RETENTION_DAYS", "8", "campaign_retention_days", 8),
         (
             "PARLEY_SEND_AGAIN_WHEN_UNCERTAIN",
             "oneTimeCode, transactional",
@@ -174,6 +176,7 @@ def test_settings_have_types(name: str, text: str, member: str, value: Any) -> N
         ("PARLEY_ACS_TIMEOUT_SECONDS", "\u0663\u0660", "whole number from 1 to 120"),
         ("PARLEY_MESSAGE_SHARDS", "17", "whole number from 1 to 16"),
         ("PARLEY_REPEAT_WINDOW_SECONDS", "3601", "whole number from 0 to 3600"),
+        ("PARLEY_CAMPAIGN_RETENTION_DAYS", "7", "whole number from 8 to 3650"),
         ("PARLEY_SEND_AGAIN_WHEN_UNCERTAIN", "promotions", "names 'promotions'"),
         ("PARLEY_ALLOWED_COUNTRIES", "US,UK", "names 'UK'"),
         ("PARLEY_ALLOWED_COUNTRIES", "US;CA", "names 'US;CA'"),

@@ -1,0 +1,222 @@
+"""What campaigns leave behind is forgotten after its time, and nothing before it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from azure.core.pipeline.transport import AioHttpTransport
+from azure.storage.blob.aio import BlobServiceClient
+
+from local.azurite import Azurite
+from shared import settings as settings_module
+from shared import ulid
+from shared.campaigns import caps
+from shared.campaigns.caps import Caps
+from shared.campaigns.lists import Refused
+from shared.campaigns.requests import Definition, inline_shape
+from shared.campaigns.retention import MOST_LISTS, MOST_ROWS, Forgotten, Retention
+from shared.campaigns.store import CONTAINER, TABLE, Campaign, Phase, Piece, Store, index_key
+from shared.clock import Clock
+from shared.storage import Changed, Storage
+from tests.support.settings import minimal
+
+KEPT = timedelta(days=90)
+# Lists are as old as the storage's own clock says; so the present is what is moved.
+WRITTEN = datetime.now(UTC)
+NOW = WRITTEN + timedelta(days=100)
+YOUNG = NOW - timedelta(days=89)
+OLD = NOW - timedelta(days=91)
+A_MINUTE = timedelta(minutes=1)
+PERSON, ANOTHER = "+14255550123", "+14255550145"
+
+
+@pytest.fixture(scope="module")
+def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azurite]:
+    """Its own: what is forgotten is everybody's."""
+    running = Azurite(log=tmp_path_factory.mktemp("retention") / "azurite.log")
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+async def storage(azurite: Azurite) -> AsyncIterator[Storage]:
+    """Empty at the beginning of each test."""
+    async with (
+        AioHttpTransport() as transport,
+        BlobServiceClient.from_connection_string(azurite.connection_string) as blobs,
+    ):
+        container = blobs.get_container_client(CONTAINER)
+        if not await container.exists():
+            await container.create_container()
+        async for blob in container.list_blobs():
+            await container.delete_blob(blob.name)
+        storage = Storage(
+            settings_module.load(minimal(azurite.connection_string)), transport=transport
+        )
+        for table in (TABLE, caps.TABLE):
+            await storage.drop_table(table)
+        yield storage
+
+
+@pytest.fixture
+def store(storage: Storage) -> Store:
+    return Store(storage)
+
+
+def at(moment: datetime) -> Clock:
+    return lambda: moment
+
+
+def retention(
+    storage: Storage, *, most_rows: int = MOST_ROWS, most_lists: int = MOST_LISTS
+) -> Retention:
+    return Retention(
+        storage=storage,
+        store=Store(storage),
+        caps=Caps(storage, at(NOW)),
+        kept=KEPT,
+        most_rows=most_rows,
+        most_lists=most_lists,
+    )
+
+
+_made = iter(range(1_000_000))
+
+
+async def made(
+    store: Store, phase: Phase, finished: datetime | None, *, blob: str = "", chunks: int = 0
+) -> Campaign:
+    """A campaign as its work has left it."""
+    created = WRITTEN - timedelta(days=1) + timedelta(milliseconds=next(_made))
+    campaign_id = ulid.new(created, bytes(ulid.RANDOM_BYTES))
+    definition = Definition(("24680",), "Hello", blob=blob, shape=inline_shape(("to",)))
+    campaign = Campaign(
+        campaign_id, definition, phase, created, campaign_id, finished_at=finished, chunks=chunks
+    )
+    await store.list_in_index(campaign)
+    await store.insert(campaign)
+    pieces = [Piece(n, n, 1, n + 1, (), 0.0, {"24680": 1}, 1) for n in range(chunks)]
+    await store.write(campaign_id, pieces, [Refused(9, "Why")] if chunks else [])
+    return campaign
+
+
+async def rows_of(storage: Storage, campaign: Campaign) -> int:
+    found = storage.query(TABLE, "PartitionKey eq @id", id=campaign.campaign_id)
+    return len([row async for row in found])
+
+
+async def is_listed(store: Store, campaign: Campaign) -> bool:
+    return campaign.campaign_id in [one.campaign_id async for one in store.listed()]
+
+
+async def lists_in(storage: Storage) -> list[str]:
+    return [blob.name async for blob in storage.blobs(CONTAINER)]
+
+
+@pytest.mark.parametrize("phase", [Phase.DONE, Phase.CANCELED, Phase.FAILED])
+async def test_a_campaign_goes_as_a_whole(storage: Storage, store: Store, phase: Phase) -> None:
+    """Its row, its chunks, its refused lines and its place in the index, so long after its end."""
+    old, young = [await made(store, phase, when, chunks=120) for when in (OLD, YOUNG)]
+    assert await retention(storage).forget(NOW) == Forgotten(campaigns=1, lists=0, people=0)
+    assert await rows_of(storage, old) == 0
+    assert not await is_listed(store, old)
+    assert await rows_of(storage, young) == 122
+    assert await is_listed(store, young)
+
+
+@pytest.mark.parametrize("phase", [Phase.PREPARING, Phase.RUNNING, Phase.PAUSED])
+async def test_what_is_not_over_stays(storage: Storage, store: Store, phase: Phase) -> None:
+    """A campaign that is paused, or starts in a year, is kept however long ago it was ordered."""
+    campaign = await made(store, phase, None, chunks=1)
+    assert (await retention(storage).forget(NOW)).campaigns == 0
+    assert await rows_of(storage, campaign) == 3
+
+
+async def test_work_is_bounded(storage: Storage, store: Store) -> None:
+    """So many rows at once; the campaign's own row keeps its id from others until the last."""
+    campaign = await made(store, Phase.DONE, OLD, chunks=250)
+    found = [
+        (
+            (await retention(storage, most_rows=100).forget(NOW)).campaigns,
+            await rows_of(storage, campaign),
+        )
+        for _ in range(3)
+    ]
+    assert found == [(0, 152), (0, 52), (1, 0)]
+
+
+async def test_an_order_that_came_to_nothing_leaves_the_index(
+    storage: Storage, store: Store
+) -> None:
+    """An entry without a campaign, or of a campaign whose id was taken, goes alone."""
+    kept = await made(store, Phase.RUNNING, None)
+    stray = replace(kept, created_at=kept.created_at + A_MINUTE)
+    await store.list_in_index(stray)
+    assert len([one async for one in store.listed()]) == 2
+    await retention(storage).forget(NOW)
+    assert await store.get(kept.campaign_id) is not None
+    assert [one.key async for one in store.listed()] == [index_key(kept)]
+
+
+async def test_lists_go_when_nobody_is_texted_by_them(storage: Storage, store: Store) -> None:
+    """A list goes some time after it was put in place, and not while a campaign is kept that was
+    for it; so do recipients that came with an order."""
+    for name in (
+        "unused",
+        "of-a-paused-one",
+        "of-a-young-one",
+        "of-an-old-one",
+        "inline/x/y.jsonl",
+    ):
+        await storage.upload(CONTAINER, name, b"phone\n", "text/csv")
+    await made(store, Phase.PAUSED, None, blob="of-a-paused-one")
+    await made(store, Phase.DONE, YOUNG, blob="of-a-young-one")
+    await made(store, Phase.DONE, OLD, blob="of-an-old-one")
+    await made(store, Phase.CANCELED, OLD, blob="inline/x/y.jsonl")
+    assert await retention(storage).forget(WRITTEN + KEPT - A_MINUTE) == Forgotten(0, 0, 0)
+    assert len(await lists_in(storage)) == 5
+    assert await retention(storage, most_lists=2).forget(NOW) == Forgotten(2, 2, 0)
+    assert (await retention(storage, most_lists=2).forget(NOW)).lists == 1
+    assert await lists_in(storage) == ["of-a-paused-one", "of-a-young-one"]
+
+
+async def test_a_list_that_was_replaced_stays(storage: Storage) -> None:
+    """Whoever puts a list in place while the old one is being forgotten keeps the new one."""
+    await storage.upload(CONTAINER, "list", b"phone\n", "text/csv")
+    with pytest.raises(Changed):
+        await storage.delete_blob(CONTAINER, "list", unmodified_since=WRITTEN - A_MINUTE)
+    assert await lists_in(storage) == ["list"]
+    await storage.delete_blob(CONTAINER, "another", unmodified_since=NOW)
+
+
+async def test_who_was_texted_is_forgotten_when_no_order_can_ask(storage: Storage) -> None:
+    """`atMostOncePerHours` holds for 366 days at the most; after these nobody's row is kept."""
+    a_year_ago = NOW - timedelta(days=366)
+    await Caps(storage, at(a_year_ago - A_MINUTE)).admit("offers", PERSON, "send-1", 1)
+    await Caps(storage, at(a_year_ago + A_MINUTE)).admit("offers", ANOTHER, "send-1", 1)
+    assert (await retention(storage).forget(NOW)).people == 1
+    longest = 24 * 366
+    assert await Caps(storage, at(NOW)).admit("offers", PERSON, "send-2", longest)
+    assert not await Caps(storage, at(NOW)).admit("offers", ANOTHER, "send-2", longest)
+
+
+async def test_people_are_forgotten_a_bounded_number_at_once(storage: Storage) -> None:
+    """So many rows are looked at; the next time it is the next ones."""
+    long_ago = Caps(storage, at(NOW - timedelta(days=400)))
+    for last in range(5):
+        await long_ago.admit("bounded", f"+1425555020{last}", "send-1", 1)
+    bounded = retention(storage, most_rows=3)
+    assert [(await bounded.forget(NOW)).people for _ in range(3)] == [3, 2, 0]
+
+
+async def test_who_is_texted_meanwhile_stays(storage: Storage) -> None:
+    """A row that is used again after it was found to be old is not deleted."""
+    await Caps(storage, at(NOW - timedelta(days=400))).admit("meanwhile", PERSON, "send-1", 1)
+    old = [row async for row in storage.query(caps.TABLE, "sendId eq @id", id="send-1")]
+    now = Caps(storage, at(NOW))
+    assert await now.admit("meanwhile", PERSON, "send-2", 1)
+    assert await now._delete(old) == 0
+    assert not await now.admit("meanwhile", PERSON, "send-3", 1)
