@@ -13,6 +13,7 @@ from functions import (
     poison,
     record,
     send,
+    senders,
     upkeep,
 )
 from shared import telemetry
@@ -31,6 +32,7 @@ for module in (
     conversations,
     campaigns,
     console,
+    senders,
     record,
     poison,
     upkeep,

@@ -1,16 +1,13 @@
-"""Reading a conversation."""
+"""Conversations: reading one, and noting that it has been read."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import azure.functions as func
 
-from functions.http import own_face, page_answer
+from functions.http import json_answer, own_face, page_answer
 from shared.addresses import BadAddress, normal
-from shared.clock import iso
-from shared.conversations import Entry, read_cursor
-from shared.errors import InvalidRequest
+from shared.conversations.reading import read_cursor, read_order
+from shared.errors import InvalidRequest, NotFound
 from shared.messages.reading import read_limit
 from shared.services import services
 
@@ -21,38 +18,44 @@ blueprint = func.Blueprint()
     route="conversations/{ours}/{theirs}", methods=["GET"], auth_level=func.AuthLevel.FUNCTION
 )
 async def get_conversation(req: func.HttpRequest) -> func.HttpResponse:
-    """What a sender and a person have said to each other, oldest first."""
+    """What a sender and a person have said to each other."""
 
     async def answer() -> func.HttpResponse:
-        limit = read_limit(req.params.get("maxpagesize"))
-        entries = await services().conversations.read(
-            _address(req, "ours"),
-            _address(req, "theirs"),
+        page = await services().talks.page(
+            _address("ours", req.route_params["ours"]),
+            _address("theirs", req.route_params["theirs"]),
             after=read_cursor(req.params.get("after")),
-            limit=limit + 1,
+            limit=read_limit(req.params.get("maxpagesize")),
+            newest_first=read_order(req.params.get("order")),
         )
-        more = entries[limit - 1].key if len(entries) > limit else None
-        return page_answer(req, [_shown(entry) for entry in entries[:limit]], more)
+        return page_answer(req, page.value, page.after)
 
     return await own_face(answer)
 
 
-def _address(req: func.HttpRequest, name: str) -> str:
+# A route template cannot be trusted to take a literal colon, so number and operation are one.
+@blueprint.route(
+    route="conversations/{ours}/{action}", methods=["POST"], auth_level=func.AuthLevel.FUNCTION
+)
+async def change_conversation(req: func.HttpRequest) -> func.HttpResponse:
+    """`:markRead`."""
+
+    async def answer() -> func.HttpResponse:
+        theirs, _, operation = req.route_params["action"].rpartition(":")
+        if not theirs or operation != "markRead":
+            raise NotFound("There is no such operation.")
+        marked = await services().talks.mark_read(
+            _address("ours", req.route_params["ours"]),
+            _address("theirs", theirs),
+            req.get_body(),
+        )
+        return json_answer(marked)
+
+    return await own_face(answer)
+
+
+def _address(name: str, text: str) -> str:
     try:
-        return normal(req.route_params[name])
+        return normal(text)
     except BadAddress as error:
         raise InvalidRequest.of(name, str(error)) from None
-
-
-def _shown(entry: Entry) -> dict[str, Any]:
-    return {
-        "messageId": entry.message_id,
-        "direction": "inbound" if entry.inbound else "outbound",
-        "from": entry.theirs if entry.inbound else entry.ours,
-        "to": entry.ours if entry.inbound else entry.theirs,
-        "message": entry.text,
-        "at": iso(entry.at),
-        "segments": entry.segments,
-        "keyword": entry.keyword,
-        "tag": entry.tag,
-    }

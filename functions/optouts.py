@@ -1,4 +1,4 @@
-"""Opt-outs: `POST /sms/optouts:add|remove|check` as ACS has them, `GET /optouts/{recipient}`."""
+"""Opt-outs: `POST /sms/optouts:add|remove|check` as ACS has them, and one person's account."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import azure.functions as func
 from functions.http import acs_face, json_answer, own_face
 from shared.addresses import BadAddress, recipient
 from shared.errors import InvalidRequest, NotFound
-from shared.optouts import Operation, OptOutItem
+from shared.optouts import BY_OPERATOR, Operation, OptOutItem
 from shared.services import services
 
 blueprint = func.Blueprint()
@@ -36,26 +36,34 @@ async def get_optouts(req: func.HttpRequest) -> func.HttpResponse:
     """What the ledger says of one person, and why."""
 
     async def answer() -> func.HttpResponse:
-        try:
-            address = recipient(req.route_params["recipient"])
-        except BadAddress as error:
-            raise InvalidRequest.of("recipient", str(error)) from None
-        decisions = await services().ledger.standing(address)
-        return json_answer(
-            {
-                "recipient": address,
-                "value": [
-                    {
-                        "scope": decision.scope,
-                        "isOptedOut": decision.direction == "out",
-                        "entry": decision.row,
-                    }
-                    for decision in decisions
-                ],
-            }
-        )
+        address = _recipient(req.route_params["recipient"])
+        return json_answer(await services().optouts.account(address))
 
     return await own_face(answer)
+
+
+# As above: number and operation are one parameter.
+@blueprint.route(route="optouts/{action}", methods=["POST"], auth_level=func.AuthLevel.FUNCTION)
+async def change_by_operator(req: func.HttpRequest) -> func.HttpResponse:
+    """`:add` and `:remove`: an operator's change, with the reason for it."""
+
+    async def answer() -> func.HttpResponse:
+        written, _, operation = req.route_params["action"].rpartition(":")
+        if not written or operation not in BY_OPERATOR:
+            raise NotFound("There is no such operation.")
+        found = await services().optouts.by_operator(
+            _recipient(written), BY_OPERATOR[operation], req.get_body()
+        )
+        return json_answer(found)
+
+    return await own_face(answer)
+
+
+def _recipient(text: str) -> str:
+    try:
+        return recipient(text)
+    except BadAddress as error:
+        raise InvalidRequest.of("recipient", str(error)) from None
 
 
 def _item(item: OptOutItem) -> dict[str, Any]:

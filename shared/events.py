@@ -51,6 +51,19 @@ class Envelope:
 
 
 @dataclass(frozen=True, slots=True)
+class Answered:
+    """The text that a person's text answers.
+
+    Attributes:
+        message_id: ours.
+        tag: the application's; None where it gave none.
+    """
+
+    message_id: str
+    tag: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Received:
     """A text from a person.
 
@@ -61,6 +74,7 @@ class Received:
         text: as received; may be empty.
         received: when the platform got it.
         segments: how many it came in, where the platform says so.
+        in_reply_to: what it answers, as far as Parley has found out.
     """
 
     platform_id: str
@@ -69,6 +83,7 @@ class Received:
     text: str
     received: datetime
     segments: int | None
+    in_reply_to: Answered | None = None
 
 
 @dataclass(frozen=True, slots=True)

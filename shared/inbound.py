@@ -1,16 +1,19 @@
 """What happens when somebody texts us.
 
-    1. The message, beside its conversation's entry.
+    1. What it answers; then the message, beside its conversation's entry.
     2. The ledger, if it is a keyword that opts out or in.
     3. The reply. (Parley answers nobody yet: carriers and ACS answer the keywords they own.)
     4. The relay to the application, keywords included.
 
 A crash between two steps is repaired by Event Grid's repeat: each step has an id that follows from
-the event, so that what is missing is done and nothing is doubled.
+the event, so that what is missing is done and nothing is doubled. What a text answers is decided by
+the message that is recorded first: a repeat finds it there, whatever has been said since.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
 from typing import Final
 
 from opentelemetry.trace import SpanKind
@@ -20,7 +23,7 @@ from shared.addresses import masked
 from shared.clock import Clock
 from shared.conversations import Conversations, Entry
 from shared.errors import Unintelligible
-from shared.events import Envelope, Received, read_received
+from shared.events import Answered, Envelope, Received, read_received
 from shared.keywords import Intent, Keyword
 from shared.ledger import Change, Channel, Direction, Effect, Ledger
 from shared.messages.record import Record
@@ -30,6 +33,8 @@ from shared.senders import Programs
 from shared.storage import every
 
 HANDLER: Final = "inbound"
+# A text within this time after one of ours is taken for its answer.
+ANSWERS_WITHIN: Final = timedelta(hours=72)
 _DIRECTIONS: Final = {Intent.STOP: Direction.OUT, Intent.START: Direction.IN}
 
 
@@ -80,10 +85,7 @@ class Inbound:
         keyword = keywords.read(received.text)
         telemetry.note(messageId=message_id)
         # 1. The record.
-        first, _ = await every(
-            self._record.inbound(message_id, received),
-            self._conversations.write(_entry(message_id, received, keyword)),
-        )
+        received, first = await self._store(message_id, received, keyword)
         # 2. The ledger.
         changed = await self._change_ledger(message_id, received, keyword)
         # 4. The relay.
@@ -99,6 +101,32 @@ class Inbound:
             keyword=keyword.word if keyword else None,
             repeated=not first,
         )
+
+    async def _store(
+        self, message_id: str, received: Received, keyword: Keyword | None
+    ) -> tuple[Received, bool]:
+        """Record the message; as it is recorded, and whether this was the first time."""
+        answered = await self._conversations.last_outbound(
+            received.ours,
+            received.theirs,
+            since=received.received - ANSWERS_WITHIN,
+            before=received.received,
+        )
+        if answered is not None:
+            found = Answered(answered.message_id, answered.tag)
+            received = replace(received, in_reply_to=found)
+        first, _ = await every(
+            self._record.inbound(message_id, received),
+            self._conversations.write(_entry(message_id, received, keyword)),
+        )
+        if first:
+            return received, True
+        recorded = await self._record.inbound_message(message_id)
+        if recorded is None or recorded.in_reply_to == received.in_reply_to:
+            return received, False
+        received = replace(received, in_reply_to=recorded.in_reply_to)
+        await self._conversations.write(_entry(message_id, received, keyword))
+        return received, False
 
     async def _change_ledger(
         self, message_id: str, received: Received, keyword: Keyword | None
@@ -132,4 +160,5 @@ def _entry(message_id: str, received: Received, keyword: Keyword | None) -> Entr
         at=received.received,
         segments=received.segments,
         keyword=keyword.word if keyword else None,
+        in_reply_to=received.in_reply_to.message_id if received.in_reply_to else None,
     )

@@ -1,21 +1,22 @@
 """The opt-outs API as ACS defines it, over Parley's ledger, and the ledger's own view.
 
-ACS keeps no history and cannot list; the ledger does the first, and answers why.
+ACS keeps no history and cannot list; the ledger does the first, and answers why. An operator who
+opts somebody out or in again says why, too: the reason is kept as the change's evidence.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
 
-from shared import log
+from shared import ids, log
 from shared.addresses import BadAddress, recipient
-from shared.clock import Clock
+from shared.clock import Clock, from_iso
 from shared.errors import ForeignSender, InvalidRequest
-from shared.ledger import Change, Channel, Direction, Effect, Ledger
+from shared.ledger import Change, Channel, Direction, Effect, Ledger, Made
 from shared.relay import Relay, opt_out_changed
 from shared.senders import Programs, Sender
 from shared.sending.request import MAX_RECIPIENTS, parse_json
@@ -29,6 +30,11 @@ class Operation(StrEnum):
     CHECK = "optouts:check"
 
 
+# What an operator can do, as the route names it.
+BY_OPERATOR: Final = {"add": Direction.OUT, "remove": Direction.IN}
+OPERATOR_RULE: Final = "operator/optouts"
+_LONGEST_REASON: Final = 500
+_LONGEST_CHANGE_ID: Final = 64
 _DIRECTIONS: Final = {Operation.ADD: Direction.OUT, Operation.REMOVE: Direction.IN}
 
 
@@ -85,6 +91,56 @@ class OptOuts:
             await self._ledger.news()
         return [self._item(operation, to, sender, addresses[to]) for to in written]
 
+    async def account(self, address: str) -> dict[str, Any]:
+        """What the ledger says of one person, and why: each scope, and the latest changes."""
+        account = await self._ledger.account(address)
+        return {
+            "recipient": address,
+            "value": [
+                {
+                    "scope": decision.scope,
+                    "isOptedOut": decision.direction is Direction.OUT,
+                    "entry": decision.row,
+                }
+                for decision in account.decisions
+            ],
+            "history": account.history,
+        }
+
+    async def by_operator(self, address: str, direction: Direction, body: bytes) -> dict[str, Any]:
+        """Opt one person out of a sender or in again, for a reason; the person's account then.
+
+        Raises:
+            InvalidRequest, ForeignSender: the request makes no sense.
+            LedgerUnavailable: nothing is certain; repeating with the same `changeId` is safe.
+        """
+        wish = _read_wish(body)
+        if wish.sender not in self._senders:
+            raise ForeignSender
+        request_id = wish.change_id or str(uuid.uuid4())
+        change = Change(
+            change_id=ids.derived(
+                Channel.OPERATOR, address, wish.sender, str(direction), request_id
+            ),
+            address=address,
+            sender=wish.sender,
+            program=self._programs.of(wish.sender),
+            direction=direction,
+            channel=Channel.OPERATOR,
+            rule=OPERATOR_RULE,
+            said_at=self._clock(),
+            cause={"changeId": request_id},
+            words=wish.reason,
+        )
+        (made,) = await self._ledger.change([change])
+        if not made.fresh:
+            # The event of a repeat tells of the change that was made, not of the repeat.
+            entry = await self._ledger.entry(made.sequence)
+            if entry is not None:
+                change = replace(change, said_at=from_iso(entry["saidAt"]))
+        await self._tell([change], [made])
+        return await self.account(address)
+
     def _item(
         self, operation: Operation, to: str, sender: str, address: str | BadAddress
     ) -> OptOutItem:
@@ -113,6 +169,12 @@ class OptOuts:
             for index, address in enumerate(addresses)
         ]
         made = await self._ledger.change(changes)
+        await self._tell(changes, made)
+
+    async def _tell(self, changes: Sequence[Change], made: Sequence[Made]) -> None:
+        if not changes:
+            return
+        direction, sender = changes[0].direction, changes[0].sender
         log.event("optouts.changed", direction=str(direction), sender=sender, count=len(made))
         await self._relay.publish_or_queue(
             [
@@ -144,6 +206,37 @@ class OptOuts:
         if sender not in self._senders:
             raise ForeignSender
         return sender, written
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """What an operator asks for."""
+
+    sender: str
+    reason: str
+    change_id: str | None
+
+
+def _read_wish(body: bytes) -> _Wish:
+    request = parse_json(body)
+    if not isinstance(request, dict):
+        raise InvalidRequest.of("", "The body must be a JSON object.")
+    errors: dict[str, list[str]] = {
+        name: ["This member is not known here."]
+        for name in sorted(request.keys() - {"from", "reason", "changeId"})
+    }
+    sender, reason, change_id = (request.get(name) for name in ("from", "reason", "changeId"))
+    if not isinstance(sender, str) or not sender.strip():
+        errors["from"] = ["A sender is required."]
+    if not isinstance(reason, str) or not 1 <= len(reason.strip()) <= _LONGEST_REASON:
+        errors["reason"] = [f"A reason of 1 to {_LONGEST_REASON} characters is required."]
+    if change_id is not None and not (
+        isinstance(change_id, str) and 1 <= len(change_id) <= _LONGEST_CHANGE_ID
+    ):
+        errors["changeId"] = [f"This is a text of 1 to {_LONGEST_CHANGE_ID} characters."]
+    if errors:
+        raise InvalidRequest(errors)
+    return _Wish(str(sender).strip(), str(reason).strip(), change_id)
 
 
 def _written(entry: Any, index: int, errors: dict[str, list[str]]) -> str:

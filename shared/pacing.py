@@ -53,6 +53,11 @@ class Pace:
     factor: float = 1.0
     slowed_at: datetime | None = None
 
+    @property
+    def recovered_at(self) -> datetime | None:
+        """From when on it is at full speed again; None if it never slowed down."""
+        return self.slowed_at + RECOVERY if self.slowed_at is not None else None
+
     def speed(self, now: datetime) -> float:
         """The share of its rate that a sender may use at `now`."""
         if self.slowed_at is None:
@@ -137,6 +142,13 @@ class Pacing:
         """Where the sender stands now."""
         row = await self._storage.get(TABLE, TABLE, key_part(sender))
         return _read(row) if row is not None else Pace(self._clock())
+
+    async def paces(self) -> dict[str, Pace]:
+        """Where every sender stands now; one query."""
+        rows = self._storage.query(TABLE, "PartitionKey eq @partition", partition=TABLE)
+        known = {row["RowKey"]: _read(row) async for row in rows}
+        idle = Pace(self._clock())
+        return {sender: known.get(key_part(sender), idle) for sender in self._senders}
 
     def duration(self, sender: str, units: int) -> timedelta:
         """How long `units` segments take at full speed."""

@@ -124,6 +124,7 @@ def event_from_json(value: Mapping[str, Any]) -> OutgoingEvent:
 
 def sms_received(message_id: str, received: Received, keyword: Keyword | None) -> OutgoingEvent:
     """A person's text, with ACS's data members and ours."""
+    answered = received.in_reply_to
     return OutgoingEvent(
         id=ids.derived(SMS_RECEIVED, message_id),
         type=SMS_RECEIVED,
@@ -138,6 +139,9 @@ def sms_received(message_id: str, received: Received, keyword: Keyword | None) -
             "segmentCount": received.segments,
             "platformMessageId": received.platform_id,
             "keyword": {"intent": keyword.intent, "word": keyword.word} if keyword else None,
+            "inReplyTo": (
+                {"messageId": answered.message_id, "tag": answered.tag} if answered else None
+            ),
         },
     )
 

@@ -25,6 +25,7 @@ from shared.campaigns.retention import Retention
 from shared.campaigns.store import Store
 from shared.clock import Clock, utc_now
 from shared.conversations import Conversations
+from shared.conversations.reading import ConversationReading
 from shared.dispatch import Dispatch
 from shared.follow_up import FollowUp
 from shared.guards import Guards
@@ -39,6 +40,7 @@ from shared.poison import Poison
 from shared.quarantine import Quarantine
 from shared.relay import Relay
 from shared.reports import DeliveryReports
+from shared.roster import Roster
 from shared.senders import Programs
 from shared.sending.due import Due
 from shared.sending.keys import IdempotencyKeys
@@ -73,7 +75,9 @@ class Services:
     reading: Reading
     preview: Preview
     conversations: Conversations
+    talks: ConversationReading
     optouts: OptOuts
+    roster: Roster
     inbound: Inbound
     reports: DeliveryReports
     follow_up: FollowUp
@@ -182,24 +186,29 @@ def build(
         prices=settings.prices,
         quiet_hours=settings.quiet_hours,
     )
+    reading = Reading(
+        clock=clock,
+        id_key=settings.id_key,
+        acs_timeout=acs_timeout,
+        record=record,
+        ledger=ledger,
+    )
     return Services(
         settings=settings,
         clock=clock,
         acs=acs,
         ledger=ledger,
         sending=sending,
-        reading=Reading(
-            clock=clock,
-            id_key=settings.id_key,
-            acs_timeout=acs_timeout,
-            record=record,
-            ledger=ledger,
-        ),
+        reading=reading,
         preview=Preview(
             clock=clock, settings=settings, ledger=ledger, guards=guards, timetable=timetable
         ),
         conversations=conversations,
+        talks=ConversationReading(
+            clock=clock, conversations=conversations, reading=reading, ledger=ledger
+        ),
         optouts=OptOuts(clock=clock, ledger=ledger, relay=relay, senders=settings.senders),
+        roster=Roster(clock=clock, pacing=pacing, senders=settings.senders),
         inbound=Inbound(
             clock=clock,
             record=record,

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from shared.clock import Clock, from_iso
 from shared.ledger import rows
 from shared.ledger.changes import Change, Direction, Made, sender_scope
 from shared.ledger.replica import Replica
+from shared.ledger.rows import Said
 from shared.ledger.writer import Writer
 from shared.storage import Entity, Storage, every
+
+_AT_ONCE: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,19 @@ class Decision:
     scope: str
     direction: Direction
     row: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What the ledger says of one address.
+
+    Attributes:
+        decisions: what decides each scope now, in the order of scopes.
+        history: log rows, newest first: its latest 50 changes and whatever decides.
+    """
+
+    decisions: list[Decision]
+    history: list[dict[str, Any]]
 
 
 class Ledger:
@@ -71,7 +88,7 @@ class Ledger:
     async def closed_before(self, address: str, sender: str, moment: datetime) -> bool:
         """Whether the change that closes `address` for `sender` now was in the log at `moment`."""
         entity = await self._storage.get(rows.TABLE, rows.PARTITION, rows.state_key(address))
-        standing = rows.read_standings(entity).get(sender_scope(sender))
+        standing = rows.read_state(entity).standings.get(sender_scope(sender))
         return (
             standing is not None
             and standing.direction is Direction.OUT
@@ -83,15 +100,41 @@ class Ledger:
         row = await self._storage.get(rows.TABLE, rows.PARTITION, rows.log_key(sequence))
         return _members(row) if row is not None else None
 
-    async def standing(self, address: str) -> list[Decision]:
-        """What decides each scope of an address now, in the order of scopes."""
+    async def account(self, address: str) -> Account:
+        """What decides each scope of an address now, and its latest changes.
+
+        One operation, and one for each entry shown.
+        """
         entity = await self._storage.get(rows.TABLE, rows.PARTITION, rows.state_key(address))
-        standings = sorted(rows.read_standings(entity).items())
-        entries = await every(*(self.entry(s.sequence) for _, s in standings))
-        return [
-            Decision(scope, standing.direction, row or {})
-            for (scope, standing), row in zip(standings, entries, strict=True)
-        ]
+        state = rows.read_state(entity)
+        standings = sorted(state.standings.items())
+        sequences = {s.sequence for _, s in standings} | {s.sequence for s in state.history}
+        room = asyncio.Semaphore(_AT_ONCE)
+
+        async def one(sequence: int) -> tuple[int, dict[str, Any]]:
+            async with room:
+                return sequence, await self.entry(sequence) or {}
+
+        entries = dict(await every(*(one(s) for s in sorted(sequences, reverse=True))))
+        return Account(
+            [Decision(scope, s.direction, entries[s.sequence]) for scope, s in standings],
+            list(entries.values()),
+        )
+
+    async def said(self, address: str, sender: str) -> list[Said]:
+        """The latest changes of an address that are about a sender; one operation.
+
+        An address whose state was written by an earlier version has those alone that decide, and
+        each costs an operation more.
+        """
+        entity = await self._storage.get(rows.TABLE, rows.PARTITION, rows.state_key(address))
+        state, scope = rows.read_state(entity), sender_scope(sender)
+        if entity is None or state.history:
+            return [said for said in state.history if said.scope == scope]
+        entry = (
+            await self.entry(state.standings[scope].sequence) if scope in state.standings else None
+        )
+        return [rows.said_in(entry)] if entry is not None else []
 
     async def evidence(self, change_id: str) -> dict[str, Any] | None:
         """The words and the cause of a change, or None if it was never made or was erased."""

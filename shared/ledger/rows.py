@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final
 
-from shared.clock import iso
+from shared.clock import from_iso, iso
 from shared.keys import key_part
 from shared.ledger.changes import Change, Direction, Effect, Made
 from shared.merkle import Frontier, leaf_hash
+from shared.packing import pack, unpack
 from shared.storage import Entity
 
 TABLE: Final = "optouts"
@@ -36,6 +38,8 @@ LEAF_MEMBERS: Final = (
     "effect",
 )
 MAX_STATE_CHARACTERS: Final = 32_000
+# Changes of one address that its state row remembers.
+REMEMBERED: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,42 @@ class Standing:
     said_at: str
     sequence: int
     at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One change of an address, as its state row remembers it.
+
+    Attributes:
+        sequence: its place in the log.
+        scope: what it was about.
+        at: when the person or the platform spoke.
+        direction: out or in.
+        channel: the way it came.
+        rule: the rule that recognised it.
+        effect: whether it decided.
+    """
+
+    sequence: int
+    scope: str
+    at: datetime
+    direction: str
+    channel: str
+    rule: str
+    effect: str
+
+
+@dataclass(slots=True)
+class State:
+    """What the ledger has of one address.
+
+    Attributes:
+        standings: what decides each scope.
+        history: its latest changes, in the order of the log. Rows of earlier versions have none.
+    """
+
+    standings: dict[str, Standing] = field(default_factory=dict)
+    history: list[Said] = field(default_factory=list)
 
 
 def log_key(sequence: int) -> str:
@@ -97,17 +137,19 @@ def head_row(frontier: Frontier) -> Entity:
     }
 
 
-def read_standings(entity: Entity | None) -> dict[str, Standing]:
-    """An address's state: scope to what decides it."""
+def read_state(entity: Entity | None) -> State:
+    """An address's state."""
     if entity is None:
-        return {}
-    return {
+        return State()
+    standings = {
         scope: Standing(Direction(s["direction"]), s["saidAt"], s["sequence"], s["at"])
         for scope, s in json.loads(entity["scopes"]).items()
     }
+    packed = unpack(entity["history"]) if "history" in entity else []
+    return State(standings, [Said(s[0], s[1], from_iso(s[2]), *s[3:]) for s in packed])
 
 
-def state_row(address: str, standings: Mapping[str, Standing]) -> Entity:
+def state_row(address: str, state: State) -> Entity:
     """The state row of an address.
 
     Raises:
@@ -121,7 +163,7 @@ def state_row(address: str, standings: Mapping[str, Standing]) -> Entity:
                 "sequence": s.sequence,
                 "at": s.at,
             }
-            for scope, s in standings.items()
+            for scope, s in state.standings.items()
         },
         separators=(",", ":"),
     )
@@ -132,6 +174,12 @@ def state_row(address: str, standings: Mapping[str, Standing]) -> Entity:
         "RowKey": state_key(address),
         "address": address,
         "scopes": scopes,
+        "history": pack(
+            [
+                [s.sequence, s.scope, iso(s.at), s.direction, s.channel, s.rule, s.effect]
+                for s in state.history[-REMEMBERED:]
+            ]
+        ),
     }
 
 
@@ -187,6 +235,27 @@ def source_row(change: Change, *, sequence: int, effect: Effect, salt: bytes) ->
         "evidence": evidence_of(change).encode("utf-8", "surrogatepass"),
         "salt": salt,
     }
+
+
+def said(change: Change, *, sequence: int, effect: Effect) -> Said:
+    """What the address's state row remembers of a change."""
+    return Said(
+        sequence,
+        change.scope,
+        change.said_at,
+        str(change.direction),
+        str(change.channel),
+        change.rule,
+        str(effect),
+    )
+
+
+def said_in(row: Mapping[str, Any]) -> Said:
+    """The same, from the change's log row."""
+    members = ("direction", "channel", "rule", "effect")
+    return Said(
+        row["sequence"], row["scope"], from_iso(row["saidAt"]), *(row[name] for name in members)
+    )
 
 
 def read_source(entity: Entity) -> Made:

@@ -23,7 +23,7 @@ from shared.clock import Clock, iso
 from shared.errors import LedgerUnavailable
 from shared.ledger import rows
 from shared.ledger.changes import Change, Direction, Effect, Made
-from shared.ledger.rows import Head, Standing
+from shared.ledger.rows import Head, Standing, State
 from shared.storage import Changed, Entity, Storage, StorageDown, etag_of, every
 
 # A transaction holds 100 entities: the head, and three for each change.
@@ -137,7 +137,7 @@ class Writer:
             if entity is not None
         }
 
-    async def _states(self, changes: Sequence[Change]) -> dict[str, dict[str, Standing]]:
+    async def _states(self, changes: Sequence[Change]) -> dict[str, State]:
         addresses = list(dict.fromkeys(change.address for change in changes))
         found = await every(
             *(
@@ -146,7 +146,7 @@ class Writer:
             )
         )
         return {
-            address: rows.read_standings(entity)
+            address: rows.read_state(entity)
             for address, entity in zip(addresses, found, strict=True)
         }
 
@@ -157,7 +157,7 @@ class _Plan:
     def __init__(
         self,
         head: Head,
-        states: dict[str, dict[str, Standing]],
+        states: dict[str, State],
         time: str,
         entropy: Callable[[int], bytes],
     ) -> None:
@@ -171,7 +171,8 @@ class _Plan:
     def add(self, change: Change) -> Made:
         """Put one change behind those added before."""
         sequence = self._frontier.size + 1
-        standings = self._states[change.address]
+        state = self._states[change.address]
+        standings = state.standings
         effect = Effect.APPLIED
         if _decided_later(standings.get(change.scope), change):
             effect = Effect.SUPERSEDED
@@ -179,6 +180,7 @@ class _Plan:
             standings[change.scope] = Standing(
                 change.direction, iso(change.said_at), sequence, self._time
             )
+        state.history.append(rows.said(change, sequence=sequence, effect=effect))
         salt = self._entropy(_SALT_BYTES)
         log = rows.log_row(change, sequence=sequence, time=self._time, effect=effect, salt=salt)
         self._frontier = self._frontier.append(bytes.fromhex(log["leafHash"]))
@@ -196,8 +198,8 @@ class _Plan:
             guard,
             *(("create", row) for row in self._inserts),
             *(
-                ("upsert", rows.state_row(address, standings), {"mode": UpdateMode.REPLACE})
-                for address, standings in self._states.items()
+                ("upsert", rows.state_row(address, state), {"mode": UpdateMode.REPLACE})
+                for address, state in self._states.items()
             ),
         ]
 

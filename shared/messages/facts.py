@@ -20,7 +20,7 @@ from typing import Any, Final
 from shared import ids
 from shared.clock import from_iso, iso
 from shared.codes import code_in
-from shared.events import PlatformReport, Received
+from shared.events import Answered, PlatformReport, Received
 from shared.lifecycle import State
 from shared.packing import pack, unpack
 from shared.segments import Measure
@@ -372,6 +372,7 @@ def read_report_row(row: Entity) -> StoredReport:
 
 def inbound_row(message_id: str, received: Received, shards: int) -> Entity:
     """The row of an inbound message."""
+    answered = received.in_reply_to
     return {
         "PartitionKey": ids.partition(message_id, shards),
         "RowKey": message_id,
@@ -383,6 +384,7 @@ def inbound_row(message_id: str, received: Received, shards: int) -> Entity:
                 "to": received.ours,
                 "message": received.text,
                 "segments": received.segments,
+                "inReplyTo": [answered.message_id, answered.tag] if answered else None,
             }
         ),
     }
@@ -391,6 +393,7 @@ def inbound_row(message_id: str, received: Received, shards: int) -> Entity:
 def read_inbound(row: Mapping[str, Any]) -> Received:
     """An inbound message from its row."""
     packed = unpack(row["message"])
+    answered = packed.get("inReplyTo")
     return Received(
         platform_id=row["platformId"],
         theirs=packed["from"],
@@ -398,4 +401,5 @@ def read_inbound(row: Mapping[str, Any]) -> Received:
         text=packed["message"],
         received=from_iso(row["receivedAt"]),
         segments=packed["segments"],
+        in_reply_to=Answered(*answered) if answered else None,
     )

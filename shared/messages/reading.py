@@ -89,6 +89,14 @@ class Reading:
         blocked_by = await self._ledger.entry(sequence) if sequence is not None else None
         return views.outgoing(send, seen, blocked_by)
 
+    async def state(self, message_id: str) -> str | None:
+        """What has become of an outgoing message; None if it is no longer on record. One query."""
+        try:
+            _, seen = await self._seen(message_id)
+        except NotFound:
+            return None
+        return str(seen.state)
+
     async def delivery_report(self, message_id: str) -> dict[str, Any]:
         """The delivery report of an outgoing message, in ACS's shape.
 

@@ -178,6 +178,7 @@ def inbound(message_id: str, received: Received) -> dict[str, Any]:
         "keyword": {"intent": keyword.intent, "word": keyword.word} if keyword else None,
         "createdAt": iso(received.received),
         "platformMessageId": received.platform_id,
+        "inReplyTo": received.in_reply_to.message_id if received.in_reply_to else None,
     }
 
 

@@ -37,8 +37,8 @@ def counted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Operatio
         (CHECK_HUNDRED, 1),
         # The report and, for the relay, the intent of its send.
         (REPORT, 2),
-        # The message and the conversation's entry.
-        (INBOUND, 2),
+        # What it answers; the message and the conversation's entry.
+        (INBOUND, 3),
     ],
 )
 def test_operations(counted: dict[str, list[Operation]], name: str, operations: int) -> None:

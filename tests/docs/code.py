@@ -19,6 +19,8 @@ _OPERATIONS = {
     "sms/{operation}": [f"sms/{operation}" for operation in Operation],
     "{operation}": ["messages:preview"],
     "poison/{queue}/{action}": ["poison/{queue}/{id}:retry"],
+    "optouts/{action}": [f"optouts/{{recipient}}:{operation}" for operation in ("add", "remove")],
+    "conversations/{ours}/{action}": ["conversations/{ours}/{theirs}:markRead"],
     "campaigns/{action}": [
         f"campaigns/{{campaignId}}:{operation}" for operation in ("pause", "resume", "cancel")
     ],

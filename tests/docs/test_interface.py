@@ -149,7 +149,9 @@ async def environment(stack: Stack, parley: Parley, folder: Path) -> dict[str, s
 
 @pytest.fixture
 async def stopped(parley: Parley, platform: Platform) -> None:
-    """Somebody who has said STOP."""
+    """Somebody who has said STOP, once."""
+    if await parley.optouts(STOPPED):
+        return
     await platform.speak(STOPPED, "STOP")
 
     async def look() -> list[dict[str, Any]]:

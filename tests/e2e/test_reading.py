@@ -6,7 +6,6 @@ import asyncio
 import base64
 import uuid
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 import pytest
@@ -18,6 +17,7 @@ from tests.support.client import (
     TOLL_FREE,
     Parley,
     Platform,
+    all_pages,
     message_ids,
     send_body,
     with_ids,
@@ -28,21 +28,6 @@ from tests.support.people import People
 from tests.support.polling import eventually
 
 BLOCKED = "Sender blocked for given recipient."
-
-
-async def all_pages(parley: Parley, target: str, size: int) -> list[list[dict[str, Any]]]:
-    """Every page of a list, by its nextLinks."""
-    mark = "&" if "?" in target else "?"
-    link: str | None = f"{target}{mark}maxpagesize={size}"
-    pages: list[list[dict[str, Any]]] = []
-    while link is not None:
-        reply = await parley.own("GET", link)
-        assert reply.status == 200, reply.body
-        pages.append(reply.items)
-        following = reply.json.get("nextLink")
-        assert following is None or following.startswith(parley.endpoint)
-        link = following and following.removeprefix(parley.endpoint)
-    return pages
 
 
 def this_millisecond() -> datetime:

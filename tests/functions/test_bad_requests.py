@@ -492,7 +492,10 @@ async def test_api_versions_that_are_served(version: str, parley: Parley, person
         ("GET", "/messages"),
         ("GET", "/messages/x"),
         ("GET", f"/optouts/{PERSON}"),
+        ("POST", f"/optouts/{PERSON}:add"),
         ("GET", f"/conversations/{TOLL_FREE}/{PERSON}"),
+        ("POST", f"/conversations/{TOLL_FREE}/{PERSON}:markRead"),
+        ("GET", "/senders"),
     ],
 )
 @pytest.mark.parametrize("key", [None, "", "wrong"])

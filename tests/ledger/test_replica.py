@@ -10,6 +10,7 @@ import pytest
 
 from shared.errors import LedgerUnavailable
 from shared.ledger import Direction, Ledger
+from shared.ledger.ledger import Account
 from shared.ledger.rows import log_key
 from tests.ledger.bench import SENDER, Bench, change
 from tests.support.transports import (
@@ -202,7 +203,8 @@ async def test_before_there_is_a_ledger(bench: Bench) -> None:
     ledger = bench.ledger()
     await ledger.news()
     assert closed(ledger, ONE) == [False]
-    assert await ledger.standing(ONE) == []
+    assert await ledger.account(ONE) == Account([], [])
+    assert await ledger.said(ONE, SENDER) == []
     assert await ledger.entry(1) is None
     await out(bench, ONE)
     await ledger.news()

@@ -188,7 +188,7 @@ class Parley:
         """Everything that two have said to each other, if it fits into one page."""
         reply = await self.own("GET", f"/conversations/{quote(ours)}/{quote(theirs)}")
         assert reply.status == 200, reply.body
-        return reply.items
+        return [item for item in reply.items if item["type"] == "message"]
 
     async def deliver(self, function: str, body: Any) -> int:
         """Hand a delivery of Event Grid's to the webhook; the status of its answer."""
@@ -272,3 +272,18 @@ class Platform:
             return await self.relayed(kind, **data)
 
         return (await eventually(look, f"{kind} with {data}"))[0]
+
+
+async def all_pages(parley: Parley, target: str, size: int) -> list[list[dict[str, Any]]]:
+    """Every page of a list, by its nextLinks."""
+    mark = "&" if "?" in target else "?"
+    link: str | None = f"{target}{mark}maxpagesize={size}"
+    pages: list[list[dict[str, Any]]] = []
+    while link is not None:
+        reply = await parley.own("GET", link)
+        assert reply.status == 200, reply.body
+        pages.append(reply.items)
+        following = reply.json.get("nextLink")
+        assert following is None or following.startswith(parley.endpoint)
+        link = following and following.removeprefix(parley.endpoint)
+    return pages

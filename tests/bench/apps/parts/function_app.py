@@ -22,6 +22,7 @@ from shared.acs import AcsRecipient
 from shared.clock import http_date, utc_now
 from shared.conversations import Entry
 from shared.events import PlatformReport, Received
+from shared.inbound import ANSWERS_WITHIN
 from shared.lifecycle import State
 from shared.messages.facts import Intent, Outcome
 from shared.relay import sms_received
@@ -121,6 +122,12 @@ async def _report(order: dict[str, Any]) -> None:
 async def _inbound(_order: dict[str, Any]) -> None:
     taker, received = services().inbound, _received()
     message_id = ids.inbound_id(received.platform_id, received.received)
+    await taker._conversations.last_outbound(
+        _OURS,
+        _THEIRS,
+        since=received.received - ANSWERS_WITHIN,
+        before=received.received,
+    )
     entry = Entry(
         message_id=message_id,
         ours=_OURS,

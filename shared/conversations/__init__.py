@@ -1,0 +1,7 @@
+"""Conversations: what two addresses have said to each other, and which of them are new."""
+
+from __future__ import annotations
+
+from shared.conversations.entries import Conversations, Entry, Head
+
+__all__ = ["Conversations", "Entry", "Head"]
