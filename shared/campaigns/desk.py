@@ -26,6 +26,8 @@ from shared.campaigns.store import (
     Phase,
     Store,
     Totals,
+    id_in,
+    index_key,
 )
 from shared.clock import Clock, iso
 from shared.dispatch import Dispatch
@@ -243,10 +245,12 @@ class Desk:
 
     async def campaigns(self, *, after: str, limit: int) -> Page:
         """Campaigns, newest first, a page of them; without what became of their people."""
-        ids, following = await self._store.index(after, limit)
-        found = await every(*(self._store.get(campaign_id) for campaign_id in ids))
+        keys, following = await self._store.index(after, limit)
+        found = await every(*(self._store.get(id_in(key)) for key in keys))
         now = self._clock()
-        return Page([_summary(one, now) for one in found if one is not None], following)
+        # An order that was refused for its id left an entry that is not the campaign's own.
+        own = (one for key, one in zip(keys, found, strict=True) if one and index_key(one) == key)
+        return Page([_summary(one, now) for one in own], following)
 
     async def refused(self, campaign_id: str, *, after: int, limit: int) -> Page:
         """Lines that text nobody, in order, a page of them.

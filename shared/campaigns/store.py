@@ -319,16 +319,16 @@ class Store:
         log.trouble("campaign.stopped", campaignId=campaign_id, phase=str(phase))
 
     async def index(self, after: str, limit: int) -> tuple[list[str], str | None]:
-        """Ids of campaigns, newest first, and where the next page begins."""
+        """Keys of campaigns, newest first, and where the next page begins."""
         keys: list[str] = []
         found = self._storage.query(
             TABLE, _RANGE, page=limit + 1, partition=_INDEX, low=after + "!", high="~"
         )
         async for row in found:
             if len(keys) == limit:
-                return [_id_in(key) for key in keys], keys[-1]
+                return keys, keys[-1]
             keys.append(row["RowKey"])
-        return [_id_in(key) for key in keys], None
+        return keys, None
 
     # Forgetting ---------------------------------------------------------------------------------
 
@@ -337,7 +337,7 @@ class Store:
         found = self._storage.query(TABLE, "PartitionKey eq @partition", partition=_INDEX)
         async for row in found:
             key = row["RowKey"]
-            yield Listed(_id_in(key), _moment_in(key), row.get("blob", ""), key, etag_of(row))
+            yield Listed(id_in(key), _moment_in(key), row.get("blob", ""), key, etag_of(row))
 
     async def unlist(self, listed: Listed) -> None:
         """Take an entry out of the index.
@@ -466,7 +466,8 @@ def _moment_in(key: str) -> datetime:
     return datetime.fromtimestamp((_LATEST - age) / 1000, UTC)
 
 
-def _id_in(key: str) -> str:
+def id_in(key: str) -> str:
+    """The campaign that an entry of the index is of."""
     return key.partition("~")[2]
 
 
