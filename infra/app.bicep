@@ -69,6 +69,9 @@ param repeatWindowSeconds int
 @description('Categories, separated by commas, in which a second text is better than silence.')
 param sendAgainWhenUncertain string
 
+@description('Seconds, separated by commas, after which a text that failed is sent again.')
+param retryAfterSeconds string
+
 @description('Countries that may be texted, separated by commas.')
 param allowedCountries string
 
@@ -281,6 +284,7 @@ resource settings 'Microsoft.Web/sites/config@2025-03-01' = {
     PARLEY_MESSAGE_SHARDS: string(messageShards)
     PARLEY_REPEAT_WINDOW_SECONDS: string(repeatWindowSeconds)
     PARLEY_SEND_AGAIN_WHEN_UNCERTAIN: sendAgainWhenUncertain
+    PARLEY_RETRY_AFTER_SECONDS: retryAfterSeconds
     PARLEY_ALLOWED_COUNTRIES: allowedCountries
     PARLEY_DAILY_BUDGETS: dailyBudgets
     PARLEY_FLOOD_LIMITS: floodLimits

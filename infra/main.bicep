@@ -112,6 +112,9 @@ param repeatWindowSeconds int = 240
 @description('Categories in which a possible second text is better than silence, after that window.')
 param sendAgainWhenUncertain category[] = []
 
+@description('Seconds, separated by commas, after which a text with a time to live that failed for a passing reason is sent again. At most three. 0: never.')
+param retryAfterSeconds string = '300,900,2700'
+
 @description('Countries that may be texted, by ISO 3166 code. None: all.')
 param allowedCountries string[] = []
 
@@ -364,6 +367,7 @@ module app 'app.bicep' = {
     messageShards: messageShards
     repeatWindowSeconds: repeatWindowSeconds
     sendAgainWhenUncertain: join(sendAgainWhenUncertain, ',')
+    retryAfterSeconds: retryAfterSeconds
     allowedCountries: join(allowedCountries, ',')
     dailyBudgets: string(dailyBudgets)
     floodLimits: string(floodLimits)

@@ -39,7 +39,7 @@ _LONGEST_REASON: Final = 500
 _ID: Final = re.compile(r"[0-9a-f]{32}")
 _NUMBER: Final = re.compile(r"(?<![0-9A-Za-z])\+?[0-9]{7,15}(?![0-9A-Za-z])")
 # What a summary shows of a message: ids and counts, nothing of a person.
-_SHOWN: Final = ("sendId", "campaignId", "number", "next", "tries")
+_SHOWN: Final = ("sendId", "campaignId", "chunk", "next", "tries")
 _AFTER: Final = "PartitionKey eq @queue and RowKey gt @after"
 
 

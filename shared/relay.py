@@ -159,6 +159,8 @@ def delivery_report(
     state: State,
     code: Code | None,
     platform_id: str | None,
+    retry_of: str | None = None,
+    retried_by: str | None = None,
 ) -> OutgoingEvent:
     """A delivery report, with ACS's data members and ours."""
     return OutgoingEvent(
@@ -181,6 +183,8 @@ def delivery_report(
             "nextStep": (code.next_step or None) if code else None,
             "retryable": code.retryable if code else None,
             "platformMessageId": platform_id,
+            "retryOf": retry_of,
+            "retriedBy": retried_by,
         },
     )
 

@@ -1,11 +1,13 @@
 """What happens when the platform reports on a text.
 
-    1. The report, beside a look at the send that it is about.
+    1. The report, beside a look at the send that it is about; a retry first, if it calls for one.
     2. The ledger, if the platform says that the person has opted out.
     3. The relay to the application, where it asked for reports.
 
 A report finds its message by computation from the tag and the recipient, even before the send's
-own outcome is stored. One for a message that Parley never sent is kept and counted.
+own outcome is stored. One for a message that Parley never sent is kept and counted. One with a
+retryable code reads the facts of its message before it is stored, so that its row can name the
+retry.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ from shared.pacing import Pacing
 from shared.quarantine import Quarantine
 from shared.relay import OutgoingEvent, Relay, delivery_report, opt_out_changed
 from shared.senders import Programs
+from shared.sending.retries import Retries, wants_retry
 from shared.states import outcome_of
 from shared.storage import every
 
@@ -48,6 +51,7 @@ class DeliveryReports:
         quarantine: where what is not understood goes.
         programs: the program of each sender.
         pacing: told when the platform or a carrier finds a sender too fast.
+        retries: asked whether a text that failed is sent again.
     """
 
     def __init__(
@@ -61,7 +65,9 @@ class DeliveryReports:
         quarantine: Quarantine,
         programs: Programs,
         pacing: Pacing,
+        retries: Retries,
     ) -> None:
+        self._retries = retries
         self._pacing = pacing
         self._clock = clock
         self._id_key = id_key
@@ -84,14 +90,14 @@ class DeliveryReports:
             return
         code = code_in(report.details)
         # 1. The record.
-        intent, message_id = await self._store(report)
+        intent, message_id, retried_by = await self._store(report, code)
         # 2. The ledger.
         events = await self._change_ledger(report, code, message_id)
         if code is not None and code.code in TOO_FAST:
             await self._slow_down(report.ours)
         # 3. The relay.
         if intent is not None and intent.request.wants_report:
-            events = [_event(report, code, intent, message_id), *events]
+            events = [_event(report, code, intent, message_id, retried_by), *events]
         await self._relay.publish(events)
         telemetry.REPORTS.add(
             1,
@@ -110,23 +116,40 @@ class DeliveryReports:
             code=code.code if code else None,
         )
 
-    async def _store(self, report: PlatformReport) -> tuple[Intent | None, str]:
-        """Record the report; the intent of its send, if there is one, and our message id."""
+    async def _store(
+        self, report: PlatformReport, code: Code | None
+    ) -> tuple[Intent | None, str, str | None]:
+        """Record the report; the intent of its send, if there is one, our message id, its retry."""
         found = ids.read_platform_tag(report.tag)
         if found is None:
             await self._stray(report, "no tag of ours")
-            return None, ""
+            return None, "", None
         send_id, _ = found
         message_id = ids.message_id(self._id_key, send_id, report.theirs)
-        intent, _ = await every(
-            self._record.intent(send_id), self._record.report(message_id, report)
-        )
+        retried_by = None
+        if wants_retry(report, code):
+            intent, retried_by = await self._store_failure(report, message_id)
+        else:
+            intent, _ = await every(
+                self._record.intent(send_id), self._record.report(message_id, report)
+            )
         if intent is None or report.theirs not in intent.addresses():
             await self._stray(report, "no such message")
-            return None, message_id
+            return None, message_id, None
         telemetry.link_to(intent.trace)
         telemetry.note(sendId=send_id, messageId=message_id)
-        return intent, message_id
+        return intent, message_id, retried_by
+
+    async def _store_failure(
+        self, report: PlatformReport, message_id: str
+    ) -> tuple[Intent | None, str | None]:
+        """Record a report of a failure that may pass, with the retry that it leads to."""
+        send = await self._record.message(message_id)
+        retried_by = None
+        if send is not None and report.theirs in send.intent.addresses():
+            retried_by = await self._retries.order(send, message_id, report)
+        await self._record.report(message_id, report, retried_by=retried_by)
+        return (send.intent if send is not None else None), retried_by
 
     async def _slow_down(self, sender: str) -> None:
         try:
@@ -166,7 +189,11 @@ class DeliveryReports:
 
 
 def _event(
-    report: PlatformReport, code: Code | None, intent: Intent, message_id: str
+    report: PlatformReport,
+    code: Code | None,
+    intent: Intent,
+    message_id: str,
+    retried_by: str | None,
 ) -> OutgoingEvent:
     return delivery_report(
         message_id=message_id,
@@ -180,4 +207,6 @@ def _event(
         state=outcome_of(report.status, code) or State.UNKNOWN,
         code=code,
         platform_id=report.platform_id or None,
+        retry_of=intent.retry.of if intent.retry is not None else None,
+        retried_by=retried_by,
     )

@@ -45,6 +45,7 @@ from shared.senders import Programs
 from shared.sending.due import Due
 from shared.sending.keys import IdempotencyKeys
 from shared.sending.preview import Preview
+from shared.sending.retries import Retries
 from shared.sending.send import Rules, Sending
 from shared.sending.timetable import Timetable
 from shared.settings import Settings
@@ -125,6 +126,14 @@ def build(
     pacing = Pacing(storage, clock, settings.senders)
     campaigns = Store(storage)
     caps = Caps(storage, clock)
+    retries = Retries(
+        clock=clock,
+        id_key=settings.id_key,
+        record=record,
+        dispatch=dispatch,
+        timetable=timetable,
+        pauses=settings.retry_after,
+    )
     sending = Sending(
         rules=Rules(
             id_key=settings.id_key,
@@ -145,6 +154,7 @@ def build(
         guards=guards,
         pacing=pacing,
         standing=campaigns.standing,
+        retries=retries,
     )
     due = Due(clock=clock, sending=sending, pacing=pacing, dispatch=dispatch)
     dispatch.register("scheduled", due.take)
@@ -227,6 +237,7 @@ def build(
             quarantine=quarantine,
             programs=programs,
             pacing=pacing,
+            retries=retries,
         ),
         follow_up=FollowUp(
             storage=storage,

@@ -11,6 +11,7 @@ import binascii
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from datetime import timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -27,6 +28,8 @@ _REQUIRED: Final = object()
 _MIN_KEY_BYTES: Final = 32
 _API_VERSION: Final = re.compile(r"20[0-9]{2}-[01][0-9]-[0-3][0-9](?:-preview[0-9]*)?")
 _ORIGIN: Final = re.compile(r"https?://[A-Za-z0-9.-]+(?::[0-9]{1,5})?")
+_A_DAY: Final = 86_400
+MOST_RETRIES: Final = 3
 CATEGORIES: Final = ("marketing", "transactional", "oneTimeCode")
 
 
@@ -92,6 +95,15 @@ def _whole(low: int, high: int) -> Callable[[str], int]:
         return int(value)
 
     return parse
+
+
+def _pauses(value: str) -> tuple[timedelta, ...]:
+    if value == "0":
+        return ()
+    seconds = [_whole(1, _A_DAY)(part.strip()) for part in value.split(",")]
+    if len(seconds) > MOST_RETRIES:
+        raise ValueError(f"must be at most {MOST_RETRIES} numbers")
+    return tuple(timedelta(seconds=each) for each in seconds)
 
 
 def _api_version(value: str) -> str:
@@ -250,6 +262,13 @@ class Settings:
         "Categories in which a possible second text is better than silence, after that window.",
         _categories,
         default=frozenset(),
+    )
+    retry_after: tuple[timedelta, ...] = _setting(
+        "PARLEY_RETRY_AFTER_SECONDS",
+        "Pauses, separated by commas, after which a text with a time to live that failed for a"
+        " passing reason is sent again: at most three, or 0 for never.",
+        _pauses,
+        default=(timedelta(minutes=5), timedelta(minutes=15), timedelta(minutes=45)),
     )
     allowed_countries: frozenset[str] = _setting(
         "PARLEY_ALLOWED_COUNTRIES",

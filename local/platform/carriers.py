@@ -214,7 +214,7 @@ class Carriers:
                 self.accept(message)
 
     def _arrive(self, message: Outgoing) -> None:
-        fate = BLOCKED if self.is_blocked(message.sender, message.to) else fate_of(message.to)
+        fate = BLOCKED if self.is_blocked(message.sender, message.to) else self._fate(message)
         if fate.arrives:
             self._put_on_handset(message.id, message.sender, message.to, message.text, "acs")
         message.state = "delivered" if fate.arrives else "failed" if fate.reports else "lost"
@@ -222,6 +222,13 @@ class Carriers:
         self._schedule_reports(message, fate)
         if fate.reply:
             self._answer_back(message, fate.reply)
+
+    def _fate(self, message: Outgoing) -> Fate:
+        fate = fate_of(message.to)
+        if fate.fails_first is None:
+            return fate
+        # Here alone it matters how many texts the number was sent before.
+        return fate.of_text(sum(other.to == message.to for other in self.outgoing.values()))
 
     def _schedule_reports(self, message: Outgoing, fate: Fate) -> None:
         arrived_at = self._now()

@@ -41,6 +41,7 @@ class Fate:
         reports: what ACS reports, in order of emission; none at all where empty.
         reply: what the person answers at once, if anything.
         item_status: where not 202, ACS refuses this recipient with it in its answer.
+        fails_first: the code with which every other text fails, the first one among them.
     """
 
     about: str
@@ -48,6 +49,13 @@ class Fate:
     reports: tuple[Report, ...] = (Report(),)
     reply: str = ""
     item_status: int = 202
+    fails_first: int | None = None
+
+    def of_text(self, nth: int) -> Fate:
+        """The fate of the nth text to the number, counted from 1."""
+        if self.fails_first is None or nth % 2 == 0:
+            return self
+        return Fate(self.about, arrives=False, reports=(Report(self.fails_first),))
 
 
 # Code to meaning, docs/platform.md 3.
@@ -94,6 +102,10 @@ _BEHAVIOURS: Final[dict[str, Fate]] = {
     "0008": Fate("Refused at once: ACS answers 503 for it.", arrives=False, item_status=503),
     "0009": Fate("Refused at once: ACS answers 400 for it.", arrives=False, item_status=400),
     "0010": Fate("Delivered; the person answers YES at once.", reply="YES"),
+    "0011": Fate(
+        "Out of reach (4006) for one text, delivered the next, in turn.", fails_first=4006
+    ),
+    "0012": Fate("Over the limit (4008) with one text, delivered the next.", fails_first=4008),
 }
 MAGIC: Final[dict[str, Fate]] = {
     **{MAGIC_PREFIX + digits: fate for digits, fate in _BEHAVIOURS.items()},

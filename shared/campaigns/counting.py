@@ -1,7 +1,7 @@
 """What has become of a campaign's people: folded from the facts of its sends.
 
 A chunk's counts are kept with it and folded again until all of its states are final; then they are
-settled and never read again.
+settled and never read again. Somebody whose text is sent again counts by the last one.
 """
 
 from __future__ import annotations
@@ -11,12 +11,14 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
+from shared import ids
 from shared.campaigns.chunks import CAPPED
 from shared.campaigns.store import Chunk, Store
 from shared.clock import Clock
 from shared.lifecycle import TERMINAL, State
 from shared.messages.record import Record, Send
 from shared.messages.views import Seen, recipients_of
+from shared.settings import MOST_RETRIES
 
 _MOST_REASONS: Final = 20
 # After which a state that is not final is not expected to change any more.
@@ -49,11 +51,10 @@ class Counting:
         now = self._clock()
         counts: Counter[str] = Counter()
         errors: Counter[str] = Counter()
-        for send in await self._record.sends(chunk.sends):
-            for seen in self._seen(send):
-                counts[str(seen.state)] += 1
-                if seen.state in _WITH_REASON:
-                    errors[_reason(seen)] += 1
+        for seen in await self._people(chunk):
+            counts[str(seen.state)] += 1
+            if seen.state in _WITH_REASON:
+                errors[_reason(seen)] += 1
         if capped := chunk.counts.get(CAPPED):
             counts[CAPPED] = capped
         final = {str(state) for state in TERMINAL} | {CAPPED}
@@ -76,6 +77,19 @@ class Counting:
             settled=settled,
         )
         return counted
+
+    async def _people(self, chunk: Chunk) -> list[Seen]:
+        """What has become of each person: of their text, or of its last retry."""
+        sends = await self._record.sends(chunk.sends)
+        people = [seen for send in sends for seen in self._seen(send)]
+        for _ in range(MOST_RETRIES):
+            wanted = {seen.retried_by for seen in people if seen.retried_by}
+            if not wanted:
+                break
+            retries = await self._record.sends({each[: ids.ULID_LENGTH] for each in wanted})
+            found = {seen.message_id: seen for send in retries for seen in self._seen(send)}
+            people = [found.get(seen.retried_by or "", seen) for seen in people]
+        return people
 
     def _seen(self, send: Send) -> list[Seen]:
         return list(

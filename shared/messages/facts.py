@@ -33,6 +33,21 @@ OUTCOME: Final = ".outcome"
 
 
 @dataclass(frozen=True, slots=True)
+class Retry:
+    """What a send repeats, if it repeats a text that failed.
+
+    Attributes:
+        of: the message id of the text that failed.
+        number: the first retry of the first text is 1.
+        at: when the report that asked for it was taken in.
+    """
+
+    of: str
+    number: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Intent:
     """What somebody wants sent, and how far the attempts at it have come.
 
@@ -56,6 +71,7 @@ class Intent:
         expires_at: after which it is no longer worth sending.
         canceled: addresses that were taken out while it waited.
         children: address to the send that carries its text at another time than this one.
+        retry: what it repeats, if it does.
         etag: of the row, once it has been read or written.
     """
 
@@ -76,6 +92,7 @@ class Intent:
     expires_at: datetime | None = None
     canceled: frozenset[str] = frozenset()
     children: Mapping[str, str] = field(default_factory=dict)
+    retry: Retry | None = None
     etag: str | None = None
 
     @property
@@ -111,7 +128,11 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class StoredReport:
-    """A delivery report as recorded."""
+    """A delivery report as recorded.
+
+    Attributes:
+        retried_by: the message id of the retry that it has led to.
+    """
 
     message_id: str
     platform_id: str
@@ -120,6 +141,7 @@ class StoredReport:
     received: datetime
     attempts: list[Any]
     arrived: datetime
+    retried_by: str | None = None
 
     @property
     def report(self) -> Report:
@@ -191,6 +213,7 @@ def intent_row(intent: Intent, shards: int) -> Entity:
         "children": dict(intent.children),
         "why": intent.why_waiting,
         **_placed(request),
+        **_repeated(intent.retry),
         "asked": [
             [
                 a.to,
@@ -226,6 +249,14 @@ def _placed(request: SendRequest) -> dict[str, Any]:
         "campaign": request.campaign,
     }
     return {name: value for name, value in members.items() if value is not None}
+
+
+def _repeated(retry: Retry | None) -> dict[str, Any]:
+    return {"retry": [retry.of, retry.number, iso(retry.at)]} if retry is not None else {}
+
+
+def _read_retry(packed: Sequence[Any] | None) -> Retry | None:
+    return Retry(packed[0], packed[1], from_iso(packed[2])) if packed is not None else None
 
 
 def attempt_row(intent: Intent, shards: int) -> Entity:
@@ -284,6 +315,7 @@ def read_intent(row: Entity) -> Intent:
         expires_at=from_iso(row["expiresAt"]) if row["expiresAt"] else None,
         canceled=frozenset(unpack(row["canceled"])) if row["canceled"] else frozenset(),
         children=packed["children"],
+        retry=_read_retry(packed.get("retry")),
         etag=etag_of(row),
     )
 
@@ -337,13 +369,16 @@ def read_outcomes(row: Entity) -> dict[str, Outcome]:
     return {outcome.address: outcome for outcome in unpacked_outcomes(unpack(row["items"]))}
 
 
-def report_row(message_id: str, report: PlatformReport, shards: int) -> Entity:
+def report_row(
+    message_id: str, report: PlatformReport, shards: int, retried_by: str | None = None
+) -> Entity:
     """The row of a delivery report; the same report makes the same row."""
-    return {
+    row = {
         "PartitionKey": ids.partition(message_id, shards),
         "RowKey": ids.report_row(message_id, report.status, report.details, report.received_text),
         **report_members(report),
     }
+    return row if retried_by is None else {**row, "retriedBy": retried_by}
 
 
 def report_members(report: PlatformReport) -> Entity:
@@ -367,6 +402,7 @@ def read_report_row(row: Entity) -> StoredReport:
         received=from_iso(row["receivedAt"]),
         attempts=unpack(row["attempts"]),
         arrived=stored_at(row),
+        retried_by=row.get("retriedBy"),
     )
 
 

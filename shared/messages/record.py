@@ -144,9 +144,11 @@ class Record:
 
     # Reports ----------------------------------------------------------------------------------
 
-    async def report(self, message_id: str, report: PlatformReport) -> bool:
+    async def report(
+        self, message_id: str, report: PlatformReport, *, retried_by: str | None = None
+    ) -> bool:
         """Write a report down. False if it is there: the same fact came twice."""
-        row = facts.report_row(message_id, report, self._shards)
+        row = facts.report_row(message_id, report, self._shards, retried_by)
         return await self._storage.insert(ids.month_table(message_id), row) is not None
 
     async def stray(self, report: PlatformReport) -> None:

@@ -40,6 +40,11 @@ class Seen:
     outcome: Outcome | None
     reports: list[StoredReport]
 
+    @property
+    def retried_by(self) -> str | None:
+        """The message id of the text that repeats it, if one does."""
+        return next((report.retried_by for report in self.reports if report.retried_by), None)
+
 
 def recipients_of(
     send: Send, *, id_key: bytes, now: datetime, acs_timeout: timedelta
@@ -103,6 +108,8 @@ def outgoing(send: Send, seen: Seen, blocked_by: Mapping[str, Any] | None) -> di
         "platformMessageId": _platform_id(seen),
         "errorMessage": outcome.error if outcome else send.intent.error,
         "blockedBy": dict(blocked_by) if blocked_by is not None else None,
+        "retryOf": send.intent.retry.of if send.intent.retry is not None else None,
+        "retriedBy": seen.retried_by,
         "history": list(_history(send, seen)),
     }
     view |= _last_code(seen)
@@ -133,7 +140,7 @@ def _last_code(seen: Seen) -> dict[str, Any]:
 def _history(send: Send, seen: Seen) -> Iterator[dict[str, Any]]:
     intent = send.intent
     if intent.send_at is not None:
-        accepted = ids.time_of(intent.send_id)
+        accepted = intent.retry.at if intent.retry is not None else ids.time_of(intent.send_id)
         yield {"at": iso(accepted), "event": "scheduled", "details": intent.why_waiting}
     if intent.waiting:
         return

@@ -57,6 +57,7 @@ from shared.pacing import Pacing
 from shared.relay import BLOCKED_DETAILS, QUEUE, OutgoingEvent, Relay, delivery_report
 from shared.sending.keys import IdempotencyKeys
 from shared.sending.request import Asked, SendRequest
+from shared.sending.retries import Retries, retry_id, scheduled
 from shared.sending.timetable import Timetable, Wait
 from shared.storage import Changed, Storage, StorageDown
 
@@ -154,6 +155,7 @@ class Sending:
         guards: who may not be texted although the ledger lets them through.
         pacing: told of what leaves without a place in time.
         standing: whether a campaign still runs, for those of its texts that waited.
+        retries: asked whether a retry is still needed.
     """
 
     def __init__(
@@ -173,7 +175,9 @@ class Sending:
         guards: Guards,
         pacing: Pacing,
         standing: Callable[[str], Awaitable[Standing]],
+        retries: Retries,
     ) -> None:
+        self._retries = retries
         self._guards = guards
         self._pacing = pacing
         self._standing = standing
@@ -340,7 +344,10 @@ class Sending:
             standing = await self._standing_of(intent)
             if standing is Standing.PAUSED:
                 return now + _PAUSE
-            if standing is Standing.ENDED:
+            arrived = intent.retry is not None and not await self._retries.is_needed(intent.retry)
+            if arrived:
+                log.event("retry.not_needed", sendId=send_id)
+            if arrived or standing is Standing.ENDED:
                 # A first attempt, which nobody is left to be texted in.
                 intent = replace(intent, canceled=frozenset(intent.addresses()))
         await self._take_over(intent, keyed=False)
@@ -361,7 +368,7 @@ class Sending:
         return found.intent.request.sender, len(left) * found.intent.segments
 
     async def cancel(self, message_id: str) -> None:
-        """Take one recipient out of a send that waits. Doing it twice is once.
+        """Take one recipient out of a send that waits, or out of its retry. Doing it twice is once.
 
         Raises:
             NotFound: there is no such message.
@@ -376,7 +383,8 @@ class Sending:
             if address in intent.canceled:
                 return
             if not intent.waiting:
-                raise NotCancelable
+                await self._cancel_retry(intent, message_id, address)
+                return
             try:
                 await self._record.note(replace(intent, canceled=intent.canceled | {address}))
             except Changed:
@@ -384,6 +392,15 @@ class Sending:
             log.event("send.canceled", messageId=message_id)
             return
         raise StillSending("Somebody else is changing this send; repeat it.")
+
+    async def _cancel_retry(self, intent: Intent, message_id: str, address: str) -> None:
+        """What has left cannot be canceled, but what waits to be sent again after it can."""
+        if intent.expires_at is None:
+            raise NotCancelable
+        try:
+            await self.cancel(ids.message_id(self._rules.id_key, retry_id(message_id), address))
+        except NotFound:
+            raise NotCancelable from None
 
     def _address_of(self, intent: Intent | None, message_id: str) -> str | None:
         if intent is None:
@@ -584,6 +601,7 @@ class Sending:
                 state=State.BLOCKED,
                 code=CODES[OPTED_OUT],
                 platform_id=None,
+                retry_of=intent.retry.of if intent.retry is not None else None,
             )
             for outcome in outcomes
             if outcome.ledger_sequence is not None
@@ -708,11 +726,6 @@ def entries_of(intent: Intent, outcomes: Sequence[Outcome], id_key: bytes) -> li
         for outcome in outcomes
         if outcome.state in {State.SENT, State.UNCERTAIN}
     ]
-
-
-def scheduled(send_id: str) -> dict[str, str]:
-    """What the `dispatch` queue is told of a send that waits."""
-    return {"kind": "scheduled", "sendId": send_id}
 
 
 def _child(parent: Intent, moment: datetime, waits: Mapping[str, Wait]) -> Intent:

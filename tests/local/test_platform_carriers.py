@@ -157,6 +157,17 @@ def test_magic_behaviours(digits: str, codes: list[int], *, arrives: bool) -> No
     assert bool(country.texts(number)) == arrives
 
 
+@pytest.mark.parametrize(("digits", "code"), [("0011", 4006), ("0012", 4008)])
+def test_every_other_text_fails(digits: str, code: int) -> None:
+    """The first text to such a number fails, the second arrives, and so on."""
+    country = Country()
+    for _ in range(3):
+        country.send(MAGIC_PREFIX + digits)
+        country.timeline.advance(1)
+    assert [report.code for report in country.reports()] == [code, 2000, code]
+    assert country.texts(MAGIC_PREFIX + digits) == ["Hello"]
+
+
 def test_late_failure_claims_an_older_time() -> None:
     """The reordered pair is told apart by receivedTimestamp alone."""
     country = Country()
