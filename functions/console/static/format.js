@@ -22,7 +22,7 @@ export function compact(value) {
 
 export function percent(share, digits = 1) {
   if (share === null || share === undefined) return NOTHING;
-  return maker(Intl.NumberFormat, { style: "percent", maximumFractionDigits: digits }).format(share);
+  return maker(Intl.NumberFormat, { style: "percent", minimumFractionDigits: digits, maximumFractionDigits: digits }).format(share);
 }
 
 // Points between two shares, signed.
