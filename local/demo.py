@@ -21,8 +21,8 @@ from azure.communication.sms import SmsClient, SmsSendResult
 from azure.core.credentials import AzureKeyCredential
 from azure.core.exceptions import AzureError
 
-from local.azurite import InstallFailed
 from local.child import ChildFailed
+from local.node import InstallFailed
 from local.ports import Ports
 from local.stack import LOCAL, Stack, StackOptions
 

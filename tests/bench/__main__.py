@@ -9,8 +9,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from local.azurite import InstallFailed
 from local.child import ChildFailed
+from local.node import InstallFailed
 from local.stack import LOCAL
 from tests.bench.campaigns import campaign_figures
 from tests.bench.machine import Machine

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 
 import pytest
@@ -15,8 +16,12 @@ from tests.console.desk import Desk
 @pytest.fixture(scope="session")
 async def chromium() -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:
+        browser.install_chromium()
+        found = browser.find()
         started = await playwright.chromium.launch(
-            executable_path=browser.find(), args=list(browser.ARGUMENTS)
+            executable_path=found.path,
+            env={**os.environ, **found.environ},
+            args=list(browser.ARGUMENTS),
         )
         yield started
         await started.close()

@@ -9,6 +9,7 @@ import pytest
 
 from functions.console import policy
 from functions.console.files import FILES
+from local import uplot
 from tests.support.client import Parley
 
 STATIC = Path(__file__).parents[2] / "functions" / "console" / "static"
@@ -28,6 +29,13 @@ def table(name: str) -> dict[str, str]:
 def test_text_is_never_markup(path: Path) -> None:
     """Nothing reads text as markup or as a script, so nothing that a stranger types can be one."""
     assert _DANGEROUS.findall(path.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize("name", sorted(uplot.FILES))
+@pytest.mark.timeout(0)  # the time that a registry takes is not ours
+def test_charts_are_as_published(name: str) -> None:
+    """The library that is shipped is the pinned one, unchanged, with its licence."""
+    assert (STATIC / name).read_bytes() == uplot.published(name)
 
 
 def test_both_languages_say_the_same() -> None:

@@ -285,6 +285,12 @@ function thread(root, ours, theirs, list) {
     }
   }
 
+  // A note under the box takes room from the log, and must not hide its end.
+  let wasAtEnd = true;
+  scroller.addEventListener("scroll", () => (wasAtEnd = atEnd()), { passive: true });
+  const room = new ResizeObserver(() => wasAtEnd && settled && toEnd());
+  room.observe(scroller);
+
   const poller = poll(async (signal) => {
     const page = await get(url({ order: "desc", maxpagesize: PAGE }), { signal });
     if (signal.aborted) return;
@@ -312,6 +318,7 @@ function thread(root, ours, theirs, list) {
   return () => {
     poller.stop();
     watch.disconnect();
+    room.disconnect();
     writing.destroy();
   };
 }
