@@ -3,6 +3,7 @@
 import azure.functions as func
 
 from functions import (
+    analytics,
     campaigns,
     console,
     conversations,
@@ -31,6 +32,7 @@ for module in (
     messages,
     conversations,
     campaigns,
+    analytics,
     console,
     senders,
     record,

@@ -1,9 +1,13 @@
-"""Reading messages: one, a span of them, and a preview of what a send would come to."""
+"""Reading messages, one or a span of them, and the operations that a route of their own names."""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from typing import Final
+
 import azure.functions as func
 
+from functions.analytics import rebuild
 from functions.http import json_answer, own_face, page_answer
 from functions.send import read
 from shared.errors import NotFound
@@ -56,12 +60,24 @@ async def cancel_message(req: func.HttpRequest) -> func.HttpResponse:
 
 # A route template cannot be trusted to take a literal colon, so the operation is a parameter.
 @blueprint.route(route="{operation}", methods=["POST"], auth_level=func.AuthLevel.FUNCTION)
-async def preview_message(req: func.HttpRequest) -> func.HttpResponse:
-    """`POST /messages:preview`: what a send would come to. Sends nothing."""
+async def run_operation(req: func.HttpRequest) -> func.HttpResponse:
+    """`POST /messages:preview`, `POST /analytics:rebuild`."""
 
     async def answer() -> func.HttpResponse:
-        if req.route_params["operation"].lower() != "messages:preview":
+        operation = _OPERATIONS.get(req.route_params["operation"].lower())
+        if operation is None:
             raise NotFound("There is no such operation.")
-        return json_answer(await services().preview.of(read(req)))
+        return await operation(req)
 
     return await own_face(answer)
+
+
+async def _preview(req: func.HttpRequest) -> func.HttpResponse:
+    """What a send would come to. Sends nothing."""
+    return json_answer(await services().preview.of(read(req)))
+
+
+_OPERATIONS: Final[dict[str, Callable[[func.HttpRequest], Awaitable[func.HttpResponse]]]] = {
+    "messages:preview": _preview,
+    "analytics:rebuild": rebuild,
+}

@@ -26,6 +26,7 @@ _MESSAGE: Final = re.compile(r"([0-7][0-9A-HJKMNP-TV-Z]{25})\.([0-9a-f]{10}|in)"
 _CROCKFORD: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 ULID_LENGTH: Final = 26
 INBOUND_SUFFIX: Final = ".in"
+MONTH_TABLES: Final = "messages"
 
 
 def drawn_send_id(now: datetime) -> str:
@@ -112,7 +113,7 @@ def _has_a_place(text: str) -> bool:
 
 def month_table(any_id: str) -> str:
     """The table that holds everything about a send, a message of it, or an inbound message."""
-    return f"messages{ulid.time_of(any_id[:ULID_LENGTH]):%Y%m}"
+    return f"{MONTH_TABLES}{ulid.time_of(any_id[:ULID_LENGTH]):%Y%m}"
 
 
 def partition(any_id: str, shards: int) -> str:

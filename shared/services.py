@@ -40,6 +40,10 @@ from shared.poison import Poison
 from shared.quarantine import Quarantine
 from shared.relay import Relay
 from shared.reports import DeliveryReports
+from shared.rollups.analytics import Analytics
+from shared.rollups.fold import Tariff
+from shared.rollups.folding import Folding
+from shared.rollups.late import Late
 from shared.roster import Roster
 from shared.senders import Programs
 from shared.sending.due import Due
@@ -85,6 +89,8 @@ class Services:
     dispatch: Dispatch
     poison: Poison
     campaigns: Desk
+    folding: Folding
+    analytics: Analytics
     health: Health
     upkeep: Upkeep
 
@@ -106,7 +112,7 @@ def build(
     """
     credential = _identity(settings)
     storage = Storage(settings, transport=transport, credential=credential)
-    record = Record(storage, settings.message_shards)
+    record = Record(storage, settings.message_shards, Late(storage, clock))
     conversations = Conversations(storage)
     ledger = Ledger(storage, clock, entropy)
     relay = Relay(lambda: _topic(settings, transport, credential), storage)
@@ -203,6 +209,14 @@ def build(
         record=record,
         ledger=ledger,
     )
+    folding = Folding(
+        clock=clock,
+        storage=storage,
+        record=record,
+        ledger=ledger,
+        id_key=settings.id_key,
+        tariff=functools.cache(functools.partial(_tariff, settings)),
+    )
     return Services(
         settings=settings,
         clock=clock,
@@ -259,6 +273,8 @@ def build(
             dispatch=dispatch,
             senders=settings.senders,
         ),
+        folding=folding,
+        analytics=Analytics(clock=clock, storage=storage, folding=folding, programs=programs),
         health=Health(settings, storage, ledger, transport),
         upkeep=Upkeep(
             storage,
@@ -270,6 +286,7 @@ def build(
                 caps=caps,
                 kept=timedelta(days=settings.campaign_retention_days),
             ),
+            folding,
         ),
     )
 
@@ -297,6 +314,14 @@ def settings_of_this_app() -> Settings:
         SettingsError: naming every setting that is missing or malformed.
     """
     return settings_module.load(os.environ)
+
+
+def _tariff(settings: Settings) -> Tariff:
+    # Made with the first fold: no send needs them.
+    from shared.cost.countries import country_of  # noqa: PLC0415
+    from shared.cost.prices import own_prices  # noqa: PLC0415
+
+    return Tariff(settings.senders, settings.prices or own_prices(), country_of)
 
 
 def _transport() -> AsyncHttpTransport[Any, Any]:

@@ -46,14 +46,15 @@ def fold(start: State, reports: Iterable[Report]) -> State:
     not terminal, so that a late `Delivered` or a definite failure still settles it.
     """
     state = start
-    for report in sorted(reports, key=_order):
+    for report in sorted(reports, key=arrival):
         if state in TERMINAL:
             break
         state = outcome_of(report.status, report.code) or state
     return state
 
 
-def _order(report: Report) -> tuple[datetime, datetime, str, int]:
+def arrival(report: Report) -> tuple[datetime, datetime, str, int]:
+    """The place of a report among others of its message, for sorting."""
     # Within one moment `Delivered` comes first, so that the fold does not depend on the order in
     # which a query happens to list its rows.
     return report.arrived, report.at, report.status, report.code.code if report.code else 0

@@ -8,6 +8,7 @@ from shared import log
 from shared.campaigns.retention import Retention
 from shared.clock import Clock
 from shared.guards import Guards
+from shared.rollups.folding import Folding
 from shared.sending import keys
 from shared.storage import Storage
 
@@ -20,13 +21,20 @@ class Upkeep:
         clock: the time.
         guards: whose counts grow old.
         retention: what campaigns leave behind.
+        folding: whose marks grow old.
     """
 
     def __init__(
-        self, storage: Storage, clock: Clock, guards: Guards, retention: Retention
+        self,
+        storage: Storage,
+        clock: Clock,
+        guards: Guards,
+        retention: Retention,
+        folding: Folding,
     ) -> None:
         self._retention = retention
         self._guards = guards
+        self._folding = folding
         self._storage = storage
         self._clock = clock
 
@@ -50,10 +58,12 @@ class Upkeep:
             await self._storage.drop_table(table)
         await self._guards.forget(now)
         forgotten = await self._retention.forget(now)
+        marks = await self._folding.forget()
         log.event(
             "upkeep.daily",
             droppedKeyTables=len(dropped),
             campaigns=forgotten.campaigns,
             lists=forgotten.lists,
             people=forgotten.people,
+            droppedMarks=marks,
         )

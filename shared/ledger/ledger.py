@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -135,6 +135,19 @@ class Ledger:
             await self.entry(state.standings[scope].sequence) if scope in state.standings else None
         )
         return [rows.said_in(entry)] if entry is not None else []
+
+    async def log(self, after: int) -> AsyncGenerator[dict[str, Any], None]:
+        """The log's rows past a sequence, in its order, with the message that caused each."""
+        found = self._storage.query(
+            rows.TABLE,
+            "PartitionKey eq @partition and RowKey gt @low and RowKey lt @high",
+            partition=rows.PARTITION,
+            low=rows.log_key(after),
+            high=rows.LOG_END,
+        )
+        async for row in found:
+            # Rows of earlier versions do not name their cause.
+            yield {**_members(row), "messageId": row.get("messageId", "")}
 
     async def evidence(self, change_id: str) -> dict[str, Any] | None:
         """The words and the cause of a change, or None if it was never made or was erased."""

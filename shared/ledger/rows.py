@@ -213,6 +213,8 @@ def log_row(change: Change, *, sequence: int, time: str, effect: Effect, salt: b
         "effect": str(effect),
     }
     row["leafHash"] = leaf_of(row).hex()
+    # Beside the leaf, for whoever counts: the message that was read or reported on, if one was.
+    row["messageId"] = change.cause.get("messageId", "")
     return row
 
 

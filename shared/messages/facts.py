@@ -6,6 +6,7 @@ A table per month, a partition per shard and minute, both computable from any id
   that ended without an outcome, or that another one took over, is noted in it.
 - `{sendId}.outcome`: for each recipient the decision and ACS's answer.
 - `{messageId}.{8 hex}`: one delivery report.
+- `{messageId}.answer`: somebody has answered; written where texts are counted (shared/rollups).
 - `{ULID}.in`: an inbound message.
 """
 
@@ -30,6 +31,7 @@ from shared.storage import Entity, etag_of, stored_at
 from shared.timing.windows import read_window, written
 
 OUTCOME: Final = ".outcome"
+ANSWER: Final = ".answer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -404,6 +406,16 @@ def read_report_row(row: Entity) -> StoredReport:
         arrived=stored_at(row),
         retried_by=row.get("retriedBy"),
     )
+
+
+def answer_row(message_id: str, by: str, at: datetime, shards: int) -> Entity:
+    """The row that says that a message of ours was answered."""
+    return {
+        "PartitionKey": ids.partition(message_id, shards),
+        "RowKey": message_id + ANSWER,
+        "by": by,
+        "at": iso(at),
+    }
 
 
 def inbound_row(message_id: str, received: Received, shards: int) -> Entity:

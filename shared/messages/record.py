@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from shared import ids
@@ -14,6 +15,7 @@ from shared.clock import from_iso
 from shared.events import PlatformReport, Received
 from shared.messages import facts
 from shared.messages.facts import Intent, Outcome, StoredReport
+from shared.rollups.late import Late
 from shared.storage import Entity, Storage
 
 _ROWS: Final = "PartitionKey eq @partition and RowKey ge @low and RowKey le @high"
@@ -37,12 +39,29 @@ class Send:
         outcomes: by address; None while there is no outcome.
         outcome_at: when the outcome was recorded.
         reports: those that arrived, in the order of their rows.
+        answered: ids of its messages that people have answered.
     """
 
     intent: Intent
     outcomes: dict[str, Outcome] | None
     outcome_at: datetime | None
     reports: tuple[StoredReport, ...] = ()
+    answered: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class MinuteFacts:
+    """All facts that lie in one minute, by the times of their ids.
+
+    Attributes:
+        minute: its beginning.
+        sends: in the order of their ids, with everything that has become of them since.
+        inbound: ids and texts from people, likewise.
+    """
+
+    minute: datetime
+    sends: Sequence[Send]
+    inbound: Sequence[tuple[str, Received]]
 
 
 class Record:
@@ -51,19 +70,26 @@ class Record:
     Args:
         storage: where they are.
         shards: partitions that a minute is spread over; a constant of the deployment.
+        late: told of facts that come when their minute may have been counted. None where nobody
+            counts.
     """
 
-    def __init__(self, storage: Storage, shards: int) -> None:
+    def __init__(self, storage: Storage, shards: int, late: Late | None = None) -> None:
         self._storage = storage
         self._shards = shards
+        self._late = late
+
+    def _in_time(self, any_id: str) -> AbstractAsyncContextManager[None]:
+        return self._late.around(any_id) if self._late is not None else nullcontext()
 
     # Sends ------------------------------------------------------------------------------------
 
     async def begin(self, intent: Intent) -> Intent | None:
         """Write an intent down; it with its ETag. None if there is one with its id."""
-        etag = await self._storage.insert(
-            ids.month_table(intent.send_id), facts.intent_row(intent, self._shards)
-        )
+        async with self._in_time(intent.send_id):
+            etag = await self._storage.insert(
+                ids.month_table(intent.send_id), facts.intent_row(intent, self._shards)
+            )
         return replace(intent, etag=etag) if etag is not None else None
 
     async def note(self, intent: Intent) -> Intent:
@@ -72,17 +98,19 @@ class Record:
         Raises:
             Changed: somebody else took it over since it was read.
         """
-        etag = await self._storage.merge(
-            ids.month_table(intent.send_id),
-            facts.attempt_row(intent, self._shards),
-            etag=str(intent.etag),
-        )
+        async with self._in_time(intent.send_id):
+            etag = await self._storage.merge(
+                ids.month_table(intent.send_id),
+                facts.attempt_row(intent, self._shards),
+                etag=str(intent.etag),
+            )
         return replace(intent, etag=etag)
 
     async def conclude(self, send_id: str, outcomes: list[Outcome], at: datetime) -> bool:
         """Write the outcome down. False if another attempt did already."""
         row = facts.outcome_row(send_id, outcomes, at=at, shards=self._shards)
-        return await self._storage.insert(ids.month_table(send_id), row) is not None
+        async with self._in_time(send_id):
+            return await self._storage.insert(ids.month_table(send_id), row) is not None
 
     async def send(self, send_id: str) -> Send | None:
         """A send with all its reports; one query."""
@@ -149,7 +177,8 @@ class Record:
     ) -> bool:
         """Write a report down. False if it is there: the same fact came twice."""
         row = facts.report_row(message_id, report, self._shards, retried_by)
-        return await self._storage.insert(ids.month_table(message_id), row) is not None
+        async with self._in_time(message_id):
+            return await self._storage.insert(ids.month_table(message_id), row) is not None
 
     async def stray(self, report: PlatformReport) -> None:
         """Keep a report for a message that Parley never sent."""
@@ -171,7 +200,8 @@ class Record:
     async def inbound(self, message_id: str, received: Received) -> bool:
         """Write an inbound message down. False if it is there."""
         row = facts.inbound_row(message_id, received, self._shards)
-        return await self._storage.insert(ids.month_table(message_id), row) is not None
+        async with self._in_time(message_id):
+            return await self._storage.insert(ids.month_table(message_id), row) is not None
 
     async def inbound_message(self, message_id: str) -> Received | None:
         """An inbound message, or None."""
@@ -179,6 +209,18 @@ class Record:
             ids.month_table(message_id), ids.partition(message_id, self._shards), message_id
         )
         return facts.read_inbound(row) if row is not None else None
+
+    # Answers ----------------------------------------------------------------------------------
+
+    async def answered(self, message_id: str, by: str, at: datetime) -> None:
+        """Note that somebody has answered a message of ours. The first answer stays.
+
+        Two operations, and one if it was noted before.
+        """
+        table, row = ids.month_table(message_id), facts.answer_row(message_id, by, at, self._shards)
+        if await self._storage.get(table, row["PartitionKey"], row["RowKey"]) is None:
+            async with self._in_time(message_id):
+                await self._storage.insert(table, row)
 
     # Listing ----------------------------------------------------------------------------------
 
@@ -217,6 +259,37 @@ class Record:
                     yield key, found
             month = following
 
+    async def minutes(self, start: datetime, end: datetime) -> AsyncGenerator[MinuteFacts, None]:
+        """The facts of a span of time, minute by minute; minutes without any are left out.
+
+        Args:
+            start: inclusive, a whole minute.
+            end: exclusive, likewise.
+        """
+        minute: datetime | None = None
+        sends: list[Send] = []
+        inbound: list[tuple[str, Received]] = []
+        async for key, found in self.span(start, end):
+            at = ids.time_of(key).replace(second=0, microsecond=0)
+            if minute is not None and at != minute:
+                yield MinuteFacts(minute, sends, inbound)
+                sends, inbound = [], []
+            minute = at
+            if isinstance(found, Send):
+                sends.append(found)
+            else:
+                inbound.append((key, found))
+        if minute is not None:
+            yield MinuteFacts(minute, sends, inbound)
+
+    async def first_month(self) -> datetime | None:
+        """The beginning of the first month of which there are facts; None if there are none."""
+        months = [
+            datetime.strptime(name, f"{ids.MONTH_TABLES}%Y%m").replace(tzinfo=UTC)
+            for name in await self._storage.tables(ids.MONTH_TABLES)
+        ]
+        return min(months, default=None)
+
 
 def _read_send(rows: list[Entity]) -> Send | None:
     """The send that rows of one send id make; None without the intent."""
@@ -224,17 +297,20 @@ def _read_send(rows: list[Entity]) -> Send | None:
     outcomes: dict[str, Outcome] | None = None
     outcome_at: datetime | None = None
     reports: list[StoredReport] = []
+    answered: list[str] = []
     for row in rows:
         key = row["RowKey"]
         if len(key) == ids.ULID_LENGTH:
             intent = facts.read_intent(row)
         elif key.endswith(facts.OUTCOME):
             outcomes, outcome_at = facts.read_outcomes(row), from_iso(row["at"])
+        elif key.endswith(facts.ANSWER):
+            answered.append(key.removesuffix(facts.ANSWER))
         else:
             reports.append(facts.read_report_row(row))
     if intent is None:
         return None
-    return Send(intent, outcomes, outcome_at, tuple(reports))
+    return Send(intent, outcomes, outcome_at, tuple(reports), frozenset(answered))
 
 
 async def _grouped(

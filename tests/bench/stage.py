@@ -31,6 +31,8 @@ from tests.bench.traffic import Client, Traffic
 APPS: Final = Path(__file__).parent / "apps"
 # The queue's work is switched off in the host that is measured, and done by one of its own.
 WITHOUT_RECORD: Final = {"AzureWebJobs.record.Disabled": "true"}
+# Nor does a timer's work get mixed with a request's.
+_WITHOUT_COUNTING: Final = {"AzureWebJobs.fold_rollups.Disabled": "true"}
 RECORD: Final = "record"
 # Where the parts app puts messages that lead to nothing.
 _BENCH_QUEUE: Final = "bench"
@@ -135,7 +137,12 @@ class Stage:
             [sys.executable, "-m", "local.host", f"@{arguments}"],
             log=self._logs / f"{name}.log",
             ready=lambda line: _noted(line, ports),
-            environ={**os.environ, **self._stack.settings, **(settings or {})},
+            environ={
+                **os.environ,
+                **self._stack.settings,
+                **_WITHOUT_COUNTING,
+                **(settings or {}),
+            },
             directory=ROOT,
         )
         child.wait_until_ready(_READY_SECONDS)

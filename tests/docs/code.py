@@ -17,7 +17,7 @@ from tests.infra.indexing import index
 # Routes whose last part is an operation that the code tells apart.
 _OPERATIONS = {
     "sms/{operation}": [f"sms/{operation}" for operation in Operation],
-    "{operation}": ["messages:preview"],
+    "{operation}": ["messages:preview", "analytics:rebuild"],
     "poison/{queue}/{action}": ["poison/{queue}/{id}:retry"],
     "optouts/{action}": [f"optouts/{{recipient}}:{operation}" for operation in ("add", "remove")],
     "conversations/{ours}/{action}": ["conversations/{ours}/{theirs}:markRead"],

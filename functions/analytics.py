@@ -1,0 +1,52 @@
+"""Analytics: what was counted, as JSON or CSV; the timer that counts; a span counted again."""
+
+from __future__ import annotations
+
+import azure.functions as func
+
+from functions.http import json_answer, own_face
+from shared.clock import iso
+from shared.rollups.analytics import empty_row, read_query, read_rebuild
+from shared.rollups.spreadsheet import as_csv
+from shared.sending.request import parse_json
+from shared.services import services
+
+blueprint = func.Blueprint()
+
+
+# Minutes are folded 90 seconds after their end.
+@blueprint.timer_trigger(arg_name="timer", schedule="35 * * * * *")
+async def fold_rollups(timer: func.TimerRequest) -> None:  # noqa: ARG001  # the host binds by name
+    """Once a minute."""
+    await services().folding.run()
+
+
+@blueprint.route(route="analytics", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
+async def get_analytics(req: func.HttpRequest) -> func.HttpResponse:
+    """What was sent in a span of time, and what became of it."""
+
+    async def answer() -> func.HttpResponse:
+        parley = services()
+        query = read_query(req.params, parley.clock())
+        found = await parley.analytics.answer(query)
+        if not query.as_csv:
+            return json_answer(found)
+        return func.HttpResponse(
+            as_csv(found["value"], like=empty_row(query)),
+            headers={
+                "Content-Disposition": 'attachment; filename="analytics.csv"',
+                "X-Content-Type-Options": "nosniff",
+            },
+            mimetype="text/csv",
+            charset="utf-8",
+        )
+
+    return await own_face(answer)
+
+
+async def rebuild(req: func.HttpRequest) -> func.HttpResponse:
+    """`POST /analytics:rebuild`: the timer folds the facts of a span again."""
+    parley = services()
+    start, end = read_rebuild(parse_json(req.get_body()), parley.clock())
+    await parley.folding.request(start, end)
+    return json_answer({"from": iso(start), "to": iso(end)}, status=202)
