@@ -12,6 +12,7 @@ from functions import (
     messages,
     optouts,
     poison,
+    quarantine,
     record,
     send,
     senders,
@@ -37,6 +38,7 @@ for module in (
     senders,
     record,
     poison,
+    quarantine,
     upkeep,
 ):
     app.register_functions(module.blueprint)

@@ -12,6 +12,7 @@
     │   ├── CampaignExists       409, the campaign's id is taken
     │   ├── CampaignEnded        409, there is nothing left to pause, resume or cancel
     │   ├── PlanChanged          409, something has changed since the dry run
+    │   ├── NotUnderstood        409, an event that is no clearer than it was
     │   └── KeyReused            422, the same Idempotency-Key came with another body
     ├── Unavailable              503, trying again helps and is safe
     │   ├── LedgerUnavailable    the opt-out ledger could not be read: nothing was sent

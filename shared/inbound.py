@@ -73,14 +73,18 @@ class Inbound:
     async def take(self, envelope: Envelope) -> None:
         """Take one `SMSReceived` event in. Raises only where a repeat can help."""
         with telemetry.span(HANDLER, kind=SpanKind.CONSUMER):
-            await self._take(envelope)
+            try:
+                await self.understand(envelope)
+            except Unintelligible as error:
+                await self._quarantine.keep(HANDLER, envelope, str(error))
 
-    async def _take(self, envelope: Envelope) -> None:
-        try:
-            received = read_received(envelope, self._clock())
-        except Unintelligible as error:
-            await self._quarantine.keep(HANDLER, envelope, str(error))
-            return
+    async def understand(self, envelope: Envelope) -> None:
+        """Take one in, or say why not.
+
+        Raises:
+            Unintelligible: it makes no sense; nothing has been done.
+        """
+        received = read_received(envelope, self._clock())
         message_id = ids.inbound_id(received.platform_id, received.received)
         keyword = keywords.read(received.text)
         telemetry.note(messageId=message_id)

@@ -80,14 +80,18 @@ class DeliveryReports:
     async def take(self, envelope: Envelope) -> None:
         """Take one `SMSDeliveryReportReceived` event in. Raises only where a repeat can help."""
         with telemetry.span(HANDLER, kind=SpanKind.CONSUMER):
-            await self._take(envelope)
+            try:
+                await self.understand(envelope)
+            except Unintelligible as error:
+                await self._quarantine.keep(HANDLER, envelope, str(error))
 
-    async def _take(self, envelope: Envelope) -> None:
-        try:
-            report = read_report(envelope, self._clock())
-        except Unintelligible as error:
-            await self._quarantine.keep(HANDLER, envelope, str(error))
-            return
+    async def understand(self, envelope: Envelope) -> None:
+        """Take one in, or say why not.
+
+        Raises:
+            Unintelligible: it makes no sense; nothing has been done.
+        """
+        report = read_report(envelope, self._clock())
         code = code_in(report.details)
         # 1. The record.
         intent, message_id, retried_by = await self._store(report, code)

@@ -30,6 +30,7 @@ from shared.dispatch import Dispatch
 from shared.follow_up import FollowUp
 from shared.guards import Guards
 from shared.health import Health
+from shared.inbound import HANDLER as INBOUND
 from shared.inbound import Inbound
 from shared.ledger import Ledger
 from shared.messages.reading import Reading
@@ -37,8 +38,9 @@ from shared.messages.record import Record
 from shared.optouts import OptOuts
 from shared.pacing import Pacing
 from shared.poison import Poison
-from shared.quarantine import Quarantine
+from shared.quarantine import Quarantine, QuarantineDesk
 from shared.relay import Relay
+from shared.reports import HANDLER as REPORTS
 from shared.reports import DeliveryReports
 from shared.rollups.analytics import Analytics
 from shared.rollups.fold import Tariff
@@ -88,6 +90,7 @@ class Services:
     follow_up: FollowUp
     dispatch: Dispatch
     poison: Poison
+    quarantine: QuarantineDesk
     campaigns: Desk
     folding: Folding
     analytics: Analytics
@@ -217,6 +220,26 @@ def build(
         id_key=settings.id_key,
         tariff=functools.cache(functools.partial(_tariff, settings)),
     )
+    inbound = Inbound(
+        clock=clock,
+        record=record,
+        conversations=conversations,
+        ledger=ledger,
+        relay=relay,
+        quarantine=quarantine,
+        programs=programs,
+    )
+    reports = DeliveryReports(
+        clock=clock,
+        id_key=settings.id_key,
+        record=record,
+        ledger=ledger,
+        relay=relay,
+        quarantine=quarantine,
+        programs=programs,
+        pacing=pacing,
+        retries=retries,
+    )
     return Services(
         settings=settings,
         clock=clock,
@@ -233,26 +256,8 @@ def build(
         ),
         optouts=OptOuts(clock=clock, ledger=ledger, relay=relay, senders=settings.senders),
         roster=Roster(clock=clock, pacing=pacing, senders=settings.senders),
-        inbound=Inbound(
-            clock=clock,
-            record=record,
-            conversations=conversations,
-            ledger=ledger,
-            relay=relay,
-            quarantine=quarantine,
-            programs=programs,
-        ),
-        reports=DeliveryReports(
-            clock=clock,
-            id_key=settings.id_key,
-            record=record,
-            ledger=ledger,
-            relay=relay,
-            quarantine=quarantine,
-            programs=programs,
-            pacing=pacing,
-            retries=retries,
-        ),
+        inbound=inbound,
+        reports=reports,
         follow_up=FollowUp(
             storage=storage,
             id_key=settings.id_key,
@@ -263,6 +268,10 @@ def build(
         ),
         dispatch=dispatch,
         poison=Poison(storage, clock),
+        quarantine=QuarantineDesk(
+            storage,
+            {INBOUND: inbound.understand, REPORTS: reports.understand},
+        ),
         campaigns=Desk(
             clock=clock,
             storage=storage,

@@ -412,7 +412,9 @@ class Storage:
         except AzureError as error:
             raise StorageDown(_said(error)) from error
 
-    async def delete_blob(self, container: str, name: str, *, unmodified_since: datetime) -> None:
+    async def delete_blob(
+        self, container: str, name: str, *, unmodified_since: datetime | None = None
+    ) -> None:
         """Delete a blob that has not been written since; one that is gone already is fine.
 
         Raises:
@@ -424,6 +426,16 @@ class Storage:
             return
         except ResourceModifiedError as error:
             raise Changed from error
+        except AzureError as error:
+            raise StorageDown(_said(error)) from error
+
+    async def whole_blob(self, container: str, name: str) -> bytes | None:
+        """A small blob's bytes, or None; one operation."""
+        try:
+            found = await self._container(container).download_blob(name)
+            return bytes(await found.readall())
+        except ResourceNotFoundError:
+            return None
         except AzureError as error:
             raise StorageDown(_said(error)) from error
 

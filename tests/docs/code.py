@@ -18,6 +18,7 @@ from tests.infra.indexing import index
 _OPERATIONS = {
     "sms/{operation}": [f"sms/{operation}" for operation in Operation],
     "{operation}": ["messages:preview", "analytics:rebuild"],
+    "quarantine/{handler}/{action}": ["quarantine/{handler}/{name}:retry"],
     "poison/{queue}/{action}": ["poison/{queue}/{id}:retry"],
     "optouts/{action}": [f"optouts/{{recipient}}:{operation}" for operation in ("add", "remove")],
     "conversations/{ours}/{action}": ["conversations/{ours}/{theirs}:markRead"],

@@ -133,6 +133,9 @@ async def environment(stack: Stack, parley: Parley, folder: Path) -> dict[str, s
     await parley.send(PERSON)
     message_id = str(sent[0]["messageId"])
     await parley.message_in_state(message_id, "delivered")
+    for number in range(2):
+        strange = {"id": f"strange-{number}", "eventType": "Contoso.Unknown", "data": {}}
+        assert await parley.deliver("delivery_report", [strange]) == 202
     async with parts_of(stack) as parts:
         for kind in ("conversations", "outcome"):
             text = json.dumps({"kind": kind, "sendId": message_id[: ids.ULID_LENGTH]})

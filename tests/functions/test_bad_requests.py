@@ -496,6 +496,9 @@ async def test_api_versions_that_are_served(version: str, parley: Parley, person
         ("GET", f"/conversations/{TOLL_FREE}/{PERSON}"),
         ("POST", f"/conversations/{TOLL_FREE}/{PERSON}:markRead"),
         ("GET", "/senders"),
+        ("GET", "/quarantine"),
+        ("POST", "/quarantine/inbound/x:retry"),
+        ("DELETE", "/quarantine/inbound/x"),
     ],
 )
 @pytest.mark.parametrize("key", [None, "", "wrong"])
