@@ -75,6 +75,7 @@ def endpoint(stack: Stack) -> dict[str, Any]:
         "functionKey": stack.function_key,
         "platform": stack.platform,
         "handsets": stack.handsets,
+        "both": stack.both,
         "storage": stack.storage,
     }
 
@@ -114,7 +115,8 @@ def welcome(stack: Stack, options: StackOptions) -> str:
     )
     return (
         f"Parley runs. Ctrl-C stops it.\n\n"
-        f"  Handsets  {stack.handsets}\n"
+        f"  Open      {stack.both}\n"
+        f"            the console beside the handsets; {stack.handsets} has the handsets alone\n"
         f"  Endpoint  {stack.endpoint}\n"
         f"  Logs      {options.logs}\n\n"
         f"Send a text:\n\n  {curl}\n\n"

@@ -25,6 +25,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Final, Literal, Self
+from urllib.parse import quote
 
 from azure.core.exceptions import ResourceExistsError
 from azure.data.tables import TableServiceClient
@@ -180,6 +181,11 @@ class Stack:
         return f"{self.platform}/"
 
     @property
+    def both(self) -> str:
+        """The page with the console and the handsets; its fragment holds the function key."""
+        return f"{self.platform}/both#key={quote(self.function_key, safe='')}"
+
+    @property
     def storage(self) -> str:
         """Connection string of Azurite."""
         return self._running_azurite().connection_string
@@ -220,6 +226,7 @@ class Stack:
             "PARLEY_ACS_ACCESS_KEY": self._keys.acs,
             "PARLEY_TOPIC_ENDPOINT": f"{self.platform}/api/events",
             "PARLEY_TOPIC_KEY": self._keys.topic,
+            "PARLEY_CONSOLE_FRAME_ANCESTORS": self.platform,
             **self._options.settings,
         }
 

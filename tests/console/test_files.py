@@ -10,6 +10,7 @@ import pytest
 from functions.console import policy
 from functions.console.files import FILES
 from local import uplot
+from local.stack import Stack
 from tests.support.client import Parley
 
 STATIC = Path(__file__).parents[2] / "functions" / "console" / "static"
@@ -57,13 +58,13 @@ def test_every_sentence_is_there() -> None:
 
 
 @pytest.mark.parametrize("name", ["", *sorted(FILES.keys() - {"index.html"})])
-async def test_is_served_with_care(parley: Parley, name: str) -> None:
+async def test_is_served_with_care(parley: Parley, stack: Stack, name: str) -> None:
     """Everything goes to everybody, under a policy that lets nothing else in, once."""
     target = f"/console/{name}" if name else "/console"
     plain = await parley.call("GET", target, headers={"accept-encoding": "identity"})
     assert plain.status == 200
     assert plain.body == (STATIC / (name or "index.html")).read_bytes()
-    assert plain.headers["content-security-policy"] == policy(())
+    assert plain.headers["content-security-policy"] == policy((stack.platform,))
     assert plain.headers["x-content-type-options"] == "nosniff"
     assert plain.headers["referrer-policy"] == "no-referrer"
     again = await parley.call("GET", target, headers={"if-none-match": plain.headers["etag"]})

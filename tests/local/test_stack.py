@@ -171,7 +171,7 @@ def test_the_command(tmp_path: Path) -> None:
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
         assert found.keys() == {
             *("endpoint", "accessKeys", "functionKey"),
-            *("platform", "handsets", "storage"),
+            *("platform", "handsets", "both", "storage"),
         }
         assert any(found["handsets"] in line for line in said)
         values = json.loads((app / "local.settings.json").read_text())["Values"]

@@ -5,7 +5,7 @@ import { answered, unanswered } from "./link.js";
 
 const ROOT = new URL("./", document.baseURI);
 const SECONDS = 20;
-const DOWN = new Set(["StorageUnavailable", "LedgerUnavailable", "ServiceUnavailable"]);
+const GATEWAYS = new Set([502, 503, 504]);
 
 // An answer that refuses. `code` is the interface's own, or empty where the host answered itself.
 export class Refused extends Error {
@@ -24,7 +24,7 @@ export class Refused extends Error {
   }
 }
 
-// No answer, or one that says that nothing can be answered now.
+// No answer, or one of what stands before Parley.
 export class Unanswered extends Error {}
 
 async function attempt(method, path, { body, headers, signal, wait }, secret) {
@@ -72,7 +72,8 @@ export async function call(method, path, { body, headers = {}, signal, wait = SE
       return content;
     }
     const refusal = new Refused(response.status, content ?? {}, Number(response.headers.get("retry-after")) || null);
-    if (response.status >= 500 && (refusal.code === "" || DOWN.has(refusal.code))) {
+    // Without a code it was not Parley that answered, but what stands before it.
+    if (GATEWAYS.has(response.status) && refusal.code === "") {
       unanswered();
       throw new Unanswered(refusal.message);
     }

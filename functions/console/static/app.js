@@ -7,7 +7,7 @@ import { LANGUAGES, currentLanguage, setLanguage, t } from "./i18n.js";
 import { forget, start, takeFromAddress } from "./key.js";
 import { link, status, tryNow } from "./link.js";
 import { keep, recall } from "./prefs.js";
-import { announce, mountVoice } from "./ui.js";
+import { announce, mountVoice, reason } from "./ui.js";
 import * as campaigns from "./campaigns.js";
 import * as conversations from "./conversations.js";
 import * as feed from "./feed.js";
@@ -85,9 +85,13 @@ function preferences() {
 // ---- the banner ----
 
 function drawBanner() {
-  const { down, since, next, lastAnswer } = status();
-  banner.hidden = !down;
-  if (!down) return;
+  const { down, since, next, lastAnswer, trouble } = status();
+  banner.hidden = !down && !trouble;
+  if (banner.hidden) return;
+  if (!down) {
+    refill(banner, h("p", {}, h("strong", {}, t("trouble.title")), " ", reason(trouble)));
+    return;
+  }
   const seconds = next ? Math.max(0, Math.ceil((next - Date.now()) / 1000)) : 0;
   refill(banner,
     h("p", {}, h("strong", {}, t("down.title")), " ", t("down.about", { at: clock(lastAnswer ?? since, true) })),

@@ -29,6 +29,9 @@ export const en = {
   "down.next": "Next try in {n} s",
   "down.now": "Trying …",
   "down.try": "Try now",
+  "trouble.title": "Something of Parley does not work at the moment.",
+  "error.500": "An error that Parley did not foresee; the logs say more.",
+  "quarantine.putBack": "Put back into its queue.",
   "up": "Parley answers again.",
 
   "key.title": "Open Parley",

@@ -29,6 +29,9 @@ export const ko = {
   "down.next": "{n}초 뒤 다시 시도",
   "down.now": "시도하는 중…",
   "down.try": "지금 시도",
+  "trouble.title": "지금 Parley의 일부가 작동하지 않습니다.",
+  "error.500": "Parley가 예상하지 못한 오류입니다. 자세한 내용은 로그에 있습니다.",
+  "quarantine.putBack": "대기열에 다시 넣었습니다.",
   "up": "Parley가 다시 응답합니다.",
 
   "key.title": "Parley 열기",

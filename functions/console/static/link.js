@@ -5,7 +5,17 @@ const FIRST = 1000, LAST = 30000;
 export const link = new EventTarget();
 let pause = 0, timer = 0, since = null, next = null, lastAnswer = null;
 
-export const status = () => ({ down: since !== null, since, next, lastAnswer });
+// Who has trouble, and which: the interface answers, but one of its routes cannot now.
+const troubles = new Map();
+
+export const status = () => ({ down: since !== null, since, next, lastAnswer, trouble: [...troubles.values()][0] });
+
+export function inTrouble(who, error) {
+  const before = troubles.size;
+  if (error) troubles.set(who, error);
+  else troubles.delete(who);
+  if (before || troubles.size) tell("wait");
+}
 
 function tell(kind) {
   link.dispatchEvent(new Event(kind));

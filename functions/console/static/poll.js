@@ -2,15 +2,15 @@
 // interface is down: then the one clock of `link` says when.
 
 import { Unanswered } from "./api.js";
-import { link, status } from "./link.js";
+import { inTrouble, link, status } from "./link.js";
 
-const HIDDEN = 10;
+const HIDDEN = 10, SLOWEST = 30e3;
 
 // `ask(signal)` is called at once and then `every` milliseconds after its end. What it throws goes to
 // `failed`, except that nothing answered. Returns {now, stop}.
 export function poll(ask, { every, failed = () => {} }) {
   const life = new AbortController();
-  let timer = 0, busy = false, again = false;
+  let timer = 0, busy = false, again = false, failures = 0;
 
   async function run() {
     if (life.signal.aborted) return;
@@ -23,10 +23,16 @@ export function poll(ask, { every, failed = () => {} }) {
     let waits = false;
     try {
       await ask(life.signal);
+      failures = 0;
+      inTrouble(life, null);
     } catch (error) {
       if (life.signal.aborted) return;
       waits = error instanceof Unanswered;
-      if (!waits) failed(error);
+      if (!waits) {
+        failures += 1;
+        if (error.status >= 500) inTrouble(life, error);
+        failed(error);
+      }
     } finally {
       busy = false;
     }
@@ -35,7 +41,7 @@ export function poll(ask, { every, failed = () => {} }) {
       again = false;
       run();
     } else if (!waits) {
-      timer = setTimeout(run, document.hidden ? every * HIDDEN : every);
+      timer = setTimeout(run, (document.hidden ? every * HIDDEN : every) + (failures ? Math.min(SLOWEST, every * 2 ** failures) : 0));
     }
     again = false;
   }
@@ -49,6 +55,7 @@ export function poll(ask, { every, failed = () => {} }) {
     now: run,
     stop() {
       life.abort();
+      inTrouble(life, null);
       clearTimeout(timer);
       document.removeEventListener("visibilitychange", seen);
       link.removeEventListener("try", run);

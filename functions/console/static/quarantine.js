@@ -72,7 +72,7 @@ function section(title, about, { route, none, address, columns, details = false 
     pressed.disabled = true;
     try {
       await post(`${address(item)}:retry`, undefined);
-      toast(t("quarantine.retried"));
+      toast(t(details ? "quarantine.retried" : "quarantine.putBack"));
     } catch (error) {
       toast(reason(error));
     } finally {

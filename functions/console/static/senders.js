@@ -12,7 +12,7 @@ const EVERY = 5000, HEALTH_EVERY = 12, LOW_DELIVERY = 0.9, HIGH_OPT_OUT = 0.03, 
 export function mount(root) {
   const body = h("div", { class: "grid two" }, h("div", { class: "card" }, skeleton(4)), h("div", { class: "card" }, skeleton(4)));
   refill(root, heading(t("nav.senders")), body);
-  let looks = 0, health = new Map(), drawn = "";
+  let looks = 0, health = null, drawn = "";
 
   async function lookAtHealth(signal) {
     try {
@@ -28,31 +28,32 @@ export function mount(root) {
   const poller = poll(async (signal) => {
     const [{ value }] = await Promise.all([get("senders", { signal }), looks % HEALTH_EVERY === 0 ? lookAtHealth(signal) : null]);
     looks += 1;
-    const look = JSON.stringify([value, [...health], Math.floor(Date.now() / 30e3)]);
+    const look = JSON.stringify([value, [...(health ?? [])], Math.floor(Date.now() / 30e3)]);
     if (look === drawn) return;
     drawn = look;
-    refill(body, value.length ? value.map((sender) => card(sender, health.get(sender.number))) : empty(t("senders.none"), ""));
+    refill(body, value.length ? value.map((sender) => card(sender, health?.get(sender.number), health !== null)) : empty(t("senders.none"), ""));
   }, { every: EVERY, failed: (error) => refill(body, h("div", { class: "card flush" }, problem(error, () => poller.now()))) });
   return { destroy: poller.stop };
 }
 
-function condition(sender, figures) {
+function condition(sender, figures, counted) {
   const slowed = sender.pace?.slowedUntil && new Date(sender.pace.slowedUntil) > Date.now();
   if (slowed) return ["slowed", "warn"];
+  if (!counted) return null;
   if (!figures || figures.sent < FEWEST) return ["quiet", "dim"];
   if (figures.deliveryRate !== null && figures.deliveryRate < LOW_DELIVERY) return ["undelivered", "bad"];
   if (figures.optOutRate !== null && figures.optOutRate > HIGH_OPT_OUT) return ["optOuts", "warn"];
   return ["well", "good"];
 }
 
-function card(sender, figures) {
-  const [name, tone] = condition(sender, figures);
+function card(sender, figures, counted) {
+  const [name, tone] = condition(sender, figures, counted) ?? [];
   const pace = sender.pace ?? {};
   const booked = pace.nextFreeAt && new Date(pace.nextFreeAt) > Date.now();
   return h("article", { class: "card sender" },
     h("header", { class: "row between" },
       h("div", { class: "grow" }, h("h2", {}, person(sender.number)), h("p", { class: "dim" }, [word("kind", sender.kind), sender.brand, sender.program].filter(Boolean).join(" · "))),
-      tag(t(`senders.is.${name}`), tone)),
+      name && tag(t(`senders.is.${name}`), tone)),
     figures && figures.sent > 0 && h("dl", { class: "figures" },
       figure(t("senders.sent"), number(figures.sent)),
       figure(t("senders.delivered"), percent(figures.deliveryRate)),

@@ -69,6 +69,7 @@ export function reason(error) {
   if (error instanceof Unanswered) return t("error.unanswered");
   if (error instanceof Refused) {
     if (error.notAvailable) return t("error.notAvailable");
+    if (error.status === 500 && !error.code) return t("error.500");
     const known = t(`error.${error.code}`, { detail: error.message });
     return known === `error.${error.code}` ? error.message : known;
   }
@@ -113,7 +114,7 @@ export function table(caption, columns, rows) {
 
 export function tableRow(columns, row) {
   return h("tr", { role: "row" }, columns.map((column) =>
-    h("td", { role: "cell", class: column.class, data: { label: column.title } }, column.cell(row))));
+    h("td", { role: "cell", class: column.class, data: { label: column.title } }, h("div", {}, column.cell(row)))));
 }
 
 // ---- dialogs ----
