@@ -113,6 +113,12 @@ class Chunks:
 
     async def _may_send(self, campaign: Campaign, piece: Piece, message: Mapping[str, Any]) -> bool:
         campaign_id = campaign.campaign_id
+        if campaign.phase not in {Phase.PAUSED, Phase.CANCELED, Phase.FAILED}:
+            return True
+        known = await self._store.chunk(campaign_id, piece.number)
+        if known is not None and known.fate is Fate.DONE:
+            # Its message has come again; what became of it is no other thing for that.
+            return False
         if campaign.phase is Phase.PAUSED:
             await self._store.note(campaign_id, piece.number, fate=str(Fate.PARKED))
             # Whoever resumed it meanwhile has perhaps not seen this chunk.
@@ -121,10 +127,8 @@ class Chunks:
                 await self._store.note(campaign_id, piece.number, fate=str(Fate.OPEN))
                 await self._dispatch.at(self._clock(), message)
             return False
-        if campaign.phase in {Phase.CANCELED, Phase.FAILED}:
-            await self._store.note(campaign_id, piece.number, fate=str(Fate.CANCELED))
-            return False
-        return True
+        await self._store.note(campaign_id, piece.number, fate=str(Fate.CANCELED))
+        return False
 
     # Who gets what ------------------------------------------------------------------------------
 
@@ -219,6 +223,7 @@ class Chunks:
             errors=dict(errors.most_common(_MOST_REASONS)),
             sends=[answer.send_id for answer in answers],
             doneAt=self._clock(),
+            settled=False,
         )
         log.event("campaign.chunk", campaignId=campaign_id, chunk=piece.number, **counts)
 

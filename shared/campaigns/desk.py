@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import os
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 from shared import log, ulid
@@ -16,13 +14,12 @@ from shared.campaigns.counting import Counting
 from shared.campaigns.engine import Engine
 from shared.campaigns.lists import HEAD, Format, sniff
 from shared.campaigns.plans import Plans
+from shared.campaigns.progress import MOST_REASONS, Progress
 from shared.campaigns.requests import Definition, Order, check_list_name, read_order
 from shared.campaigns.store import (
     CONTAINER,
     OVER,
     Campaign,
-    Chunk,
-    Fate,
     Phase,
     Store,
     Totals,
@@ -38,17 +35,13 @@ from shared.errors import (
     NotFound,
     PlanChanged,
 )
-from shared.lifecycle import State
 from shared.messages.reading import Page
 from shared.senders import Sender
 from shared.storage import Changed, Storage, every
 
 LARGEST_LIST: Final = 100 * 1024 * 1024
-_COUNTED_AT_ONCE: Final = 100
-_QUERIES_AT_ONCE: Final = 8
 _JSON_LINES: Final = "application/jsonl"
 _LIST_TYPE: Final = "application/octet-stream"
-_MOST_REASONS: Final = 50
 _NOT_THERE: Final = "There is no campaign with this id."
 
 
@@ -83,7 +76,7 @@ class Desk:
         self._store = store
         self._engine = engine
         self._plans = plans
-        self._counting = counting
+        self._look = Progress(store=store, counting=counting)
         self._dispatch = dispatch
         self._senders = senders
 
@@ -240,8 +233,7 @@ class Desk:
             NotFound: there is none.
         """
         campaign = await self._found(campaign_id)
-        chunks = await self._counted(campaign)
-        return {**_summary(campaign, self._clock()), **await self._progress(campaign, chunks)}
+        return {**_summary(campaign, self._clock()), **await self._progress(campaign)}
 
     async def campaigns(self, *, after: str, limit: int) -> Page:
         """Campaigns, newest first, a page of them; without what became of their people."""
@@ -269,45 +261,16 @@ class Desk:
             raise NotFound(_NOT_THERE)
         return campaign
 
-    async def _counted(self, campaign: Campaign) -> list[Chunk]:
-        """All chunks; of those that are not settled, the ones longest uncounted counted again."""
-        chunks = [chunk async for chunk in self._store.chunks(campaign.campaign_id)]
-        never = campaign.created_at - timedelta(days=1)
-        stale = sorted(
-            (one for one in chunks if one.fate is Fate.DONE and one.sends and not one.settled),
-            key=lambda one: one.counted_at or never,
-        )[:_COUNTED_AT_ONCE]
-        gate = asyncio.Semaphore(_QUERIES_AT_ONCE)
-
-        async def count(chunk: Chunk) -> Chunk:
-            async with gate:
-                return await self._counting.count(campaign.campaign_id, chunk)
-
-        fresh = {one.piece.number: one for one in await every(*map(count, stale))}
-        return [fresh.get(chunk.piece.number, chunk) for chunk in chunks]
-
-    async def _progress(self, campaign: Campaign, chunks: list[Chunk]) -> dict[str, Any]:
-        counts: Counter[str] = Counter()
-        errors: Counter[str] = Counter()
-        waiting: Counter[str] = Counter()
-        ended = campaign.phase in {Phase.CANCELED, Phase.FAILED}
-        for chunk in chunks:
-            if chunk.fate is Fate.DONE:
-                counts.update(chunk.counts)
-                errors.update(chunk.errors)
-            else:
-                waiting.update(chunk.piece.segments)
-                state = State.CANCELED if ended else State.QUEUED
-                counts[str(state)] += chunk.piece.recipients
-        done = [chunk.done_at for chunk in chunks if chunk.done_at is not None]
+    async def _progress(self, campaign: Campaign) -> dict[str, Any]:
+        seen = await self._look.look(campaign)
         return {
-            "counts": {state: count for state, count in sorted(counts.items()) if count},
+            "counts": {state: count for state, count in sorted(seen.counts.items()) if count},
             "errors": [
                 {"reason": reason, "count": count}
-                for reason, count in errors.most_common(_MOST_REASONS)
+                for reason, count in seen.done.errors.most_common(MOST_REASONS)
             ],
-            "ratePerMinute": _rate(chunks, done),
-            "eta": iso(await self._eta(campaign, waiting)) if _goes_on(campaign) else None,
+            "ratePerMinute": seen.done.rate,
+            "eta": iso(await self._eta(campaign, seen.waiting)) if _goes_on(campaign) else None,
         }
 
     async def _eta(self, campaign: Campaign, waiting: Mapping[str, int]) -> datetime:
@@ -320,20 +283,6 @@ class Desk:
 
 def _goes_on(campaign: Campaign) -> bool:
     return campaign.expanded and campaign.phase is Phase.RUNNING
-
-
-def _rate(chunks: list[Chunk], done: list[datetime]) -> float | None:
-    """Segments a minute that have left so far; None before there are two chunks to compare."""
-    span = (max(done) - min(done)).total_seconds() if done else 0.0
-    if not span:
-        return None
-    last = max(done)
-    left = sum(
-        sum(chunk.piece.segments.values())
-        for chunk in chunks
-        if chunk.done_at is not None and chunk.done_at != last
-    )
-    return round(left * 60 / span, 1)
 
 
 def _summary(campaign: Campaign, now: datetime) -> dict[str, Any]:

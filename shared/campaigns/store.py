@@ -6,6 +6,7 @@ Table `campaigns`, a partition for each campaign:
 - `chunk:{8 digits}`: a piece of the list: where it lies, who of it is left out, what became of it.
   Its place is written when the list is expanded and its result when it has been sent, by whoever
   does it: both follow from facts, so that doing either twice changes nothing.
+- `folded`: the chunks whose states are final, added up (see `progress`).
 - `refused:{9 digits}`: a line that texts nobody, and why.
 
 The partition `.index` lists the campaigns, the newest first, with the blobs of their lists.
@@ -16,6 +17,7 @@ from __future__ import annotations
 import random
 from asyncio import sleep
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -37,6 +39,8 @@ CONTAINER: Final = "lists"
 _INDEX: Final = ".index"
 _CAMPAIGN: Final = "campaign"
 _CHUNK: Final = "chunk:"
+# Between the two, so that these rows can be deleted by one range.
+_SUM: Final = "folded"
 _REFUSED: Final = "refused:"
 # More lines are counted, but not kept.
 MOST_REFUSED_KEPT: Final = 10_000
@@ -202,6 +206,14 @@ class Piece:
             value["segments"],
             value["recipients"],
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A packed value, and the ETag of its row."""
+
+    value: Mapping[str, Any]
+    etag: str
 
 
 class Fate(StrEnum):
@@ -412,13 +424,41 @@ class Store:
         )
         return [_read_chunk(row).piece async for row in found]
 
-    async def chunks(self, campaign_id: str) -> AsyncIterator[Chunk]:
-        """All chunks, in order."""
+    async def chunks(
+        self, campaign_id: str, first: int = 0, end: int | None = None
+    ) -> AsyncIterator[Chunk]:
+        """The chunks from `first` on, before `end` if one is given, in order."""
         found = self._storage.query(
-            TABLE, _RANGE, partition=campaign_id, low=_CHUNK, high=_CHUNK + "~"
+            TABLE,
+            _RANGE,
+            partition=campaign_id,
+            low=_chunk_key(first),
+            high=_CHUNK + "~" if end is None else _chunk_key(end),
         )
         async for row in found:
             yield _read_chunk(row)
+
+    async def chunk(self, campaign_id: str, number: int) -> Chunk | None:
+        """One of them."""
+        row = await self._storage.get(TABLE, campaign_id, _chunk_key(number))
+        return None if row is None else _read_chunk(row)
+
+    async def sum(self, campaign_id: str) -> Kept | None:
+        """The sum of chunks, as it was kept."""
+        row = await self._storage.get(TABLE, campaign_id, _SUM)
+        return None if row is None else Kept(unpack(row["sum"]), etag_of(row))
+
+    async def keep_sum(self, campaign_id: str, value: Mapping[str, Any], etag: str | None) -> None:
+        """Keep a sum in place of the one that was read with `etag`; None if there was none.
+
+        If another one has been kept meanwhile, that one stays.
+        """
+        row: Entity = {"PartitionKey": campaign_id, "RowKey": _SUM, "sum": pack(value)}
+        if etag is None:
+            await self._storage.insert(TABLE, row)
+            return
+        with suppress(Changed):
+            await self._storage.merge(TABLE, row, etag=etag)
 
     async def note(self, campaign_id: str, number: int, **members: Any) -> None:
         """Note what became of a chunk: `fate`, `counts`, `errors`, `sends`, times, `settled`."""
