@@ -26,7 +26,7 @@ from tests.support.client import Platform
 TEXT = documents.named("local")
 BLOCKS = documents.blocks(TEXT)
 # The page and what it is made of.
-PAGE = {"/", "/style.css", "/page.js"}
+PAGE = {"/", "/style.css", "/page.js", "/both", "/both.css", "/both.js"}
 
 
 async def test_every_route_of_the_platform_is_there() -> None:
