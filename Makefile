@@ -32,8 +32,8 @@ $(CONSOLE): local/console/package-lock.json | $(READY)
 
 setup: $(READY) $(AZURITE) ## Make the environment: .venv and the storage emulator
 
-run: setup ## Start Parley with the simulated platform, until Ctrl-C
-	$(BIN)/python -m local
+run: setup ## Start Parley with the simulated platform, until Ctrl-C; SEED=1 gives it a past
+	$(BIN)/python -m local $(if $(SEED),--seed $(SEED))
 
 demo: setup ## Play the main job once and print it
 	$(BIN)/python -m local.demo

@@ -11,6 +11,7 @@ import sys
 import threading
 from contextlib import ExitStack
 from dataclasses import fields
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ from local.child import ChildFailed
 from local.node import InstallFailed
 from local.ports import Ports
 from local.stack import LOCAL, ROOT, Stack, StackBusy, StackOptions, write_secret
+from shared.storage import StorageDown
 
 _ENDPOINT_FILE: Final = "endpoint.json"
 _CORE_TOOLS_FILE: Final = "local.settings.json"
@@ -37,6 +39,9 @@ def _arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--home", type=Path, default=LOCAL, help="data, logs and endpoint.json")
     parser.add_argument(
         "--keep-host-logs", action="store_true", help="append to the logs of the last run"
+    )
+    parser.add_argument(
+        "--seed", type=int, metavar="N", help="begin with a made-up month, the same for each N"
     )
     parser.add_argument(
         "--host", choices=("local", "func"), default="local", help="func: Core Tools from the PATH"
@@ -124,6 +129,21 @@ def welcome(stack: Stack, options: StackOptions) -> str:
     )
 
 
+def _seed(stack: Stack, options: StackOptions, seed: int) -> None:
+    # Imported here, because it brings the whole domain, which the other starts do without.
+    from local.seed.command import seed_once  # noqa: PLC0415
+
+    print("Writing a made-up month ...", flush=True)
+    written = seed_once(stack, options.data or LOCAL, seed, datetime.now(UTC))
+    print(
+        f"  {written.texts} texts, {written.answers} answers, {written.changes} changes of the"
+        f" ledger, {written.campaigns} campaigns.\n"
+        if written
+        else "  It is there already; `make clean` forgets it.\n",
+        flush=True,
+    )
+
+
 class _Signals:
     """SIGINT and SIGTERM: the first one ends the stack, whether it is starting or runs."""
 
@@ -153,10 +173,12 @@ def main(arguments: list[str]) -> int:
             write_secret(file, json.dumps(endpoint(stack), indent=2) + "\n")
             files.callback(file.unlink, missing_ok=True)
             _write_core_tools_settings(stack, options.app / _CORE_TOOLS_FILE)
+            if chosen.seed is not None:
+                _seed(stack, options, chosen.seed)
             print(welcome(stack, options), flush=True)
             stack.watch(signals.ending)
             print("Stopping.", flush=True)
-    except (ChildFailed, InstallFailed, StackBusy, OSError, ValueError) as error:
+    except (ChildFailed, InstallFailed, StackBusy, StorageDown, OSError, ValueError) as error:
         print(f"The local stack has stopped: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
