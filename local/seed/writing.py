@@ -25,7 +25,8 @@ from shared.campaigns.store import Campaign, Fate, Phase, Piece, Store, Totals
 from shared.clock import iso
 from shared.codes import CODES
 from shared.conversations import Conversations, Entry
-from shared.events import PlatformReport, Received
+from shared.events import Answered, PlatformReport, Received
+from shared.inbound import ANSWERS_WITHIN
 from shared.keywords import Intent as Meaning
 from shared.ledger import Change, Channel, Direction, Ledger
 from shared.lifecycle import State
@@ -95,6 +96,7 @@ class _Writer:
         self._rows: dict[tuple[str, str], list[Entity]] = defaultdict(list)
         self._entries: list[Entry] = []
         self._closed: dict[tuple[str, str], int] = {}
+        self._latest: dict[tuple[str, str], Entry] = {}
         self._campaigns: dict[str, list[tuple[str, Sent]]] = defaultdict(list)
         self._counts: Counter[str] = Counter()
 
@@ -148,7 +150,9 @@ class _Writer:
         for told in sent.people:
             if told.status is not None:
                 await self._report(send_id, sent, told)
-        self._entries += entries_of(intent, outcomes, self._app.id_key)
+        entries = entries_of(intent, outcomes, self._app.id_key)
+        self._latest |= {(entry.theirs, entry.ours): entry for entry in entries}
+        self._entries += entries
         self._counts["texts"] += len(sent.people)
         if sent.campaign is not None:
             self._campaigns[sent.campaign].append((send_id, sent))
@@ -193,7 +197,13 @@ class _Writer:
         platform_id = _platform_id(iso(said.at), said.theirs)
         message_id = ids.inbound_id(platform_id, said.at)
         received = Received(
-            platform_id, said.theirs, said.ours, said.text, said.at, measure(said.text).segments
+            platform_id,
+            said.theirs,
+            said.ours,
+            said.text,
+            said.at,
+            measure(said.text).segments,
+            self._answered(said),
         )
         self._keep(message_id, facts.inbound_row(message_id, received, self._app.message_shards))
         keyword = keywords.read(said.text)
@@ -207,6 +217,7 @@ class _Writer:
                 at=said.at,
                 segments=received.segments,
                 keyword=keyword.word if keyword else None,
+                in_reply_to=received.in_reply_to.message_id if received.in_reply_to else None,
             )
         )
         self._counts["answers"] += 1
@@ -215,6 +226,12 @@ class _Writer:
             await self._change(
                 Channel.KEYWORD, direction, said=said, rule=keyword.rule, cause=message_id
             )
+
+    def _answered(self, said: Said) -> Answered | None:
+        latest = self._latest.get((said.theirs, said.ours))
+        if latest is None or said.at - latest.at > ANSWERS_WITHIN:
+            return None
+        return Answered(latest.message_id, latest.tag)
 
     async def _change(
         self, channel: Channel, direction: Direction, *, said: Said, rule: str, cause: str
