@@ -55,6 +55,12 @@ def test_links_resolve(path: Path) -> None:
 
 
 @each_document
+def test_no_merge_is_left_half_done(path: Path) -> None:
+    """A document holds no marks of two versions that nobody chose between."""
+    assert not re.search(r"^(?:<{7}|>{7}) ", documents.read(path), re.MULTILINE)
+
+
+@each_document
 def test_named_files_exist(path: Path) -> None:
     """A file or folder of the project that a document names is there."""
     text = documents.read(path)
