@@ -1,4 +1,4 @@
-"""Conversations: reading one, and noting that it has been read."""
+"""Conversations: which have something new, reading one, and noting that it has been read."""
 
 from __future__ import annotations
 
@@ -6,12 +6,30 @@ import azure.functions as func
 
 from functions.http import json_answer, own_face, page_answer
 from shared.addresses import BadAddress, normal
+from shared.conversations import listing
 from shared.conversations.reading import read_cursor, read_order
 from shared.errors import InvalidRequest, NotFound
 from shared.messages.reading import read_limit
 from shared.services import services
 
 blueprint = func.Blueprint()
+
+
+@blueprint.route(route="conversations", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
+async def list_conversations(req: func.HttpRequest) -> func.HttpResponse:
+    """Conversations, those with something new first."""
+
+    async def answer() -> func.HttpResponse:
+        parley = services()
+        page = await parley.listing.page(
+            sender=listing.read_sender(req.params.get("from"), parley.settings.senders),
+            unread=listing.read_unread(req.params.get("unread")),
+            after=listing.read_cursor(req.params.get("after")),
+            limit=read_limit(req.params.get("maxpagesize")),
+        )
+        return page_answer(req, page.value, page.after)
+
+    return await own_face(answer)
 
 
 @blueprint.route(

@@ -49,7 +49,7 @@ param accessKeySecondary string
 param idKey string
 
 // Tables for messages and keys are made by the app itself, one a month and one a day.
-var tableNames = ['optouts', 'conversations', 'campaigns', 'poison', 'rollups']
+var tableNames = ['optouts', 'conversations', 'conversationIndex', 'campaigns', 'poison', 'rollups']
 // The host makes a poison queue beside each queue; made here, it can have a right of its own.
 var queueNames = ['record', 'record-poison', 'dispatch', 'dispatch-poison']
 // Of these, the app writes to the first two and Event Grid to the last.

@@ -43,7 +43,7 @@ LOCAL: Final = ROOT / ".local"
 # What Bicep makes in the record's storage account; what Parley makes itself is not listed.
 QUEUES: Final = ("dispatch", "dispatch-poison", "record", "record-poison")
 CONTAINERS: Final = ("quarantine", "lists")
-TABLES: Final = ("optouts", "conversations", "campaigns", "poison", "rollups")
+TABLES: Final = ("optouts", "conversations", "conversationIndex", "campaigns", "poison", "rollups")
 
 # One sender of each kind. The numbers are reserved for fiction or are the example numbers of the
 # numbering plans' own libraries.

@@ -34,6 +34,8 @@ class State(StrEnum):
     UNKNOWN = "unknown"
 
 
+# What ACS took, or may have taken: conversations show these.
+MAY_HAVE_LEFT: Final = frozenset({State.SENT, State.UNCERTAIN})
 TERMINAL: Final[frozenset[State]] = frozenset(
     {
         State.DELIVERED,

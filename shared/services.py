@@ -25,6 +25,8 @@ from shared.campaigns.retention import Retention
 from shared.campaigns.store import Store
 from shared.clock import Clock, utc_now
 from shared.conversations import Conversations
+from shared.conversations.index import ConversationIndex
+from shared.conversations.listing import Listing, Progress
 from shared.conversations.reading import ConversationReading
 from shared.dispatch import Dispatch
 from shared.follow_up import FollowUp
@@ -83,6 +85,7 @@ class Services:
     preview: Preview
     conversations: Conversations
     talks: ConversationReading
+    listing: Listing
     optouts: OptOuts
     roster: Roster
     inbound: Inbound
@@ -212,6 +215,7 @@ def build(
         record=record,
         ledger=ledger,
     )
+    index = ConversationIndex(storage)
     folding = Folding(
         clock=clock,
         storage=storage,
@@ -219,6 +223,7 @@ def build(
         ledger=ledger,
         id_key=settings.id_key,
         tariff=functools.cache(functools.partial(_tariff, settings)),
+        folders=[index],
     )
     inbound = Inbound(
         clock=clock,
@@ -253,6 +258,14 @@ def build(
         conversations=conversations,
         talks=ConversationReading(
             clock=clock, conversations=conversations, reading=reading, ledger=ledger
+        ),
+        listing=Listing(
+            clock=clock,
+            conversations=conversations,
+            index=index,
+            record=record,
+            progress=functools.partial(_progress, folding),
+            senders=settings.senders,
         ),
         optouts=OptOuts(clock=clock, ledger=ledger, relay=relay, senders=settings.senders),
         roster=Roster(clock=clock, pacing=pacing, senders=settings.senders),
@@ -323,6 +336,11 @@ def settings_of_this_app() -> Settings:
         SettingsError: naming every setting that is missing or malformed.
     """
     return settings_module.load(os.environ)
+
+
+async def _progress(folding: Folding) -> Progress | None:
+    state = await folding.state()
+    return Progress(state.folded_up_to, state.marks_up_to) if state is not None else None
 
 
 def _tariff(settings: Settings) -> Tariff:

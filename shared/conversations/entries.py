@@ -76,11 +76,11 @@ class Head:
     """What stands at the top of a conversation.
 
     Attributes:
-        newest: its last message; None if there is none.
+        entries: its last messages, the newest first.
         read_up_to: until when it has been read; None if nobody ever has.
     """
 
-    newest: Entry | None
+    entries: list[Entry]
     read_up_to: datetime | None
 
 
@@ -193,15 +193,13 @@ class Conversations:
             return _read(row)
         return None
 
-    async def head(self, ours: str, theirs: str) -> Head:
-        """The last message and the read mark; one query."""
-        newest, mark = None, None
-        for row in await self._rows(_partition(ours, theirs), "!", BEHIND_ALL, 2):
-            if row["RowKey"] == READ_MARK:
-                mark = from_iso(row["readUpTo"])
-            elif newest is None:
-                newest = _read(row)
-        return Head(newest, mark)
+    async def head(self, ours: str, theirs: str, limit: int) -> Head:
+        """The last messages and the read mark; one query."""
+        rows = await self._rows(_partition(ours, theirs), "!", BEHIND_ALL, limit + 1)
+        mark = None
+        if rows and rows[0]["RowKey"] == READ_MARK:
+            mark = from_iso(rows.pop(0)["readUpTo"])
+        return Head([_read(row) for row in rows[:limit]], mark)
 
     async def spoken_after(self, ours: str, theirs: str, moment: datetime | None) -> bool:
         """Whether the person has said anything after a moment, or ever; one query."""

@@ -49,7 +49,7 @@ from shared.errors import (
 )
 from shared.guards import Guards
 from shared.ledger import Ledger
-from shared.lifecycle import State
+from shared.lifecycle import MAY_HAVE_LEFT, State
 from shared.messages import facts
 from shared.messages.facts import Intent, Outcome
 from shared.messages.record import Record
@@ -724,7 +724,7 @@ def entries_of(intent: Intent, outcomes: Sequence[Outcome], id_key: bytes) -> li
             tag=request.tag or None,
         )
         for outcome in outcomes
-        if outcome.state in {State.SENT, State.UNCERTAIN}
+        if outcome.state in MAY_HAVE_LEFT
     ]
 
 
