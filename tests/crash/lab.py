@@ -31,6 +31,7 @@ from tests.crash.process import FUNCTION_KEY
 _HOST: Final = "localhost"
 _SIGKILLED: Final = -9
 _BATCH: Final = 32
+_LOOK_SECONDS: Final = 0.1
 
 
 class StorageAndPlatform(Stack):
@@ -96,9 +97,14 @@ def event_step(function: str, event: Mapping[str, Any]) -> Step:
     return Step("event", {"function": function, "event": event})
 
 
-def queue_step(body: str) -> Step:
-    """A message of the `record` queue."""
-    return Step("queue", {"function": "record", "body": body})
+def queue_step(body: str, queue: str = "record") -> Step:
+    """A message of a queue, whose function has its name."""
+    return Step("queue", {"function": queue, "body": body})
+
+
+def dispatch_step(message: Mapping[str, Any]) -> Step:
+    """A message of the `dispatch` queue."""
+    return queue_step(json.dumps(message), "dispatch")
 
 
 @dataclass(slots=True)
@@ -276,10 +282,10 @@ class Lab:
         """A word that occurs in one case alone."""
         return f"case-{next(self._labels)}-"
 
-    async def queued(self) -> list[str]:
-        """Take every message from the `record` queue."""
+    async def queued(self, name: str = "record") -> list[str]:
+        """Take every message that can be seen from a queue."""
         taken: list[str] = []
-        async with QueueClient.from_connection_string(self.stack.storage, "record") as queue:
+        async with QueueClient.from_connection_string(self.stack.storage, name) as queue:
             while messages := [
                 message
                 async for page in queue.receive_messages(messages_per_page=_BATCH).by_page()
@@ -289,6 +295,32 @@ class Lab:
                     taken.append(str(message.content))
                     await queue.delete_message(message)
         return taken
+
+    async def arriving(self, name: str) -> AsyncIterator[list[str]]:
+        """Take messages from a queue as they become visible, until it holds none at all."""
+        async with QueueClient.from_connection_string(self.stack.storage, name) as queue:
+            while (await queue.get_queue_properties()).approximate_message_count:
+                if texts := await self.queued(name):
+                    yield texts
+                await asyncio.sleep(_LOOK_SECONDS)
+
+    async def clear(self, name: str) -> None:
+        """Drop all messages of a queue, the hidden ones, too."""
+        async with QueueClient.from_connection_string(self.stack.storage, name) as queue:
+            await queue.clear_messages()
+
+    async def free(self, sender: str) -> None:
+        """Have a sender's place in time be there, and free."""
+        await self.tables.create_table_if_not_exists("pacing")
+        await self.tables.get_table_client("pacing").upsert_entity(
+            {
+                "PartitionKey": "pacing",
+                "RowKey": sender,
+                "freeAt": "2026-01-01T00:00:00Z",
+                "factor": 1.0,
+                "slowedAt": "",
+            }
+        )
 
     async def forget(self, *prefixes: str) -> None:
         """Drop the tables whose names begin so."""

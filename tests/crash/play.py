@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from tests.crash.calls import Plan, Trace
 from tests.crash.lab import Lab, Run, queue_step
-from tests.crash.scenarios import INTENT, TAKEN_OVER, Case, Scenario, in_doubt
+from tests.crash.scenarios import INTENT, SENDER, TAKEN_OVER, Case, Scenario, in_doubt
 from tests.crash.tally import Tally
 from tests.crash.world import Findings, World
 
@@ -55,6 +55,8 @@ class Play:
     async def __call__(self) -> list[Case]:
         """Play; the cases. What is wrong is in `faults`."""
         await self.lab.platform.call("POST", "/reset")
+        await self.lab.clear("dispatch")
+        await self.lab.free(SENDER)
         await self.lab.platform.call(
             "PATCH",
             "/settings",
@@ -114,6 +116,13 @@ class Play:
         await _a_few_at_once(self.repeat(case) for case in cases)
         left = await self._work_off([*left, *await self.lab.queued()])
         self.faults += [f"the queue's message cannot be worked off: {text}" for text in left]
+        if self.scenario.dispatches:
+            async for texts in self.lab.arriving("dispatch"):
+                done = await self.lab.zygote.run(
+                    [queue_step(text, "dispatch") for text in texts],
+                    settings=self._order["settings"],
+                )
+                assert all(answer["ok"] for answer in done.answers)
 
     async def _work_off(self, messages: Sequence[str]) -> list[str]:
         """Have the queue's messages done; those that failed."""

@@ -88,6 +88,8 @@ class Scenario(ABC):
     fresh: ClassVar[tuple[str, ...]] = ()
     # Whether each point is visited with the calls beside it unsent and done, or unsent only.
     both_ways: ClassVar[bool] = True
+    # Whether what lies in the `dispatch` queue at the end is done, too, at its moment.
+    dispatches: ClassVar[bool] = False
 
     @abstractmethod
     async def prepare(self, lab: Lab, count: int) -> list[Case]:

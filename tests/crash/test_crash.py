@@ -13,6 +13,15 @@ from http import HTTPStatus
 import pytest
 
 from tests.crash.calls import Plan
+from tests.crash.dispatched import (
+    DISPATCHED,
+    DUE,
+    DUE_RETRY,
+    FAST,
+    LateScheduledSend,
+    RetryOrdered,
+    RetrySent,
+)
 from tests.crash.handlers import HANDLERS
 from tests.crash.lab import Lab, event_step, http_step
 from tests.crash.play import Play, Race, Revenant, Variant
@@ -97,6 +106,46 @@ async def test_a_repeat_completes_a_handler_that_was_cut_off(
     """Event Grid and the queue bring again what was not done; each fact is then there once."""
     variant = Variant(name="A. events, queue, opt-outs, repeated", memory=300, repeats=[0])
     play = Play(kind(), variant, lab, tally)
+    await play()
+    assert not play.faults, "\n".join(play.faults)
+
+
+@pytest.mark.parametrize("kind", DISPATCHED, ids=named)
+async def test_a_message_of_the_dispatch_queue_comes_again(
+    kind: type[Scenario], lab: Lab, tally: Tally
+) -> None:
+    """What waited for its moment is sent once, however often its process dies on the way."""
+    due = DUE_RETRY if kind is RetrySent else DUE
+    variant = Variant(
+        name="A. what waits, repeated after 31 s",
+        memory=300,
+        repeats=[due + DEAD_ATTEMPT],
+        settings={"PARLEY_SENDERS": FAST["PARLEY_SENDERS"]},
+    )
+    play = Play(kind(), variant, lab, tally)
+    await play()
+    assert not play.faults, "\n".join(play.faults)
+
+
+async def test_what_waited_is_not_texted_on_a_guess(lab: Lab, tally: Tally) -> None:
+    """The host's lease lasts ten minutes: who is in doubt then reads uncertain."""
+    variant = Variant(
+        name="B. what waits, ACS remembers nothing, repeated after 600 s",
+        memory=0,
+        repeats=[DUE + 600],
+        settings={"PARLEY_SENDERS": FAST["PARLEY_SENDERS"]},
+    )
+    play = Play(LateScheduledSend(), variant, lab, tally)
+    await play()
+    assert not play.faults, "\n".join(play.faults)
+
+
+async def test_a_failure_that_may_pass_leads_to_one_retry(lab: Lab, tally: Tally) -> None:
+    """Wherever the report's process dies, the text is sent again, once."""
+    variant = Variant(
+        name="A. reports that lead to a retry, repeated", memory=300, repeats=[0], settings=FAST
+    )
+    play = Play(RetryOrdered(), variant, lab, tally)
     await play()
     assert not play.faults, "\n".join(play.faults)
 
