@@ -102,7 +102,7 @@ class Send(Scenario):
         for number, message, talk in zip(self.shown_of(case), read[::2], read[1::2], strict=True):
             _, state = self._expected_of(case, number)
             judge_message(message, state, found)
-            entries = [e for e in body_of(talk)["value"] if e["tag"] == case.label]
+            entries = [e for e in body_of(talk)["value"] if e.get("tag") == case.label]
             if state == "blocked":
                 found.equal(len(entries), 0, "the number of entries of a blocked text")
             else:
