@@ -14,6 +14,7 @@ from pycep.models import BicepElement
 from local.bicep_settings import LOCAL_KEYS, PLATFORM, template_names
 from local.stack import CONTAINERS, QUEUES, TABLES
 from shared import telemetry
+from shared.campaigns.store import CONTAINER
 from shared.settings import describe
 from tests.infra.bicep import (
     INFRA,
@@ -51,6 +52,7 @@ VERSIONS = {
     "Microsoft.Storage/storageAccounts": "2025-06-01",
     "Microsoft.Storage/storageAccounts/blobServices": "2025-06-01",
     "Microsoft.Storage/storageAccounts/blobServices/containers": "2025-06-01",
+    "Microsoft.Storage/storageAccounts/managementPolicies": "2025-06-01",
     "Microsoft.Storage/storageAccounts/queueServices": "2025-06-01",
     "Microsoft.Storage/storageAccounts/queueServices/queues": "2025-06-01",
     "Microsoft.Storage/storageAccounts/tableServices": "2025-06-01",
@@ -167,6 +169,15 @@ def test_no_key_opens_anything(kind: str, path: tuple[str, ...], value: Any) -> 
     assert made
     for resource in made:
         assert at(body(resource), *path) == value
+
+
+def test_lists_that_are_forgotten_are_gone() -> None:
+    """The record keeps versions; earlier ones of recipient lists, and of nothing else, are
+    deleted."""
+    [(_, _, resource)] = of_type("Microsoft.Storage/storageAccounts/managementPolicies")
+    [rule] = body(resource)["properties"]["policy"]["rules"]
+    assert rule["definition"]["filters"]["prefixMatch"] == [f"{CONTAINER}/"]
+    assert list(rule["definition"]["actions"]) == ["version"]
 
 
 def settings() -> dict[str, Any]:
