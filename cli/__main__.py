@@ -4,8 +4,12 @@
     python -m cli preview --from +18005550100 --to +14255550123 "It is ready."
     python -m cli message 01JD….0123456789        what became of it, and why
     python -m cli messages --since 2026-11-22T00:00:00Z
-    python -m cli conversation +18005550100 +14255550123
+    python -m cli conversations --unread          who has said something new
+    python -m cli conversation +18005550100 +14255550123 --mark-read
     python -m cli optouts +14255550123            whether and why somebody is out
+    python -m cli optouts +14255550123 --add --from +18005550100 --reason "Asked by telephone."
+    python -m cli senders                         how busy each sender is
+    python -m cli quarantine list                 events that were not understood, and why
     python -m cli cancel 01JD….0123456789         take out of a send that waits
     python -m cli poison list                     work that failed too often, and why
     python -m cli poison retry --all              have it tried again
@@ -18,12 +22,14 @@ usage; 3 Parley cannot be reached or is not healthy.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
+import re
 import sys
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 from urllib.parse import quote
 
 from cli.client import Client, NotConfigured, Refused, Unreachable
@@ -32,7 +38,12 @@ DONE: Final = 0
 REFUSED: Final = 1
 UNREACHABLE: Final = 3
 
+# What would move a terminal's cursor or turn its text around: people write what they like.
+_INVISIBLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
 _Command = Callable[[Client, argparse.Namespace], int]
+# argparse gives what holds commands no public name.
+_Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -88,14 +99,61 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--since", metavar="TIME")
     sub.add_argument("--until", metavar="TIME")
 
+    _add_people(commands)
+    _add_repairs(commands)
+
+    sub = commands.add_parser("health", help="whether everything answers")
+    sub.set_defaults(command=_health)
+    return parser
+
+
+def _add_people(commands: _Commands) -> None:
+    """What people and senders said, and who may be texted."""
     sub = commands.add_parser("conversation", help="what a sender and a person have said")
     sub.set_defaults(command=_conversation)
     sub.add_argument("sender")
     sub.add_argument("person")
+    sub.add_argument("--mark-read", action="store_true", help="note that it has been read")
 
-    sub = commands.add_parser("optouts", help="whether and why somebody is out")
+    sub = commands.add_parser("conversations", help="who has spoken with whom, newest first")
+    sub.set_defaults(command=_conversations)
+    sub.add_argument("--from", dest="sender", metavar="SENDER")
+    sub.add_argument("--unread", action="store_true", help="those that nobody has read")
+    sub.add_argument("--most", type=int, default=50, metavar="COUNT", help="50 unless told")
+
+    sub = commands.add_parser("senders", help="the senders, and how busy each is")
+    sub.set_defaults(command=_senders)
+
+    sub = commands.add_parser("optouts", help="whether and why somebody is out, or a change of it")
     sub.set_defaults(command=_optouts)
     sub.add_argument("person")
+    change = sub.add_mutually_exclusive_group()
+    change.add_argument(
+        "--add", dest="change", action="store_const", const="add", help="opt them out"
+    )
+    change.add_argument(
+        "--remove", dest="change", action="store_const", const="remove", help="let them in again"
+    )
+    sub.add_argument("--from", dest="sender", metavar="SENDER")
+    sub.add_argument("--reason", help="why; kept as the evidence of the change")
+    sub.add_argument("--change-id", help="drawn where none is given; the same one is one change")
+
+
+def _add_repairs(commands: _Commands) -> None:
+    """What needs a person."""
+    sub = commands.add_parser("quarantine", help="events that were not understood")
+    actions = sub.add_subparsers(required=True, metavar="ACTION")
+    action = actions.add_parser("list", help="what and why")
+    action.set_defaults(command=_quarantine)
+    for name, about, command in (
+        ("show", "one of them, whole", _show_quarantined),
+        ("retry", "hand it to its handler again", _retry_quarantined),
+        ("drop", "give it up", _drop_quarantined),
+    ):
+        action = actions.add_parser(name, help=about)
+        action.set_defaults(command=command)
+        action.add_argument("handler")
+        action.add_argument("name")
 
     sub = commands.add_parser("poison", help="work that failed too often")
     actions = sub.add_subparsers(required=True, metavar="ACTION")
@@ -111,10 +169,6 @@ def _parser() -> argparse.ArgumentParser:
         action.add_argument("id", nargs="?")
         if name == "retry":
             action.add_argument("--all", action="store_true", help="all that is there")
-
-    sub = commands.add_parser("health", help="whether everything answers")
-    sub.set_defaults(command=_health)
-    return parser
 
 
 # Commands -----------------------------------------------------------------------------------------
@@ -152,14 +206,68 @@ def _messages(client: Client, chosen: argparse.Namespace) -> int:
 
 def _conversation(client: Client, chosen: argparse.Namespace) -> int:
     path = f"/conversations/{quote(chosen.sender, safe='')}/{quote(chosen.person, safe='')}"
+    last = None
     for item in client.pages(path):
         _show(chosen, item, _said_lines)
+        last = item["at"]
+    if chosen.mark_read and last is not None:
+        # What comes while this is shown has not been read.
+        client.post(f"{path}:markRead", {"readUpTo": last})
+    return DONE
+
+
+def _conversations(client: Client, chosen: argparse.Namespace) -> int:
+    unread = "true" if chosen.unread else None
+    query = {"from": chosen.sender, "unread": unread}
+    for item in itertools.islice(client.pages("/conversations", **query), max(0, chosen.most)):
+        _show(chosen, item, _conversation_lines)
+    return DONE
+
+
+def _senders(client: Client, chosen: argparse.Namespace) -> int:
+    for item in client.pages("/senders"):
+        _show(chosen, item, _sender_lines)
     return DONE
 
 
 def _optouts(client: Client, chosen: argparse.Namespace) -> int:
-    _show(chosen, client.get(f"/optouts/{quote(chosen.person, safe='')}"), _optout_lines)
+    path = f"/optouts/{quote(chosen.person, safe='')}"
+    if chosen.change is None:
+        answer = client.get(path)
+    else:
+        change = {
+            "from": chosen.sender,
+            "reason": chosen.reason,
+            "changeId": chosen.change_id or str(uuid.uuid4()),
+        }
+        answer = client.post(f"{path}:{chosen.change}", change)
+    _show(chosen, answer, _optout_lines)
     return DONE
+
+
+def _quarantine(client: Client, chosen: argparse.Namespace) -> int:
+    for item in client.pages("/quarantine"):
+        _show(chosen, item, _quarantine_lines)
+    return DONE
+
+
+def _show_quarantined(client: Client, chosen: argparse.Namespace) -> int:
+    _show(chosen, client.get(_quarantine_path(chosen)), _quarantine_lines)
+    return DONE
+
+
+def _retry_quarantined(client: Client, chosen: argparse.Namespace) -> int:
+    _show(chosen, client.post(f"{_quarantine_path(chosen)}:retry", None), _quarantine_lines)
+    return DONE
+
+
+def _drop_quarantined(client: Client, chosen: argparse.Namespace) -> int:
+    _show(chosen, client.delete(_quarantine_path(chosen)), _quarantine_lines)
+    return DONE
+
+
+def _quarantine_path(chosen: argparse.Namespace) -> str:
+    return f"/quarantine/{quote(chosen.handler, safe='')}/{quote(chosen.name, safe='')}"
 
 
 def _poison(client: Client, chosen: argparse.Namespace) -> int:
@@ -221,7 +329,8 @@ def _show(
     answer: Mapping[str, Any],
     lines: Callable[[Mapping[str, Any]], list[str]],
 ) -> None:
-    print(json.dumps(answer, ensure_ascii=False) if chosen.json else "\n".join(lines(answer)))
+    shown = [json.dumps(answer, ensure_ascii=False)] if chosen.json else lines(answer)
+    print("\n".join(_INVISIBLE.sub(lambda found: f"\\u{ord(found[0]):04x}", s) for s in shown))
 
 
 def _send_lines(answer: Mapping[str, Any]) -> list[str]:
@@ -267,19 +376,53 @@ def _summary_lines(message: Mapping[str, Any]) -> list[str]:
 
 
 def _said_lines(entry: Mapping[str, Any]) -> list[str]:
+    if entry["type"] == "optOutChange":
+        effect = "" if entry["effect"] == "applied" else f", {entry['effect']}"
+        return [f"{entry['at']}  = {entry['direction']} by {entry['rule']}{effect}"]
     mark = "<" if entry["direction"] == "inbound" else ">"
-    return [f"{entry['at']}  {mark} {entry['message']}"]
+    return [f"{entry['at']}  {mark} {entry['message']}  ({entry['state'] or 'no longer kept'})"]
+
+
+def _conversation_lines(item: Mapping[str, Any]) -> list[str]:
+    last = item["lastMessage"]
+    mark = "<" if last["direction"] == "inbound" else ">"
+    unread = "*" if item["unread"] else " "
+    return [f"{unread} {last['at']}  {item['ours']}  {item['theirs']}  {mark} {last['message']}"]
+
+
+def _sender_lines(item: Mapping[str, Any]) -> list[str]:
+    pace = item["pace"]
+    busy = f"busy until {pace['nextFreeAt']}" if pace["nextFreeAt"] else "free"
+    slowed = f", slowed until {pace['slowedUntil']}" if pace["slowedUntil"] else ""
+    rate = f"{pace['ratePerMinuteNow']:g} a minute"
+    return [f"{item['number']}  {item['kind']}  {item['program']}  {rate}, {busy}{slowed}"]
+
+
+def _quarantine_lines(item: Mapping[str, Any]) -> list[str]:
+    lines = [
+        f"{item['handler']}  {item['name']}  since {item['quarantinedAt']}",
+        f"  {item['reason']}",
+    ]
+    if "event" in item:
+        lines.append(f"  {json.dumps(item['event'], ensure_ascii=False)}")
+    return lines
 
 
 def _optout_lines(answer: Mapping[str, Any]) -> list[str]:
     if not answer["value"]:
         return [f"{answer['recipient']}: nothing in the ledger"]
-    return [
+    lines = [
         f"{answer['recipient']}  {'out' if found['isOptedOut'] else 'in'} for {found['scope']}:"
         f" entry {found['entry']['sequence']}, {found['entry']['channel']}"
         f" ({found['entry']['rule']}), said at {found['entry']['saidAt']}"
         for found in answer["value"]
     ]
+    lines += [
+        f"  {entry['saidAt']}  {entry['direction']} for {entry['scope']}, {entry['channel']}"
+        f" ({entry['rule']}), {entry['effect']}"
+        for entry in answer["history"]
+    ]
+    return lines
 
 
 def _poison_lines(item: Mapping[str, Any]) -> list[str]:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import sys
+import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 from cli.client import Client, NotConfigured
 from local.stack import ROOT, Stack
 from shared.errors import Unintelligible
+from shared.events import Envelope
 from shared.poison import MOST_ATTEMPTS, Taken, id_of
 from shared.relay import OPT_OUT_CHANGED
 from tests.support.client import TOLL_FREE, Platform
@@ -135,6 +137,53 @@ async def test_work_that_failed_is_put_back(
     assert (await cli("poison", "retry", "record", id_of(texts[1]))).code == 0
     await platform.relayed_event(OPT_OUT_CHANGED, recipient=person, n=1)
     assert id_of(texts[1]) not in (await cli("poison", "list")).out
+
+
+async def test_what_is_new_and_who_said_it(cli: Command, platform: Platform, person: str) -> None:
+    """A text is listed until it has been read; what could steer a terminal is shown, not obeyed."""
+    spoken = await platform.speak(person, "STOP \x1b[2J\u202e")
+    await platform.relayed_event("Parley.SMSReceived", platformMessageId=spoken)
+    unread = await cli("conversations", "--unread", "--from", TOLL_FREE, "--most", "5")
+    assert f"{TOLL_FREE}  {person}  < STOP \\u001b[2J\\u202e" in unread.out
+    as_json = await cli("--json", "conversations", "--most", "1", "--from", TOLL_FREE)
+    assert json.loads(as_json.out)["lastMessage"]["message"] == "STOP \x1b[2J\u202e"
+    assert "\u202e" not in as_json.out
+    assert (await cli("conversation", TOLL_FREE, person, "--mark-read")).code == 0
+    assert person not in (await cli("conversations", "--unread", "--from", TOLL_FREE)).out
+
+
+async def test_opting_out_by_hand(cli: Command, person: str) -> None:
+    """Out and in again, with reasons; without one it is refused; the conversation shows both."""
+    change = ("optouts", person, "--from", TOLL_FREE)
+    assert (await cli(*change, "--add")).code == 1
+    out = await cli(*change, "--add", "--reason", "Asked by telephone.")
+    assert (out.code, "out for sender:+18005550100" in out.out) == (0, True)
+    back = await cli(*change, "--remove", "--reason", "Asked in writing.")
+    assert (back.code, "operator (operator/optouts), applied" in back.out) == (0, True)
+    said = await cli("conversation", TOLL_FREE, person)
+    assert "= out by operator/optouts" in said.out
+    assert (await cli(*change, "--add", "--remove", "--reason", "x")).code == 2
+
+
+async def test_senders(cli: Command) -> None:
+    """Each with its pace."""
+    listed = await cli("senders")
+    assert (listed.code, f"{TOLL_FREE}  tollFree" in listed.out) == (0, True)
+
+
+async def test_events_that_were_not_understood(cli: Command, stack: Stack) -> None:
+    """Listed with the reason, shown whole, refused as long as they are no clearer, dropped."""
+    envelope = Envelope(str(uuid.uuid4()), "Contoso.Unknown", None, {"a": "\x1b"})
+    async with parts_of(stack) as parts:
+        kept = await parts.inbound._quarantine.keep("inbound", envelope, "nobody knows it")
+    handler, _, name = kept.removesuffix(".json").partition("/")
+    assert name in (await cli("quarantine", "list")).out
+    shown = await cli("quarantine", "show", handler, name)
+    assert (shown.code, "Contoso.Unknown" in shown.out, "\x1b" in shown.out) == (0, True, False)
+    retried = await cli("quarantine", "retry", handler, name)
+    assert (retried.code, "NotUnderstood" in retried.err) == (1, True)
+    assert (await cli("quarantine", "drop", handler, name)).code == 0
+    assert (await cli("quarantine", "show", handler, name)).code == 1
 
 
 @pytest.mark.parametrize(
