@@ -268,6 +268,9 @@ function thread(root, ours, theirs, list) {
     } finally {
       reading = false;
       more.disabled = false;
+      // It tells only of changes, and the beginning may be in sight still.
+      watch.unobserve(start);
+      watch.observe(start);
     }
   }
 

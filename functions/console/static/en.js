@@ -342,4 +342,11 @@ export const en = {
   "code.5001": "Temporarily unavailable",
   "code.5002": "No report in time",
   "code.9999": "Unknown error",
+  "blockedFor.platform": "Opted out at ACS",
+  "code.none": "No code",
+  "overview.notYet": "Counts begin some minutes after the first text",
+  "message.retryOf": "Second try of",
+  "message.retriedBy": "Tried again as",
+  "message.answers": "Answers",
+  "message.show": "Show that message",
 };

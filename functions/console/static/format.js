@@ -46,11 +46,12 @@ export function money(amount, currency) {
   }).format(Number(digits));
 }
 
-export function seconds(value) {
+// Whole seconds is what is measured: nought of them is less than one.
+export function seconds(value, { axis = false } = {}) {
   if (value === null || value === undefined) return NOTHING;
   const unit = (amount, name, digits) =>
     maker(Intl.NumberFormat, { style: "unit", unit: name, unitDisplay: "short", maximumFractionDigits: digits }).format(amount);
-  if (value < 1) return unit(value * 1000, "millisecond", 0);
+  if (value < 1 && !axis) return `< ${unit(1, "second", 0)}`;
   if (value < 60) return unit(value, "second", value < 10 ? 1 : 0);
   if (value < 3600) return unit(value / 60, "minute", value < 600 ? 1 : 0);
   if (value < 86400) return unit(value / 3600, "hour", 1);

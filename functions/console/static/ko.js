@@ -342,4 +342,11 @@ export const ko = {
   "code.5001": "일시적 장애",
   "code.5002": "제때 보고 없음",
   "code.9999": "알 수 없는 오류",
+  "blockedFor.platform": "ACS에서 수신 거부",
+  "code.none": "코드 없음",
+  "overview.notYet": "첫 문자 몇 분 뒤부터 집계합니다",
+  "message.retryOf": "다시 보낸 원본",
+  "message.retriedBy": "다시 보낸 문자",
+  "message.answers": "답장한 문자",
+  "message.show": "그 메시지 보기",
 };

@@ -5,7 +5,7 @@ import { h, refill } from "./dom.js";
 import { dateTime, number } from "./format.js";
 import { t, word } from "./i18n.js";
 import { why } from "./why.js";
-import { badge, pairs, path, person, problem, sheet, skeleton, tag } from "./ui.js";
+import { badge, button, pairs, path, person, problem, sheet, skeleton, tag } from "./ui.js";
 
 export async function openMessage(messageId) {
   const body = h("div", { class: "sheet-body" }, skeleton(6));
@@ -24,6 +24,11 @@ export async function openMessage(messageId) {
 function contents(message, dialog) {
   const inbound = message.direction === "inbound";
   const [ours, theirs] = inbound ? [message.to, message.from] : [message.from, message.to];
+  const answered = message.inReplyTo?.messageId ?? message.inReplyTo;
+  const another = (id) => button(t("message.show"), () => {
+    dialog.close();
+    openMessage(id);
+  }, { kind: "quiet small" });
   const go = (href, text) => h("a", { href, on: { click: () => dialog.close() } }, text);
   return [
     h("p", { class: "quote", dir: "auto" }, message.message),
@@ -39,6 +44,9 @@ function contents(message, dialog) {
       message.tag && [t("message.tag"), h("span", { dir: "auto" }, message.tag)],
       message.category && [t("message.category"), word("category", message.category)],
       message.sendAt && [t("message.sendAt"), dateTime(message.sendAt)],
+      message.retryOf && [t("message.retryOf"), another(message.retryOf)],
+      message.retriedBy && [t("message.retriedBy"), another(message.retriedBy)],
+      answered && [t("message.answers"), another(answered)],
       [t("message.id"), h("code", {}, message.messageId)],
       message.platformMessageId && [t("message.platformId"), h("code", {}, message.platformMessageId)],
     ]),

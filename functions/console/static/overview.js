@@ -84,7 +84,7 @@ export function mount(root) {
       tile("optOutRate", percent(today.optOutRate, 2), today.optOutRate, before.optOutRate, { kind: "share", better: "less", line: line((row) => row.optOutRate) }),
       tile("time", seconds(median(today)), median(today), median(before), { better: "less", line: line(median) }),
       tile("inbound", number(today.inbound ?? 0), today.inbound ?? 0, before.inbound ?? 0, { line: line((row) => row.inbound) }),
-      tile("cost", spent.length ? spent.map(([currency, amount]) => money(amount, currency)).join(" + ") : money("0", "USD"),
+      tile("cost", (today.unpricedSegments ? "≥ " : "") + (spent.length ? spent.map(([currency, amount]) => money(amount, currency)).join(" + ") : money("0", "USD")),
         Number(spent[0]?.[1] ?? 0), Number(before.cost?.[spent[0]?.[0] ?? "USD"] ?? 0), { line: line((row) => Number(costs(row)[0]?.[1] ?? 0)) }));
   }
 
@@ -100,7 +100,7 @@ export function mount(root) {
       chart({ ...common, title: t("overview.volume"), write: number, compact }),
       chart({ ...common, title: t("overview.deliveryRate"), write: percent, compact: (value) => percent(value, 0), top: 1 }),
       chart({ ...common, title: t("overview.optOutRate"), write: (value) => percent(value, 2) }),
-      chart({ ...common, title: t("overview.time"), write: seconds }),
+      chart({ ...common, title: t("overview.time"), write: (value) => seconds(value), compact: (value) => seconds(value, { axis: true }) }),
     ];
     refill(plots, charts.map((made) => made.element));
     drawnRange = range;
@@ -128,7 +128,7 @@ export function mount(root) {
 
   function drawRest(bySender, today) {
     const columns = [
-      { title: t("feed.sender"), class: "fit", cell: (row) => (row.group ? person(row.group) : t("overview.other")) },
+      { title: t("feed.sender"), class: "fit", cell: (row) => (row.group && !row.isOther ? person(row.group) : t("overview.other")) },
       { title: t("overview.sent"), class: "right num", cell: (row) => number(row.sent) },
       { title: t("overview.deliveryRate"), class: "right num", cell: (row) => percent(row.deliveryRate) },
       { title: t("overview.optOutRate"), class: "right num", cell: (row) => percent(row.optOutRate, 2) },
@@ -168,7 +168,7 @@ export function mount(root) {
     ]);
     if (signal.aborted || asked !== range) return;
     refill(trouble);
-    refill(asOf, today.upTo ? t("overview.asOf", { at: clock(today.upTo) }) : "");
+    refill(asOf, today.upTo ? t("overview.asOf", { at: clock(today.upTo) }) : t("overview.notYet"));
     drawTiles(one(today), one(then), series.value);
     drawCharts(series.value, seriesThen.value);
     drawRest(senders.total, one(today));
