@@ -347,12 +347,12 @@ class Folding:
         for due in sorted(marks):
             if self._clock() >= until:
                 break
-            for minute in sorted(marks[due].minutes - done):
-                async with aclosing(self._record.minutes(minute, minute + MINUTE)) as found:
+            for start, end in _stretches(marks[due].minutes - done):
+                async with aclosing(self._record.minutes(start, end)) as found:
                     async for facts in found:
                         await self._fold(batch, facts)
-                if batch.full:
-                    state, batch = await self._advance(state, batch), _Batch()
+                        if batch.full:
+                            state, batch = await self._advance(state, batch), _Batch()
             done |= marks[due].minutes
             upto = due
             if spans := marks[due].spans:
@@ -480,6 +480,17 @@ class _Group:
         if self.minute is not None and self.tally:
             batch.add(TABLE, [entity_of(MINUTES, self.minute, self.tally, cause=OPTOUTS)])
             batch.minutes.add(self.minute)
+
+
+def _stretches(minutes: Iterable[datetime]) -> list[_Span]:
+    """Minutes that follow each other as one span: a query for each shard reads them all."""
+    found: list[_Span] = []
+    for minute in sorted(minutes):
+        if found and found[-1][1] == minute:
+            found[-1] = (found[-1][0], minute + MINUTE)
+        else:
+            found.append((minute, minute + MINUTE))
+    return found
 
 
 def _over(now: datetime) -> datetime:
