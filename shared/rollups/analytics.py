@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 from shared.clock import Clock, from_iso, iso
 from shared.errors import InvalidRequest
-from shared.rollups.counts import MONEY, NONE, OTHERS, Counts, add, largest, percentile, under
+from shared.rollups.counts import MONEY, NONE, OTHERS, Counts, add, by_kind, largest, percentiles
 from shared.rollups.folding import Folding
 from shared.rollups.rows import DAY, HOUR, TABLE, Level, groups_in, properties
 from shared.rollups.spans import Bucket, Interval, Plan, buckets
@@ -125,7 +125,8 @@ def _wrong_span(
         return {"to": ["The span ends before it begins."]}
     longest = _LONGEST[interval]
     if end - start > longest:
-        return {"from": [f"A span by {interval} is at most {longest // DAY} days."]}
+        days = longest // DAY
+        return {"from": [f"A span by {interval} is at most {days} day{'s' * (days > 1)}."]}
     if interval is Interval.HOUR and end - start > _LONGEST_ODD_HOURS and _is_odd(start, zone):
         most = _LONGEST_ODD_HOURS // DAY
         return {
@@ -253,7 +254,11 @@ class Analytics:
                     bucket = plan.bucket_of(level, moment)
                     if bucket is not None:
                         late = now - (moment + level.length) >= SILENCE
-                        _add_groups(found[bucket], self._groups(row, query, late=late))
+                        groups = self._groups(row, query, late=late)
+                        if found[bucket]:
+                            _add_groups(found[bucket], groups)
+                        else:
+                            found[bucket] = groups
 
         await every(*(read(*one) for one in plan.ranges()))
         kept = _kept(found, query.top)
@@ -288,13 +293,16 @@ def _add_groups(into: dict[str, Counts], more: Mapping[str, Counts]) -> None:
 
 def _kept(found: Sequence[Mapping[str, Counts]], top: int) -> frozenset[str]:
     """The groups that are told apart: those with the most texts over all."""
-    total: dict[str, Counts] = {}
+    sent: dict[str, Counts] = {}
     for groups in found:
-        _add_groups(total, groups)
-    return frozenset(largest(total, top))
+        for group, counts in groups.items():
+            add(sent.setdefault(group, {}), {"sent": counts.get("sent", 0)})
+    return frozenset(largest(sent, top))
 
 
 def _within(groups: Mapping[str, Counts], kept: frozenset[str]) -> dict[str, Counts]:
+    if kept.issuperset(groups):
+        return dict(groups)
     found: dict[str, Counts] = {}
     for group, counts in groups.items():
         add(found.setdefault(group if group in kept else OTHERS, {}), counts)
@@ -312,6 +320,8 @@ def _row(bucket: Bucket, group: str | None, counts: Mapping[str, int]) -> dict[s
     def of(name: str) -> int:
         return counts.get(name, 0)
 
+    kinds = by_kind(counts)
+    median, p95 = percentiles(kinds.get("time", {}), 50, 95)
     return {
         "start": iso(bucket[0]),
         "end": iso(bucket[1]),
@@ -319,21 +329,21 @@ def _row(bucket: Bucket, group: str | None, counts: Mapping[str, int]) -> dict[s
         "isOther": group == OTHERS,
         "sent": of("sent"),
         "segments": of("segments"),
-        "cost": {name: _money(amount) for name, amount in under(counts, "cost").items()},
+        "cost": {name: _money(amount) for name, amount in kinds.get("cost", {}).items()},
         "unpricedSegments": of("unpriced"),
         "blocked": {
             **dict.fromkeys(("optedOut", "country", "budget", "flood", "platform"), 0),
-            **under(counts, "blocked"),
+            **kinds.get("blocked", {}),
         },
-        "failed": under(counts, "failed"),
+        "failed": kinds.get("failed", {}),
         "expired": of("expired"),
         "canceled": of("canceled"),
         "delivered": of("delivered"),
-        "undelivered": under(counts, "undelivered"),
+        "undelivered": kinds.get("undelivered", {}),
         "uncertain": of("uncertain"),
         "unknown": of("unknown"),
         "awaiting": of("awaiting"),
-        "timeToDelivery": {"median": percentile(counts, 50), "p95": percentile(counts, 95)},
+        "timeToDelivery": {"median": median, "p95": p95},
         "deliveryRate": _rate(of("delivered"), of("sent")),
         "inbound": of("inbound"),
         "replied": of("replied"),

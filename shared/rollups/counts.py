@@ -70,27 +70,35 @@ def merged(parts: Iterable[Mapping[str, int]]) -> Counts:
     return found
 
 
-def under(counts: Mapping[str, int], prefix: str) -> dict[str, int]:
-    """The counts `{prefix}.…`, by what follows; in the order of their names."""
-    return {
-        name[len(prefix) + 1 :]: counts[name]
-        for name in sorted(counts)
-        if name.startswith(prefix + ".")
-    }
+def by_kind(counts: Mapping[str, int]) -> dict[str, dict[str, int]]:
+    """Counts `{kind}.{detail}` by kind and detail, in the order of their names."""
+    found: dict[str, dict[str, int]] = {}
+    for name in sorted(counts):
+        kind, _, detail = name.partition(".")
+        if detail:
+            found.setdefault(kind, {})[detail] = counts[name]
+    return found
 
 
-def percentile(counts: Mapping[str, int], hundredths: int) -> int | None:
-    """The time to delivery within which so many of a hundred deliveries came; None without any.
+def percentiles(times: Mapping[str, int], *hundredths: int) -> list[int | None]:
+    """The times to delivery within which so many of a hundred deliveries came; None without any.
 
     The nearest rank: a time that was kept, never one in between.
+
+    Args:
+        times: seconds to the number of deliveries that took so long.
+        hundredths: of each percentile, rising.
     """
-    times = sorted((int(name), number) for name, number in under(counts, "time").items())
-    rank = -(-hundredths * sum(number for _, number in times) // 100)
-    for seconds, number in times:
-        rank -= number
-        if rank <= 0:
-            return seconds
-    return None
+    ordered = sorted((int(seconds), number) for seconds, number in times.items())
+    whole = sum(number for _, number in ordered)
+    ranks = [-(-share * whole // 100) for share in hundredths]
+    found: list[int | None] = []
+    reached = 0
+    for seconds, number in ordered:
+        reached += number
+        while len(found) < len(ranks) and ranks[len(found)] <= reached:
+            found.append(seconds)
+    return found or [None] * len(ranks)
 
 
 class Tally:

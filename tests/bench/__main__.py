@@ -12,11 +12,20 @@ from pathlib import Path
 from local.child import ChildFailed
 from local.node import InstallFailed
 from local.stack import LOCAL
+from tests.bench.analytics import day_figures
 from tests.bench.campaigns import campaign_figures
 from tests.bench.machine import Machine
 from tests.bench.measure import ROUNDS, measured
 from tests.bench.operations import counted_operations
-from tests.bench.result import as_json, campaign_lines, campaign_results, results, tables
+from tests.bench.result import (
+    as_json,
+    campaign_lines,
+    campaign_results,
+    day_lines,
+    day_results,
+    results,
+    tables,
+)
 from tests.bench.stage import Stage
 from tests.bench.traffic import Failed
 
@@ -35,16 +44,24 @@ def main(arguments: list[str]) -> int:
         # Another stage, so that no other host takes a campaign's messages.
         with Stage(LOCAL / "logs" / "bench-campaigns") as stage:
             campaigns = campaign_figures(stage, rounds=options.rounds)
+        with Stage(LOCAL / "logs" / "bench-analytics") as stage:
+            day = day_figures(stage, rounds=options.rounds)
     except (Failed, ChildFailed, InstallFailed, OSError) as error:
         sys.stderr.write(f"There are no figures: {error}\n")
         return 1
-    found = [*results(figures, operations), *campaign_results(figures, campaigns)]
+    found = [
+        *results(figures, operations),
+        *campaign_results(figures, campaigns),
+        *day_results(day),
+    ]
     lines = [
         *machine.lines(),
         "",
         *tables(figures, operations),
         "",
         *campaign_lines(figures, campaigns),
+        "",
+        *day_lines(day),
     ]
     options.out.write_text(as_json(found), encoding="utf-8")
     sys.stdout.write("\n".join([*lines, "", f"Written to {options.out}."]) + "\n")

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Final
 
+from tests.bench.analytics import DAY_OPS, DAY_VS_PAGES, DayFigures
 from tests.bench.campaigns import CHUNK_CPU, CHUNK_OPS, MEMORY, ROWS, CampaignFigures
 from tests.bench.measure import (
     HOST,
@@ -90,6 +91,26 @@ def campaign_lines(figures: Figures, found: CampaignFigures) -> list[str]:
         "",
         *_columns(rows),
     ]
+
+
+def day_results(found: DayFigures) -> list[Result]:
+    """What `bench.json` holds of analytics: a day by the hour, against the rows it is made of."""
+    value, baseline = (statistics.median(times["total"]) for times in (found.answered, found.read))
+    ratio = round(found.ratio(), 2)
+    return [
+        Result(DAY_OPS, len(found.operations), "operations"),
+        Result(DAY_VS_PAGES, round(value, 3), "ms", round(baseline, 3), ratio),
+    ]
+
+
+def day_lines(found: DayFigures) -> list[str]:
+    """The lines that people read."""
+    lines = [["a day by the hour", "answered", "rows alone", "ratio"]]
+    for by in found.answered:
+        answered, read = (statistics.median(times[by]) for times in (found.answered, found.read))
+        lines.append([by, f"{answered:.2f} ms", f"{read:.2f} ms", f"{found.ratio(by):.2f}"])
+    operations = len(found.operations)
+    return [f"Analytics, {operations} storage operations a question:", "", *_columns(lines)]
 
 
 def as_json(found: Sequence[Result]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.bench.analytics import day_operations
 from tests.bench.campaigns import chunk_operations
 from tests.bench.counting import Operation
 from tests.bench.operations import (
@@ -51,3 +52,9 @@ def test_operations_of_a_chunk(tmp_path_factory: pytest.TempPathFactory) -> None
     intent, the outcome, what became of the chunk."""
     with Stage(tmp_path_factory.mktemp("logs-of-chunks")) as stage:
         assert len(found := chunk_operations(stage)) == 6, found
+
+
+def test_operations_of_a_day_of_analytics(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A day by the hour costs two: how far the fold has come, and one query for the hours."""
+    with Stage(tmp_path_factory.mktemp("logs-of-analytics")) as stage:
+        assert len(found := day_operations(stage)) == 2, found

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from shared.guards.reasons import OTHER, reason_of
 from tests.guards.bench import CODE, NOON, Bench, Counted, people, request, send_id
 
 Make = Callable[..., Bench]
@@ -77,6 +78,13 @@ async def test_each_has_its_own_reason(bench: Make) -> None:
         "Too many",
         "",
         "The dail",
+    ]
+    # Whoever counts them is told by a word.
+    assert [reason_of(refused.get(address)) for address in asked] == [
+        "country",
+        "flood",
+        OTHER,
+        "budget",
     ]
     assert await made.used() == 2
 

@@ -35,7 +35,7 @@ BAD = [
     ({"from": "2025-05-22", "to": "2026-11-22", "interval": "day"}, "from", "366 days"),
     ({"from": "2025-05-22", "to": "2026-11-22", "interval": "total"}, "from", "366 days"),
     ({"from": "2026-09-01", "to": "2026-11-22", "interval": "hour"}, "from", "62 days"),
-    ({"from": "2026-11-20", "to": "2026-11-22", "interval": "minute"}, "from", "1 days"),
+    ({"from": "2026-11-20", "to": "2026-11-22", "interval": "minute"}, "from", "1 day."),
     (
         {"from": "2026-11-01", "to": "2026-11-22", "timeZone": "Asia/Kolkata"},
         "from",
