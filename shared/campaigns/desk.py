@@ -200,21 +200,33 @@ class Desk:
         return await self.campaign(campaign_id)
 
     async def cancel(self, campaign_id: str) -> dict[str, Any]:
-        """End it; what has left has left."""
+        """End it; what has left has left.
+
+        One that is done can be ended, too, while some of its texts may wait to be sent again.
+        """
 
         def canceled(known: Campaign) -> Campaign | None:
-            return replace(known, phase=Phase.CANCELED, finished_at=self._clock())
+            finished = known.finished_at or self._clock()
+            return replace(known, phase=Phase.CANCELED, finished_at=finished)
 
         known = await self._found(campaign_id)
         if known.phase is not Phase.CANCELED:
-            await self._steer(campaign_id, canceled)
+            await self._steer(campaign_id, canceled, also=self._may_send_again)
         return await self.campaign(campaign_id)
 
+    def _may_send_again(self, known: Campaign) -> bool:
+        live = known.definition.time_to_live
+        return known.phase is Phase.DONE and live is not None and self._clock() < known.start + live
+
     async def _steer(
-        self, campaign_id: str, change: Callable[[Campaign], Campaign | None]
+        self,
+        campaign_id: str,
+        change: Callable[[Campaign], Campaign | None],
+        *,
+        also: Callable[[Campaign], bool] = lambda _: False,
     ) -> Campaign:
         def steered(known: Campaign) -> Campaign | None:
-            if known.phase in OVER:
+            if known.phase in OVER and not also(known):
                 raise CampaignEnded(f"This campaign is {known.phase}.")
             return change(known)
 

@@ -10,8 +10,10 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+from azure.core.rest import HttpRequest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -29,6 +31,7 @@ from tests.campaigns.support import ordered
 from tests.support.client import SHORT_CODE, TEN_DLC, TOLL_FREE, Parley, Platform, with_ids
 from tests.support.parts import parts_of, send_request
 from tests.support.polling import eventually
+from tests.support.transports import Inner, Wrapper
 
 REPORT = "Parley.SMSDeliveryReportReceived"
 RETRYABLE = (4006, 4008, 4020, 5001)
@@ -206,6 +209,41 @@ async def test_the_queue_does_it_at_its_moment(
 
 
 # What ends it -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("live", "code", "operations"), [(AN_HOUR, 4006, 4), (None, 4006, 2), (AN_HOUR, 4005, 2)]
+)
+@pytest.mark.usefixtures("a_slow_carrier")
+async def test_what_a_report_of_a_failure_costs(
+    stack: Stack, person: str, live: int | None, code: int, operations: int
+) -> None:
+    """Two storage operations where nothing is sent again; two more to write the retry down."""
+    async with parts_of(stack) as parts:
+        message_id = await sent(parts, person, timeToLiveInSeconds=live)
+    networks: list[Counted] = []
+
+    def counted(network: Inner) -> Inner:
+        networks.append(Counted(network, urlsplit(stack.platform).netloc))
+        return networks[0]
+
+    async with parts_of(stack, way=counted) as parts:
+        await parts.reports.take(failed(parts, message_id, person, code))
+    assert len(networks[0].asked) == operations, networks[0].asked
+
+
+class Counted(Wrapper):
+    """Notes what is asked of storage: everything that is not for the platform."""
+
+    def __init__(self, inner: Inner, platform: str) -> None:
+        super().__init__(inner)
+        self.asked: list[str] = []
+        self._platform = platform
+
+    async def send(self, request: HttpRequest, **named: Any) -> Any:
+        if urlsplit(request.url).netloc != self._platform:
+            self.asked.append(f"{request.method} {request.url}")
+        return await super().send(request, **named)
 
 
 @pytest.mark.usefixtures("a_slow_carrier")
@@ -426,7 +464,9 @@ async def test_its_campaign_holds_it_up_and_ends_it(
         await store.change(campaign_id, in_phase(Phase.PAUSED))
         assert (await run(parts, second) or clock.moment) > clock.moment
         assert (await shown(parts, second))["state"] == "scheduled"
-        await store.change(campaign_id, in_phase(Phase.CANCELED))
+        await store.change(campaign_id, in_phase(Phase.DONE))
+        reply = await parley.own("POST", f"/campaigns/{campaign_id}:cancel")
+        assert (reply.status, reply.json["state"]) == (200, "canceled")
         assert await run(parts, second) is None
         assert (await shown(parts, second))["state"] == "canceled"
     texts = [m for m in await platform.accepted(person) if m["text"] == body["message"]]
