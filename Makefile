@@ -1,7 +1,7 @@
 # Everything that a developer types. Needs make, Python 3.11 to 3.13 and the package registries.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test check lint types format bench package clean
+.PHONY: help setup run demo test check lint types format bench pictures package clean
 
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
   "$$p" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null \
@@ -56,6 +56,9 @@ check: lint types test ## What CI runs
 
 bench: setup ## Measure, print a table, write bench.json
 	$(BIN)/python -m tests.bench
+
+pictures: setup $(CONSOLE) ## Make the README's pictures anew
+	$(BIN)/python -m local.pictures
 
 package: $(READY) ## Build the zip that azd ships
 	$(BIN)/python -m local.package
