@@ -25,8 +25,9 @@ function load() {
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
 // `series`: [{label, values, colour, bars, fill, dash}]; `write` makes a text of a value, `mark` of a
-// moment in seconds, `short` the same for the axis. Returns {element, update, destroy}.
-export function chart({ title, write, mark, short, compact = write, top }) {
+// moment in seconds, `short` the same for the axis. `top` is the most that there can be, `least` what the
+// axis shows at least, `steps` the distances that its marks may have. Returns {element, update, destroy}.
+export function chart({ title, write, mark, short, compact = write, top, least = 1e-9, steps }) {
   const figure = h("p", { class: "chart-now num", "aria-hidden": "true" });
   const place = h("div", { class: "chart-place" });
   const rows = h("tbody");
@@ -58,7 +59,7 @@ export function chart({ title, write, mark, short, compact = write, top }) {
       scales: { x: { time: true, range: (_, low, high) => edges(low, high) }, y: { range: (_, low, high) => reach(low, high) } },
       axes: [
         { ...axis, grid: { show: false }, space: 64, values: (_, splits) => splits.map(short), size: 28 },
-        { ...axis, grid: { stroke: colour("--line"), width: 1 }, values: (_, splits) => splits.map(compact), size: 52, space: 42, gap: 4 },
+        { ...axis, grid: { stroke: colour("--line"), width: 1 }, values: (_, splits) => splits.map(compact), size: 52, space: 42, gap: 4, ...(steps && { incrs: steps }) },
       ],
       series: [{}, ...shown.series.map((one) => ({
         stroke: colour(one.colour), width: one.bars ? 0 : 1.75, dash: one.dash ? [4, 4] : undefined,
@@ -73,8 +74,10 @@ export function chart({ title, write, mark, short, compact = write, top }) {
 
   // A rate near its top is seen best from near by; everything else begins at nought.
   function reach(low, high) {
-    if (top === undefined) return [0, Math.max(high * 1.12, 1e-9) || 1];
-    return [[0.9, 0.8, 0.5].find((floor) => low !== null && low > floor) ?? 0, top];
+    if (top === undefined) return [0, Math.max((high ?? 0) * 1.12, least)];
+    const floor = [0.9, 0.8, 0.5].find((share) => low !== null && low > share) ?? 0;
+    // A little more, so that a line at the very top is seen whole.
+    return [floor, top + (top - floor) * 0.03];
   }
 
   // Half a bar of room at both ends.

@@ -121,7 +121,7 @@ export const ko = {
   "conversations.noneAbout": "첫 문자를 보내거나 받으면 시작됩니다.",
   "conversations.noneUnread": "안 읽은 대화가 없습니다",
   "conversations.you": "나:",
-  "conversations.with": "{ours}번으로",
+  "conversations.with": "발신 {ours}",
   "conversations.from": "발신 번호",
   "conversations.to": "받는 사람",
   "conversations.toHint": "+14255550123처럼 +와 국가 번호를 붙여서",

@@ -12,6 +12,8 @@ const EVERY = 30000, WEEK = 7;
 const ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone;
 const RANGES = { day: { interval: "hour" }, week: { interval: "day", days: 7 }, month: { interval: "day", days: 30 } };
 const TOP = 8;
+const COUNTS = [1, 2, 5].flatMap((digit) => Array.from({ length: 8 }, (_, zeros) => digit * 10 ** zeros)).sort((a, b) => a - b);
+const DURATIONS = [1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 21600, 43200, 86400, 172800];
 
 const midnight = (shift) => {
   const now = new Date();
@@ -97,10 +99,10 @@ export function mount(root) {
     const short = (time) => new Date(time * 1000).toLocaleString(locale(), hours ? { hour: "numeric" } : { month: "numeric", day: "numeric" });
     const common = { mark, short };
     charts = [
-      chart({ ...common, title: t("overview.volume"), write: number, compact }),
+      chart({ ...common, title: t("overview.volume"), write: number, compact, least: 5, steps: COUNTS }),
       chart({ ...common, title: t("overview.deliveryRate"), write: percent, compact: (value) => percent(value, 0), top: 1 }),
-      chart({ ...common, title: t("overview.optOutRate"), write: (value) => percent(value, 2) }),
-      chart({ ...common, title: t("overview.time"), write: (value) => seconds(value), compact: (value) => seconds(value, { axis: true }) }),
+      chart({ ...common, title: t("overview.optOutRate"), write: (value) => percent(value, 2), compact: (value) => percent(value, 1), least: 0.01 }),
+      chart({ ...common, title: t("overview.time"), write: (value) => seconds(value), compact: (value) => seconds(value, { axis: true }), least: 5, steps: DURATIONS }),
     ];
     refill(plots, charts.map((made) => made.element));
     drawnRange = range;
@@ -111,9 +113,10 @@ export function mount(root) {
     const times = now.map((row) => new Date(row.start).getTime() / 1000);
     const values = (rows, pick) => times.map((_, index) => (rows[index] === undefined ? null : pick(rows[index]) ?? null));
     const against = t(range === "month" ? "overview.before" : "overview.weekBefore");
+    const compared = before.some((row) => row.sent > 0);
     const both = (pick, { bars = false, fill = false } = {}) => [
       { label: t("overview.now"), values: values(now, pick), colour: "--chart-1", bars, fill },
-      { label: against, values: values(before, pick), colour: "--chart-2", dash: true },
+      ...(compared ? [{ label: against, values: values(before, pick), colour: "--chart-2", dash: true }] : []),
     ];
     charts[0].update(times, both((row) => row.sent, { bars: true }));
     charts[1].update(times, both((row) => row.deliveryRate));
