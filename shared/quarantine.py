@@ -8,6 +8,7 @@ its handler again when Parley has learned to read it, or dropped.
 from __future__ import annotations
 
 import asyncio
+import base64
 import hashlib
 import json
 import re
@@ -20,11 +21,12 @@ from shared.clock import Clock, from_iso, iso
 from shared.errors import InvalidRequest, NotFound, RequestError, Unintelligible
 from shared.events import Envelope
 from shared.messages.reading import Page
-from shared.storage import Storage, every
+from shared.storage import BlobEntry, Storage, every
 
 CONTAINER: Final = "quarantine"
 _AT_ONCE: Final = 8
 _SHOWN: Final = 200
+_MARK: Final = "summary"
 _PLACE: Final = re.compile(r"([a-z_]{1,40})/([0-9a-f]{32})")
 
 Handle = Callable[[Envelope], Awaitable[None]]
@@ -66,7 +68,8 @@ class Quarantine:
             "event": event,
         }
         body = json.dumps(kept, indent=2, default=str).encode()
-        await self._storage.put_blob(CONTAINER, name, body, "application/json")
+        mark = {_MARK: _packed(_summary(name.removesuffix(".json"), kept))}
+        await self._storage.put_blob(CONTAINER, name, body, "application/json", mark)
         telemetry.QUARANTINED.add(1, {"handler": handler})
         log.trouble("event.quarantined", handler=handler, blob=name, reason=reason)
         return name
@@ -89,28 +92,30 @@ class QuarantineDesk:
         self._handlers = handlers
 
     async def page(self, *, after: str, limit: int) -> Page:
-        """Events behind the place `after`, by handler and name.
+        """Events behind the place `after`, by handler and name; one operation for 5,000 of them.
 
-        One operation for the names, and one for each event shown.
+        What earlier versions have kept is not marked with its summary and costs one more each.
         """
-        places: list[str] = []
+        listed: list[tuple[str, BlobEntry]] = []
         async for blob in self._storage.blobs(CONTAINER):
             found = _PLACE.fullmatch(blob.name.removesuffix(".json"))
             if found is not None and found[0] > after:
-                places.append(found[0])
-                if len(places) > limit:
+                listed.append((found[0], blob))
+                if len(listed) > limit:
                     break
         room = asyncio.Semaphore(_AT_ONCE)
 
-        async def one(place: str) -> dict[str, Any] | None:
+        async def one(place: str, blob: BlobEntry) -> dict[str, Any] | None:
+            if _MARK in blob.metadata:
+                return _unpacked(blob.metadata[_MARK])
             async with room:
                 kept = await self._kept(place)
             return _summary(place, kept) if kept is not None else None
 
-        shown = await every(*(one(place) for place in places[:limit]))
+        shown = await every(*(one(*entry) for entry in listed[:limit]))
         # One that somebody has dropped meanwhile is left out.
         value = [item for item in shown if item is not None]
-        return Page(value, places[limit - 1] if len(places) > limit else None)
+        return Page(value, listed[limit - 1][0] if len(listed) > limit else None)
 
     async def event(self, handler: str, name: str) -> dict[str, Any]:
         """One event, whole, and why it was not understood.
@@ -172,11 +177,21 @@ def _summary(place: str, kept: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "name": name,
         "handler": handler,
-        "reason": kept.get("reason"),
+        "reason": _shown(kept.get("reason")),
         "quarantinedAt": kept.get("quarantinedAt"),
         "type": _shown(event.get("type")),
         "id": _shown(event.get("id")),
     }
+
+
+def _packed(summary: Mapping[str, Any]) -> str:
+    # As a header holds it.
+    return base64.b64encode(json.dumps(summary).encode()).decode()
+
+
+def _unpacked(text: str) -> dict[str, Any]:
+    summary: dict[str, Any] = json.loads(base64.b64decode(text))
+    return summary
 
 
 def _shown(value: Any) -> str | None:

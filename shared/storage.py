@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -71,10 +71,11 @@ class BlobFacts:
 
 @dataclass(frozen=True, slots=True)
 class BlobEntry:
-    """A blob as its container lists it: its name, and when it was last written."""
+    """A blob as its container lists it: its name, when it was last written, and its metadata."""
 
     name: str
     modified: datetime
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
 
 class Storage:
@@ -331,7 +332,14 @@ class Storage:
 
     # Blobs ----------------------------------------------------------------------------------
 
-    async def put_blob(self, container: str, name: str, data: bytes, content_type: str) -> None:
+    async def put_blob(  # a blob, and what it is marked with
+        self,
+        container: str,
+        name: str,
+        data: bytes,
+        content_type: str,
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
         """Write a blob whose content follows from its name; writing it twice is once."""
         from azure.storage.blob import ContentSettings  # noqa: PLC0415  # brings aiohttp
 
@@ -341,6 +349,7 @@ class Storage:
                 data,
                 overwrite=True,
                 content_settings=ContentSettings(content_type=content_type),
+                metadata=dict(metadata) if metadata is not None else None,
             )
         except AzureError as error:
             raise StorageDown(_said(error)) from error
@@ -405,8 +414,8 @@ class Storage:
     async def blobs(self, container: str) -> AsyncIterator[BlobEntry]:
         """The container's blobs by name, all pages; nothing where it is not there yet."""
         try:
-            async for found in self._container(container).list_blobs():
-                yield BlobEntry(str(found.name), found.last_modified)
+            async for found in self._container(container).list_blobs(include=["metadata"]):
+                yield BlobEntry(str(found.name), found.last_modified, found.metadata or {})
         except ResourceNotFoundError:
             return
         except AzureError as error:
