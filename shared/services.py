@@ -56,6 +56,7 @@ from shared.sending.preview import Preview
 from shared.sending.retries import Retries
 from shared.sending.send import Rules, Sending
 from shared.sending.timetable import Timetable
+from shared.sending.waiting import Waiting
 from shared.settings import Settings
 from shared.storage import Storage
 from shared.upkeep import Upkeep
@@ -146,6 +147,15 @@ def build(
         timetable=timetable,
         pauses=settings.retry_after,
     )
+    waiting = Waiting(
+        clock=clock,
+        id_key=settings.id_key,
+        record=record,
+        dispatch=dispatch,
+        timetable=timetable,
+        standing=campaigns.standing,
+        retries=retries,
+    )
     sending = Sending(
         rules=Rules(
             id_key=settings.id_key,
@@ -161,14 +171,11 @@ def build(
         keys=IdempotencyKeys(storage),
         acs=acs,
         relay=relay,
-        dispatch=dispatch,
-        timetable=timetable,
+        waiting=waiting,
         guards=guards,
         pacing=pacing,
-        standing=campaigns.standing,
-        retries=retries,
     )
-    due = Due(clock=clock, sending=sending, pacing=pacing, dispatch=dispatch)
+    due = Due(clock=clock, sending=sending, waiting=waiting, pacing=pacing, dispatch=dispatch)
     dispatch.register("scheduled", due.take)
     counting = Counting(
         clock=clock,

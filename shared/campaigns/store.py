@@ -31,7 +31,7 @@ from shared.campaigns.requests import Definition
 from shared.clock import from_iso, iso
 from shared.errors import Unavailable
 from shared.packing import pack, unpack
-from shared.sending.send import Standing
+from shared.sending.waiting import Standing
 from shared.storage import Changed, Entity, Storage, TableOperation, etag_of
 
 TABLE: Final = "campaigns"

@@ -11,6 +11,7 @@ from shared.dispatch import Dispatch
 from shared.errors import ParleyError, Throttled, Unintelligible
 from shared.pacing import Pacing
 from shared.sending.send import Sending
+from shared.sending.waiting import Waiting
 
 _LONGEST_PAUSE: Final = 300
 _SOON: Final = timedelta(seconds=1)
@@ -22,15 +23,23 @@ class Due:
     Args:
         clock: the time.
         sending: what sends.
+        waiting: what knows of those that have not left.
         pacing: when it may.
         dispatch: where it waits meanwhile.
     """
 
     def __init__(
-        self, *, clock: Clock, sending: Sending, pacing: Pacing, dispatch: Dispatch
+        self,
+        *,
+        clock: Clock,
+        sending: Sending,
+        waiting: Waiting,
+        pacing: Pacing,
+        dispatch: Dispatch,
     ) -> None:
         self._clock = clock
         self._sending = sending
+        self._waiting = waiting
         self._pacing = pacing
         self._dispatch = dispatch
 
@@ -57,7 +66,7 @@ class Due:
                 await self._dispatch.at(moment, {**message, "paced": False})
 
     async def _may_leave(self, message: Mapping[str, Any], send_id: str) -> bool:
-        size = await self._sending.size_of(send_id)
+        size = await self._waiting.size_of(send_id)
         if size is None:
             return True
         sender, units = size
@@ -70,7 +79,7 @@ class Due:
     async def _again(self, message: Mapping[str, Any], error: ParleyError) -> None:
         tries = int(message.get("tries", 0)) + 1
         if isinstance(error, Throttled) and (
-            size := await self._sending.size_of(message["sendId"])
+            size := await self._waiting.size_of(message["sendId"])
         ):
             await self._pacing.slow(size[0], error.retry_after or 0)
         pause = max(error.retry_after or 1, min(2**tries, _LONGEST_PAUSE))

@@ -5,9 +5,8 @@
     3. ACS.
     4. The outcome, beside the conversation's entry; events.
 
-A send whose time has not come is written down and waits: a message on the `dispatch` queue becomes
-visible at its moment. Where some recipients may be texted now and others only later (quiet hours),
-those who wait are carried by sends of their own, whose ids derive from the first.
+A send whose time has not come is written down and waits (`shared.sending.waiting`); when it has
+come, it is attempted here.
 
 A crash leaves an intent without an outcome. A repeat of the request finds it: while the attempt may
 still be at work it is told to wait; after that it takes the intent over and tries again with the
@@ -19,10 +18,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Final, TypeVar
 
 from opentelemetry.trace import SpanKind
@@ -32,15 +30,12 @@ from shared.acs import AcsClient, AcsItem, AcsRecipient
 from shared.clock import Clock, iso
 from shared.codes import CODES, OPTED_OUT
 from shared.conversations import Conversations, Entry
-from shared.dispatch import Dispatch
 from shared.errors import (
     AlreadyRunning,
     AnswerMissing,
     InvalidRequest,
     KeyReused,
     LedgerUnavailable,
-    NotCancelable,
-    NotFound,
     ParleyError,
     PlatformRefused,
     StillSending,
@@ -57,8 +52,7 @@ from shared.pacing import Pacing
 from shared.relay import BLOCKED_DETAILS, QUEUE, OutgoingEvent, Relay, delivery_report
 from shared.sending.keys import IdempotencyKeys
 from shared.sending.request import Asked, SendRequest
-from shared.sending.retries import Retries, retry_id, scheduled
-from shared.sending.timetable import Timetable, Wait
+from shared.sending.waiting import Waiting
 from shared.storage import Changed, Storage, StorageDown
 
 # ACS's own sentence, in the item and in the report.
@@ -68,11 +62,7 @@ _FORBIDDEN: Final = 403
 _GONE: Final = 410
 CANCELED: Final = "Canceled before it was sent."
 EXPIRED: Final = "Its time to live ended before it could be sent."
-_SOON: Final = timedelta(seconds=1)
-# How soon a text that waited asks again whether its campaign has been resumed.
-_PAUSE: Final = timedelta(seconds=30)
 _LEFT: Final = frozenset({State.SENT, State.UNCERTAIN})
-_CANCEL_TRIES: Final = 5
 _BAD_REQUEST: Final = 400
 # Clocks of two processes: an opt-out counts as older than an attempt only by this much.
 _CLOCK_MARGIN: Final = timedelta(seconds=60)
@@ -112,14 +102,6 @@ class Answer:
     replayed: bool
 
 
-class Standing(StrEnum):
-    """Whether a campaign's texts may leave."""
-
-    RUNS = "runs"
-    PAUSED = "paused"
-    ENDED = "ended"
-
-
 @dataclass(frozen=True, slots=True)
 class Rules:
     """The numbers that a send goes by.
@@ -150,12 +132,9 @@ class Sending:
         keys: the idempotency keys.
         acs: the platform.
         relay: the way to the application.
-        dispatch: where what waits goes.
-        timetable: who waits.
+        waiting: what has a send wait.
         guards: who may not be texted although the ledger lets them through.
         pacing: told of what leaves without a place in time.
-        standing: whether a campaign still runs, for those of its texts that waited.
-        retries: asked whether a retry is still needed.
     """
 
     def __init__(
@@ -170,19 +149,13 @@ class Sending:
         keys: IdempotencyKeys,
         acs: AcsClient,
         relay: Relay,
-        dispatch: Dispatch,
-        timetable: Timetable,
+        waiting: Waiting,
         guards: Guards,
         pacing: Pacing,
-        standing: Callable[[str], Awaitable[Standing]],
-        retries: Retries,
     ) -> None:
-        self._retries = retries
+        self._waiting = waiting
         self._guards = guards
         self._pacing = pacing
-        self._standing = standing
-        self._dispatch = dispatch
-        self._timetable = timetable
         self._rules = rules
         self._clock = clock
         self._storage = storage
@@ -250,7 +223,7 @@ class Sending:
             trace=telemetry.traceparent(),
             now=now,
         )
-        intent, children = self._in_time(fresh, now)
+        intent, children = self._waiting.in_time(fresh, now)
         if intent.waiting or children:
             return await self._begin_waiting(intent, children)
         # 1. Whoever opted out before this request arrived is in the news.
@@ -266,32 +239,13 @@ class Sending:
 
     # Waiting ------------------------------------------------------------------------------------
 
-    def _in_time(self, intent: Intent, now: datetime) -> tuple[Intent, list[Intent]]:
-        """The intent as its time has it, and the sends of those whose time is another."""
-        start = intent.request.send_at or now
-        waits = self._timetable.waits(intent.request, start)
-        if intent.request.send_at is not None and not waits:
-            return facts.waiting_intent(intent, send_at=start, why="sendAt"), []
-        moments = {wait.until for wait in waits.values()}
-        if len(moments) == 1 and len(waits) == len(intent.request.addresses()):
-            wait = next(iter(waits.values()))
-            return facts.waiting_intent(intent, send_at=wait.until, why=wait.why), []
-        children = {
-            address: ids.child_send_id(intent.send_id, iso(wait.until))
-            for address, wait in waits.items()
-        }
-        parent = replace(intent, children=children)
-        if intent.request.send_at is not None:
-            parent = facts.waiting_intent(parent, send_at=start, why="sendAt")
-        return parent, [_child(parent, moment, waits) for moment in sorted(moments)]
-
     async def _begin_waiting(self, intent: Intent, children: Sequence[Intent]) -> Answer:
         begun = await self._record.begin(intent)
         if begun is None:
             return await self._repeat(intent)
-        await self._wait(children)
+        await self._waiting.begin(children)
         if intent.waiting:
-            await self._wait_for(intent)
+            await self._waiting.wait_for(intent)
             return self._answer(intent, [], replayed=False)
         await self._read_news(begun, earlier_doubt=None)
         return await self._attempt(begun, earlier_doubt=None)
@@ -303,24 +257,6 @@ class Sending:
             await self._note_end(intent, error, doubt_since=earlier_doubt)
             raise
 
-    async def _wait(self, children: Sequence[Intent]) -> None:
-        for child in children:
-            await self._record.begin(child)
-            await self._wait_for(child)
-
-    async def _wait_for(self, intent: Intent) -> None:
-        await self._dispatch.at(intent.send_at or self._clock(), scheduled(intent.send_id))
-
-    async def _ensure_children(self, intent: Intent) -> None:
-        """After a crash between a send and those that carry a part of it."""
-        if intent.children:
-            start = intent.request.send_at or intent.first_attempt_at
-            waits = self._timetable.waits(intent.request, start)
-            known = set(intent.children.values())
-            moments = {w.until for w in waits.values()}
-            children = [_child(intent, moment, waits) for moment in sorted(moments)]
-            await self._wait([child for child in children if child.send_id in known])
-
     async def run_due(self, send_id: str) -> datetime | None:
         """Send what was waiting, if its time has come; else the moment to ask again.
 
@@ -331,41 +267,17 @@ class Sending:
         found = await self._record.send(send_id)
         if found is None:
             raise Unintelligible(f"the send {send_id} is not on record")
-        intent, now = found.intent, self._clock()
+        intent = found.intent
         if found.outcomes is not None:
             await self.follow_up(intent, list(found.outcomes.values()))
             return None
         if intent.waiting:
-            moment = self._timetable.allowed_for_all(
-                intent.request, intent.addresses(), max(now, intent.send_at or now)
-            )
-            if moment > now + _SOON:
-                return moment
-            standing = await self._standing_of(intent)
-            if standing is Standing.PAUSED:
-                return now + _PAUSE
-            arrived = intent.retry is not None and not await self._retries.is_needed(intent.retry)
-            if arrived:
-                log.event("retry.not_needed", sendId=send_id)
-            if arrived or standing is Standing.ENDED:
-                # A first attempt, which nobody is left to be texted in.
-                intent = replace(intent, canceled=frozenset(intent.addresses()))
+            due = await self._waiting.due(intent)
+            if isinstance(due, datetime):
+                return due
+            intent = due
         await self._take_over(intent, keyed=False)
         return None
-
-    async def _standing_of(self, intent: Intent) -> Standing:
-        campaign = intent.request.campaign
-        return Standing.RUNS if campaign is None else await self._standing(campaign)
-
-    async def size_of(self, send_id: str) -> tuple[str, int] | None:
-        """The sender of a send that is still to leave and the segments it takes; None else."""
-        found = await self._record.send(send_id)
-        if found is None or found.outcomes is not None:
-            return None
-        if await self._standing_of(found.intent) is not Standing.RUNS:
-            return None
-        left = [a for a in found.intent.addresses() if a not in found.intent.canceled]
-        return found.intent.request.sender, len(left) * found.intent.segments
 
     async def cancel(self, message_id: str) -> None:
         """Take one recipient out of a send that waits, or out of its retry. Doing it twice is once.
@@ -374,40 +286,7 @@ class Sending:
             NotFound: there is no such message.
             NotCancelable: its time has come; it has left or is leaving.
         """
-        send_id = message_id[: ids.ULID_LENGTH]
-        for _ in range(_CANCEL_TRIES):
-            intent = await self._record.intent(send_id)
-            address = self._address_of(intent, message_id)
-            if intent is None or address is None:
-                raise NotFound("There is no message with this id.")
-            if address in intent.canceled:
-                return
-            if not intent.waiting:
-                await self._cancel_retry(intent, message_id, address)
-                return
-            try:
-                await self._record.note(replace(intent, canceled=intent.canceled | {address}))
-            except Changed:
-                continue
-            log.event("send.canceled", messageId=message_id)
-            return
-        raise StillSending("Somebody else is changing this send; repeat it.")
-
-    async def _cancel_retry(self, intent: Intent, message_id: str, address: str) -> None:
-        """What has left cannot be canceled, but what waits to be sent again after it can."""
-        if intent.expires_at is None:
-            raise NotCancelable
-        try:
-            await self.cancel(ids.message_id(self._rules.id_key, retry_id(message_id), address))
-        except NotFound:
-            raise NotCancelable from None
-
-    def _address_of(self, intent: Intent | None, message_id: str) -> str | None:
-        if intent is None:
-            return None
-        return next(
-            (a for a in intent.addresses() if self._message_id(intent, a) == message_id), None
-        )
+        await self._waiting.cancel(message_id)
 
     # A first attempt, or one that was taken over ------------------------------------------------
 
@@ -624,15 +503,14 @@ class Sending:
             raise InvalidRequest.of(
                 "smsRecipients", "These repeatability ids were used for another request."
             )
-        now = self._clock()
         own = intent.attempt == ours.attempt
         if own and not intent.waiting and found.outcomes is None:
             # Our own row: storage had taken it, and its answer was lost on the way.
             await self._ledger.news()
             return await self._attempt(intent, earlier_doubt=None)
-        await self._ensure_children(intent)
+        await self._waiting.ensure_children(intent)
         if intent.waiting:
-            await self._dispatch.at(intent.send_at or now, scheduled(intent.send_id))
+            await self._waiting.wait_for(intent)
             return self._answer(intent, [], replayed=True)
         if found.outcomes is not None:
             outcomes = list(found.outcomes.values())
@@ -726,28 +604,6 @@ def entries_of(intent: Intent, outcomes: Sequence[Outcome], id_key: bytes) -> li
         for outcome in outcomes
         if outcome.state in MAY_HAVE_LEFT
     ]
-
-
-def _child(parent: Intent, moment: datetime, waits: Mapping[str, Wait]) -> Intent:
-    """The send of those recipients of `parent` who wait for `moment`."""
-    group = {address for address, wait in waits.items() if wait.until == moment}
-    why = next(wait.why for wait in waits.values() if wait.until == moment)
-    request = replace(
-        parent.request,
-        asked=tuple(asked for asked in parent.request.asked if asked.address in group),
-        digest=f"{parent.request.digest}:{iso(moment)}",
-    )
-    child = replace(
-        parent,
-        send_id=ids.child_send_id(parent.send_id, iso(moment)),
-        request=request,
-        keyed=False,
-        children={},
-        canceled=frozenset(),
-        expires_at=request.expiry(moment),
-        etag=None,
-    )
-    return facts.waiting_intent(child, send_at=moment, why=why)
 
 
 def _derived_id(request: SendRequest) -> str | None:
