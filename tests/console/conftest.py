@@ -6,11 +6,14 @@ import os
 from collections.abc import AsyncIterator
 
 import pytest
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright, expect
 
 from local import browser
 from local.stack import Stack
 from tests.console.desk import Desk
+
+# Far beyond what anything takes: it turns a hang into a failure with a reason, no more.
+expect.set_options(timeout=60_000)
 
 
 @pytest.fixture(scope="session")
