@@ -70,6 +70,9 @@ class Desk:
         await self.page.goto(f"{self._stack.endpoint}/console#/{'/'.join(parts)}")
 
     async def scrolls_sideways(self) -> bool:
-        """Whether something is wider than the window."""
-        wide: Any = await self.page.evaluate("document.documentElement.scrollWidth > innerWidth")
+        """Whether something is wider than the window, or is cut by the card that it stands in."""
+        wide: Any = await self.page.evaluate(
+            "[document.documentElement, ...document.querySelectorAll('.card, .pane, dialog')]"
+            ".some(box => box.scrollWidth > box.clientWidth)"
+        )
         return bool(wide)
