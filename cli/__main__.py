@@ -38,8 +38,11 @@ DONE: Final = 0
 REFUSED: Final = 1
 UNREACHABLE: Final = 3
 
-# What would move a terminal's cursor or turn its text around: people write what they like.
-_INVISIBLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+# What would move a terminal's cursor or turn its text around, and halves of characters, which no
+# terminal takes: people write what they like.
+_INVISIBLE: Final = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 
 _Command = Callable[[Client, argparse.Namespace], int]
 # argparse gives what holds commands no public name.

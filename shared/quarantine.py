@@ -52,15 +52,8 @@ class Quarantine:
         Raises:
             StorageDown: it could not be kept; Event Grid must bring it again.
         """
-        event = {
-            "id": envelope.id,
-            "type": envelope.type,
-            "time": _plain(envelope.time),
-            "data": envelope.data,
-        }
-        text = json.dumps(event, sort_keys=True, default=str)
-        digest = hashlib.sha256(text.encode()).hexdigest()[:32]
-        name = f"{handler}/{digest}.json"
+        event = _event(envelope)
+        name = f"{place_of(handler, envelope)}.json"
         kept = {
             "handler": handler,
             "reason": reason,
@@ -73,6 +66,21 @@ class Quarantine:
         telemetry.QUARANTINED.add(1, {"handler": handler})
         log.trouble("event.quarantined", handler=handler, blob=name, reason=reason)
         return name
+
+
+def place_of(handler: str, envelope: Envelope) -> str:
+    """Where an event is kept, `{handler}/{digest}`: it follows from the event."""
+    text = json.dumps(_event(envelope), sort_keys=True, default=str)
+    return f"{handler}/{hashlib.sha256(text.encode()).hexdigest()[:32]}"
+
+
+def _event(envelope: Envelope) -> dict[str, Any]:
+    return {
+        "id": envelope.id,
+        "type": envelope.type,
+        "time": _plain(envelope.time),
+        "data": envelope.data,
+    }
 
 
 def _plain(moment: datetime | None) -> Any:

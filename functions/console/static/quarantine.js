@@ -18,7 +18,7 @@ export function mount(root) {
     columns: [
       { title: t("quarantine.at"), class: "fit", cell: (item) => when(item.quarantinedAt, dateTime) },
       { title: t("quarantine.handler"), class: "fit", cell: (item) => word("handler", item.handler) },
-      { title: t("quarantine.type"), class: "fit", cell: (item) => h("code", {}, shortened(item.type)) },
+      { title: t("quarantine.type"), class: "wide", cell: (item) => h("code", {}, shortened(item.type)) },
       { title: t("quarantine.reason"), class: "wide", cell: (item) => item.reason ?? "" },
     ],
   });
@@ -29,7 +29,7 @@ export function mount(root) {
     columns: [
       { title: t("quarantine.at"), class: "fit", cell: (item) => when(item.insertedAt, dateTime) },
       { title: t("quarantine.queue"), class: "fit", cell: (item) => item.queue },
-      { title: t("quarantine.kind"), class: "fit", cell: (item) => h("code", {}, item.kind ?? "") },
+      { title: t("quarantine.kind"), class: "wide", cell: (item) => h("code", {}, item.kind ?? "") },
       { title: t("quarantine.reason"), class: "wide", cell: (item) => [item.reason ?? "", item.summary && h("p", { class: "dim" }, String(item.summary))] },
     ],
   });
