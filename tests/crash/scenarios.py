@@ -44,6 +44,7 @@ class Case:
         name: where it was stopped, for people.
         crash: what the stopped process left.
         answers: of the repeats.
+        arrived: calls that were under way when it was stopped, and were carried out all the same.
     """
 
     label: str
@@ -54,6 +55,7 @@ class Case:
     name: str = "no crash"
     crash: Trace = field(default_factory=Trace)
     answers: list[dict[str, Any]] = field(default_factory=list)
+    arrived: set[str] = field(default_factory=set)
 
     @property
     def items(self) -> dict[str, dict[str, Any]]:
@@ -68,7 +70,7 @@ class Case:
 
     def did(self, call: str) -> bool:
         """Whether a call was carried out before the process stopped."""
-        return call in self.crash.carried_out
+        return call in self.crash.carried_out or call in self.arrived
 
     def left_open(self, call: str) -> bool:
         """Whether a call was sent and its answer never came: it may have been carried out."""

@@ -95,6 +95,9 @@ class Send(Scenario):
     def judge(
         self, case: Case, world: World, read: Sequence[dict[str, Any]], found: Findings
     ) -> None:
+        if case.left_open(OUTCOME) and "sent" in map(_state_of, read[::2]):
+            # Nobody can say of a call under way whether it arrives. A second text is counted below.
+            case.arrived.add(OUTCOME)
         for number in (*case.open, *case.closed):
             texts, state = self._expected_of(case, number)
             found.text_count(world, number, f"Hello {case.label}", texts)
@@ -261,3 +264,7 @@ class LateTakenOver(TakenOver):
 
 SENDS: Final = (SendToOne, Send, SendToAHundred, SendWithKey, SendWithoutOutcome, FirstSendWithKey)
 LATE_SENDS: Final = (LateSendToOne, LateSend, LateSendWithKey)
+
+
+def _state_of(answer: dict[str, Any]) -> str | None:
+    return (body_of(answer) or {}).get("state")
