@@ -110,9 +110,11 @@ def _a_talk(parley: Caller) -> str:
 
 def _own_words(parley: Caller, route: str) -> int:
     latest = parley.get(f"/conversations/{route}?order=desc&maxpagesize=6")["value"]
-    return sum(
-        len(item["message"]) > _A_WORD for item in latest if item.get("direction") == "inbound"
-    )
+    said = [item for item in latest if item.get("direction") == "inbound"]
+    if len(said) > len(latest) / 2 or any(item["type"] != "message" for item in latest):
+        return 0
+    # What every machine has the letters for.
+    return sum(len(item["message"]) > _A_WORD and item["message"].isascii() for item in said)
 
 
 def _until_counted(parley: Caller, until: datetime) -> None:

@@ -170,6 +170,9 @@ def _as_it_went(happenings: list[Happening], until: datetime) -> Iterator[Happen
         match happening:
             case Said():
                 word = happening.text.strip().upper()
+                if (happening.theirs, happening.ours) in out and word != "START":
+                    # Who hears nothing any more answers nothing.
+                    continue
                 if word == "STOP":
                     out.add((happening.theirs, happening.ours))
                 elif word == "START":
