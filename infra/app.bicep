@@ -102,20 +102,22 @@ param maximumInstanceCount int
 @description('Requests that one instance serves at once.')
 param httpConcurrency int
 
-@description('Instances that always wait for requests.')
+@description('Instances that always wait for requests and events.')
 param alwaysReadyHttp int
 
-@description('Instances that always wait for incoming messages.')
-param alwaysReadyInbound int
+@description('Instances that always wait for texts that leave later.')
+param alwaysReadyDispatch int
 
-@description('Instances that always wait for delivery reports.')
-param alwaysReadyDeliveryReport int
+@description('Instances that always wait for what is written to the record later.')
+param alwaysReadyRecord int
 
 var packageContainerName = 'app-package'
+// Functions that take requests or events of Event Grid are one group, `http`; each function that reads
+// a queue is a group of its own.
 var alwaysReady = [
   { name: 'http', instanceCount: alwaysReadyHttp }
-  { name: 'function:inbound', instanceCount: alwaysReadyInbound }
-  { name: 'function:delivery_report', instanceCount: alwaysReadyDeliveryReport }
+  { name: 'function:dispatch', instanceCount: alwaysReadyDispatch }
+  { name: 'function:record', instanceCount: alwaysReadyRecord }
 ]
 
 var roles = {

@@ -40,20 +40,22 @@ param location string
 @description('The senders that may be used. None at first: a number is rented once the Communication Services resource is there.')
 param senders senderType[] = []
 
+// Azure draws the three keys anew in every deployment; the vault keeps the first ones.
+
 @description('Base64 access key with which applications sign requests to the ACS face. It is written to the vault once; later values are ignored.')
 @minLength(44)
 @secure()
-param accessKeyPrimary string
+param accessKeyPrimary string = base64('${newGuid()}${newGuid()}')
 
 @description('Second access key, valid beside the first, so that either can be replaced. It is written to the vault once; later values are ignored.')
 @minLength(44)
 @secure()
-param accessKeySecondary string
+param accessKeySecondary string = base64('${newGuid()}${newGuid()}')
 
 @description('Base64 key from which message ids are derived. It is written to the vault once and never changed.')
 @minLength(44)
 @secure()
-param idKey string
+param idKey string = base64('${newGuid()}${newGuid()}')
 
 // ---- The Communication Services resource
 
@@ -158,20 +160,20 @@ param maximumInstanceCount int = 40
 @maxValue(1000)
 param httpConcurrency int = 16
 
-@description('Instances that always wait for requests. 0 costs nothing while idle and a cold start now and then.')
+@description('Instances that always wait for requests and for events: incoming messages and delivery reports. 0 costs nothing while idle and a cold start now and then.')
 @minValue(0)
 @maxValue(1000)
 param alwaysReadyHttp int = 0
 
-@description('Instances that always wait for incoming messages.')
+@description('Instances that always wait for texts that leave later: scheduled, paced, and those of campaigns.')
 @minValue(0)
 @maxValue(1000)
-param alwaysReadyInbound int = 0
+param alwaysReadyDispatch int = 0
 
-@description('Instances that always wait for delivery reports.')
+@description('Instances that always wait for what is written to the record after a request was answered.')
 @minValue(0)
 @maxValue(1000)
-param alwaysReadyDeliveryReport int = 0
+param alwaysReadyRecord int = 0
 
 // ---- What is kept, and who is told
 
@@ -234,7 +236,10 @@ var malformed = filter(senders, s => !isPhoneNumber(s.sender) && !isShortCode(s.
 var repeated = filter(senders, s => length(filter(senders, other => other.sender == s.sender)) > 1)
 var rateless = filter(senders, s => (s.?ratePerMinute ?? 1) < 1)
 
-var token = uniqueString(subscription().id, environmentName, location)
+// Azure takes `eastus`, `EastUS` and `East US` for one region. All is named and placed by the first form,
+// or another spelling would make a second deployment, with an empty ledger.
+var region = toLower(replace(location, ' ', ''))
+var token = uniqueString(subscription().id, environmentName, region)
 var names = {
   identity: 'id-${environmentName}-${token}'
   hostStorage: 'st${token}host'
@@ -286,13 +291,13 @@ var communicationName = isExisting ? communicationId[8] : names.communication
 
 resource group 'Microsoft.Resources/resourceGroups@2025-04-01' = {
   name: 'rg-${accepted}'
-  location: location
+  location: region
   tags: tags
 }
 
 resource recordGroup 'Microsoft.Resources/resourceGroups@2025-04-01' = {
   name: recordGroupName
-  location: location
+  location: region
   tags: recordTags
 }
 
@@ -300,7 +305,7 @@ resource recordGroup 'Microsoft.Resources/resourceGroups@2025-04-01' = {
 module record 'record.bicep' = {
   scope: recordGroup
   params: {
-    location: location
+    location: region
     tags: recordTags
     identityName: names.identity
     storageName: names.recordStorage
@@ -320,7 +325,7 @@ module record 'record.bicep' = {
 module watch 'watch.bicep' = {
   scope: group
   params: {
-    location: location
+    location: region
     tags: tags
     workspaceName: names.workspace
     insightsName: names.insights
@@ -345,7 +350,7 @@ module communication 'communication.bicep' = {
 module app 'app.bicep' = {
   scope: group
   params: {
-    location: location
+    location: region
     tags: tags
     planName: names.plan
     appName: names.app
@@ -379,8 +384,8 @@ module app 'app.bicep' = {
     maximumInstanceCount: maximumInstanceCount
     httpConcurrency: httpConcurrency
     alwaysReadyHttp: alwaysReadyHttp
-    alwaysReadyInbound: alwaysReadyInbound
-    alwaysReadyDeliveryReport: alwaysReadyDeliveryReport
+    alwaysReadyDispatch: alwaysReadyDispatch
+    alwaysReadyRecord: alwaysReadyRecord
   }
 }
 
@@ -401,7 +406,7 @@ module deadLetters 'deadletters.bicep' = {
 module alerts 'alerts.bicep' = {
   scope: group
   params: {
-    location: location
+    location: region
     tags: tags
     environmentName: environmentName
     actionGroupName: names.actionGroup

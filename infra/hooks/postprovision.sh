@@ -1,11 +1,6 @@
 #!/bin/sh
-# The vault has the keys now: what azd's environment file holds of them is overwritten. Values that
-# the vault refused because it had others are of no use to anybody either way.
+# Says how to go on where there is no number yet.
 set -eu
-
-for name in PARLEY_ACCESS_KEY_PRIMARY PARLEY_ACCESS_KEY_SECONDARY PARLEY_ID_KEY; do
-  azd env set "$name" "kept-in-the-vault" >/dev/null
-done
 
 if [ "${PARLEY_SENDER_COUNT:-0}" = "0" ]; then
   cat <<TEXT

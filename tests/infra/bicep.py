@@ -9,6 +9,7 @@ of them, while one at the right end cannot be told apart and so is not used in w
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -311,6 +312,7 @@ def _unique(*arrays: Any) -> Any:
 
 
 _FUNCTIONS: Final[dict[str, Callable[..., Any]]] = {
+    "base64": lambda text: b64encode(text.encode()).decode(),
     "concat": lambda *arrays: [item for array in arrays for item in array],
     "contains": lambda whole, part: part in whole,
     "empty": lambda whole: not whole,
@@ -318,6 +320,7 @@ _FUNCTIONS: Final[dict[str, Callable[..., Any]]] = {
     "fail": _fail,
     "join": lambda parts, by: by.join(parts),
     "length": len,
+    "replace": lambda text, old, new: text.replace(old, new),
     "range": lambda start, count: list(range(start, start + count)),
     "skip": lambda whole, count: whole[count:],
     "split": lambda text, by: text.split(by),

@@ -39,6 +39,39 @@ def test_queues_are_made(functions: dict[str, list[dict[str, Any]]]) -> None:
         assert binding["connection"] == "PARLEY_STORAGE"
 
 
+def group_of(name: str, bindings: list[dict[str, Any]]) -> str:
+    """The group that Flex Consumption scales a function in, by the host's own rule.
+
+    Imitates GetFunctionGroup of Azure/azure-functions-host,
+    src/WebJobs.Script/Extensions/FunctionMetadataExtensions.cs, as far as Parley has triggers.
+    """
+    kinds = {binding["type"].lower() for binding in bindings}
+    assert kinds & {"httptrigger", "eventgridtrigger", "queuetrigger", "timertrigger"}, kinds
+    # The host answers Event Grid at an address of its own: such a trigger is a web hook.
+    return "http" if kinds & {"httptrigger", "eventgridtrigger"} else f"function:{name}"
+
+
+def test_instances_wait_only_for_groups_that_there_are(
+    functions: dict[str, list[dict[str, Any]]],
+) -> None:
+    """An instance that waits for a group that the host does not form costs money and warms
+    nothing; `function:NAME` is the group of a queue or timer trigger alone."""
+    waited = [group["name"] for group in template("app.bicep")["variables"]["alwaysReady"]["value"]]
+    formed = {group_of(name, bindings) for name, bindings in functions.items()}
+    assert set(waited) <= formed
+    assert len(set(waited)) == len(waited)
+
+
+def test_instances_can_wait_wherever_a_text_waits(
+    functions: dict[str, list[dict[str, Any]]],
+) -> None:
+    """Requests, events and both queues of work can be kept warm."""
+    waited = {group["name"] for group in template("app.bicep")["variables"]["alwaysReady"]["value"]}
+    queues = of_kind(functions, "queuetrigger")
+    at_work = {n for n, b in queues.items() if not b["queueName"].endswith("-poison")}
+    assert waited == {"http", *(group_of(name, functions[name]) for name in at_work)}
+
+
 def test_the_app_starts_with_what_bicep_sets(
     functions: dict[str, list[dict[str, Any]]],
 ) -> None:

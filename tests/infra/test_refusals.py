@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping
+from hashlib import sha256
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from pycep.models import BicepElement
 
 from shared.errors import SettingsError
 from shared.senders import kind_of
 from shared.settings import load
-from tests.infra.bicep import Refused, Template, decorated, template
+from tests.infra.bicep import Refused, Template, decorated, template, walk
+from tests.infra.test_templates import DRAWN
 
 SUBSCRIPTION = "11111111-2222-3333-4444-555555555555"
 SERVICE = (
@@ -21,6 +25,15 @@ SERVICE = (
     "/communicationServices/acs"
 )
 MAIN = template("main.bicep")
+# Settings with which the app starts.
+STARTS = {
+    "PARLEY_SENDERS": '[{"sender": "+18005550100"}]',
+    "PARLEY_ACCESS_KEY_PRIMARY": b64encode(bytes(32)).decode(),
+    "PARLEY_ID_KEY": b64encode(bytes(32)).decode(),
+    "PARLEY_STORAGE": "UseDevelopmentStorage=true",
+    "PARLEY_ACS_ENDPOINT": "https://acs.example",
+    "PARLEY_TOPIC_ENDPOINT": "https://topic.example",
+}
 
 
 def main(**parameters: Any) -> Template:
@@ -31,8 +44,9 @@ def main(**parameters: Any) -> Template:
             "id": f"/subscriptions/{SUBSCRIPTION}",
             "subscriptionId": SUBSCRIPTION,
         },
-        # Thirteen characters, as Azure's own has.
-        "unique_string": lambda *_: "abcdefghijklm",
+        # Thirteen characters that depend on every argument, as Azure's own.
+        "unique_string": lambda *parts: sha256("|".join(parts).encode()).hexdigest()[:13],
+        "new_guid": lambda: str(uuid4()),
     }
     return Template(MAIN, given_, azure)
 
@@ -173,21 +187,55 @@ def test_limits_are_those_of_the_settings(parameter: str, setting: str) -> None:
 
 
 def stops_at(setting: str, value: int) -> bool:
-    key = b64encode(bytes(32)).decode()
-    environment = {
-        "PARLEY_SENDERS": '[{"sender": "+18005550100"}]',
-        "PARLEY_ACCESS_KEY_PRIMARY": key,
-        "PARLEY_ID_KEY": key,
-        "PARLEY_STORAGE": "UseDevelopmentStorage=true",
-        "PARLEY_ACS_ENDPOINT": "https://acs.example",
-        "PARLEY_TOPIC_ENDPOINT": "https://topic.example",
-    }
-    load(environment)
+    load(STARTS)
     try:
-        load(environment | {setting: str(value)})
+        load(STARTS | {setting: str(value)})
     except SettingsError:
         return True
     return False
+
+
+def test_drawn_keys_are_keys() -> None:
+    """What Azure draws for a key starts the app, is long enough for the template, and is no other
+    key."""
+    keys = {name: main().value(MAIN["parameters"][name]["default"], {}) for name in DRAWN}
+    assert len(set(keys.values())) == len(DRAWN)
+    for name, key in keys.items():
+        assert len(key) >= int(decorated(MAIN["parameters"][name], "min_length"))
+    loaded = load(
+        STARTS
+        | {
+            "PARLEY_ACCESS_KEY_PRIMARY": keys["accessKeyPrimary"],
+            "PARLEY_ACCESS_KEY_SECONDARY": keys["accessKeySecondary"],
+            "PARLEY_ID_KEY": keys["idKey"],
+        }
+    )
+    assert loaded.id_key == b64decode(keys["idKey"])
+
+
+@pytest.mark.parametrize("spelling", ["eastus", "EastUS", "East US", "EAST US"])
+def test_names_do_not_depend_on_how_a_region_is_spelt(spelling: str) -> None:
+    """Azure takes a region's code and its display name for one; another name would be another,
+    empty ledger."""
+    assert main(location=spelling).variable("token") == main().variable("token")
+    assert main(location=spelling).variable("region") == "eastus"
+
+
+def test_names_depend_on_the_region() -> None:
+    """An environment of the same name elsewhere is another deployment."""
+    assert main(location="eastus2").variable("token") != main().variable("token")
+
+
+def test_nothing_but_the_region_reads_the_location() -> None:
+    """No resource is named or placed by the spelling that was typed."""
+    read = [
+        name
+        for kind in ("variables", "resources", "modules", "outputs")
+        for name, declared in MAIN.get(kind, {}).items()
+        for node in walk(declared)
+        if node == "location" and isinstance(node, BicepElement)
+    ]
+    assert read == ["region"]
 
 
 def test_every_parameter_is_described() -> None:

@@ -29,6 +29,8 @@ from tests.infra.bicep import (
 )
 
 STAGE_TWO = ("events.bicep", "webhook.bicep")
+# The keys that each deployment draws; the vault keeps the first ones.
+DRAWN = ("accessKeyPrimary", "accessKeySecondary", "idKey")
 
 VERSIONS = {
     "Microsoft.Authorization/locks": "2020-05-01",
@@ -251,7 +253,7 @@ def test_secret_parameters_are_secure() -> None:
     """A parameter that holds a key is never shown by Azure."""
     for name in templates():
         for parameter, declared in template(name).get("parameters", {}).items():
-            is_key = parameter.startswith("accessKey") or parameter in {"idKey", "webhookUrl"}
+            is_key = parameter in {*DRAWN, "webhookUrl"}
             assert bool(decorated(declared, "secure")) is is_key, (name, parameter)
 
 
@@ -311,15 +313,6 @@ def test_one_subscription_for_each_event_type() -> None:
     assert subscribed() == {
         "inbound": ["Microsoft.Communication.SMSReceived"],
         "delivery_report": ["Microsoft.Communication.SMSDeliveryReportReceived"],
-    }
-
-
-def test_always_ready_groups_are_functions() -> None:
-    """Instances wait for requests, or for functions that are subscribed."""
-    groups = template("app.bicep")["variables"]["alwaysReady"]["value"]
-    assert {group["name"] for group in groups} == {
-        "http",
-        *(f"function:{name}" for name in subscribed()),
     }
 
 
@@ -469,11 +462,21 @@ def test_workbook() -> None:
 
 
 def test_parameter_file_is_of_the_template() -> None:
-    """azd is asked for nothing that the template does not take, and takes all that it requires."""
+    """azd is asked for nothing that the template does not take, and hands over all but what is
+    drawn in Azure and tags."""
     given = json.loads((INFRA / "main.parameters.json").read_text(encoding="utf-8"))["parameters"]
     declared = template("main.bicep")["parameters"]
     assert given.keys() <= declared.keys()
-    assert declared.keys() - given.keys() == {"extraTags"}
+    assert declared.keys() - given.keys() == {"extraTags", *DRAWN}
+
+
+def test_azd_asks_for_nothing_but_a_name_and_a_region() -> None:
+    """azd looks for values before it runs a hook, and asks for each that has no default; name and
+    region it has by itself."""
+    given = json.loads((INFRA / "main.parameters.json").read_text(encoding="utf-8"))["parameters"]
+    declared = template("main.bicep")["parameters"]
+    without = {name for name, parameter in declared.items() if parameter.get("default") is None}
+    assert {given[name]["value"] for name in without} == {"${AZURE_ENV_NAME}", "${AZURE_LOCATION}"}
 
 
 def test_parameter_file_has_the_templates_defaults() -> None:
