@@ -11,11 +11,14 @@ from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
+from packaging.requirements import Requirement
 
 from local.package import NothingToShip, build, files
+from local.requirements import GUARD, OLDER, RUNTIME, SHIPPED, file_for
+from tests.infra.bicep import at, body, template
 from tests.infra.indexing import ROOT, index
 
-REQUIREMENTS = ROOT / "requirements.txt"
+HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
 SOURCE = ROOT / "requirements.in"
 
 
@@ -86,9 +89,10 @@ def test_holds_the_app_and_nothing_else(tmp_path: Path) -> None:
     assert not [name for name in names if "__pycache__" in name or name.endswith(".pyc")]
 
 
-def test_requirements_are_pinned() -> None:
-    """What is installed in Azure is what was tested; no registry is named, so any serves."""
-    text = REQUIREMENTS.read_text(encoding="utf-8")
+@pytest.mark.parametrize("name", [SHIPPED, OLDER])
+def test_requirements_are_pinned(name: str) -> None:
+    """What is installed is what was tested; no registry is named, so any serves."""
+    text = (ROOT / name).read_text(encoding="utf-8")
     lines = [line for line in text.splitlines() if line and not line.lstrip().startswith("#")]
     pins = [line for line in lines if not line.startswith(" ")]
     assert all(re.match(r"[a-z0-9-]+==[0-9][^ ]*", pin) for pin in pins), pins
@@ -96,19 +100,88 @@ def test_requirements_are_pinned() -> None:
     assert not re.search(r"^\s*-", text.replace("--hash=", ""), re.MULTILINE)
 
 
-@pytest.mark.skipif(not SOURCE.exists(), reason="requirements.txt is still written by hand")
-def test_requirements_are_hashed() -> None:
+def entries(name: str) -> list[str]:
+    """Each library of a requirements file with its hashes."""
+    text = (ROOT / name).read_text(encoding="utf-8")
+    return [entry for entry in re.split(r"^(?=[a-z])", text, flags=re.MULTILINE) if "==" in entry]
+
+
+@pytest.mark.parametrize("name", [SHIPPED, OLDER])
+def test_requirements_are_hashed(name: str) -> None:
     """Every pin has its hashes, and every library that is asked for is pinned."""
-    entries = re.split(r"^(?=[a-z])", REQUIREMENTS.read_text(encoding="utf-8"), flags=re.MULTILINE)
-    pinned = [entry for entry in entries if "==" in entry]
-    assert all("--hash=sha256:" in entry for entry in pinned)
-    name = re.compile(r"^[a-z][a-z0-9-]*", re.MULTILINE)
-    assert set(name.findall(SOURCE.read_text("utf-8"))) <= set(name.findall("".join(pinned)))
+    assert all("--hash=sha256:" in entry for entry in entries(name))
+    library = re.compile(r"^[a-z][a-z0-9-]*", re.MULTILINE)
+    asked = set(library.findall(SOURCE.read_text("utf-8")))
+    assert asked <= set(library.findall("".join(entries(name))))
+
+
+def test_requirements_are_for_the_python_that_bicep_sets() -> None:
+    """The app runs on the Python that its libraries were chosen for."""
+    site = body(template("app.bicep")["resources"]["app"])
+    runtime = at(site, "properties", "functionAppConfig", "runtime")
+    assert runtime == {"name": "python", "version": RUNTIME}
+
+
+@pytest.mark.parametrize("python", ["3.8", "3.10", "3.11", "3.12", RUNTIME, "3.14", "3.15"])
+def test_requirements_ask_every_other_python_for_what_there_is_not(python: str) -> None:
+    """On any Python but the app's, what Azure installs holds an entry that nothing can satisfy."""
+    asked = [Requirement(entry.split("\\")[0].strip()) for entry in entries(SHIPPED)]
+    guards = [each for each in asked if "+" in str(each.specifier)]
+    assert [f"{each.name}{each.specifier}" for each in guards] == [GUARD]
+    environment = {"python_version": python, "python_full_version": f"{python}.0"}
+    for each in asked:
+        applies = each.marker is None or each.marker.evaluate(environment)
+        assert applies is (each not in guards or python != RUNTIME)
+
+
+@pytest.mark.skipif(HERE == RUNTIME, reason="this Python is the app's")
+@pytest.mark.timeout(0)  # the time that a registry takes is not ours
+def test_a_build_on_another_python_fails_and_says_why() -> None:
+    """An app that was built on another Python than it runs on starts nowhere: nothing is built."""
+    install = [sys.executable, "-m", "pip", "install", "--dry-run", "--disable-pip-version-check"]
+    done = subprocess.run(  # noqa: S603  # this interpreter
+        [*install, "-r", str(ROOT / SHIPPED)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode != 0
+    assert f"No matching distribution found for {GUARD}" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("python", "name"), [("3.11", OLDER), ("3.12", OLDER), ("3.13", SHIPPED)], ids=str
+)
+def test_each_python_has_its_file(python: str, name: str) -> None:
+    """A desk installs what was pinned for its Python, and the app's own where it has the app's."""
+    assert file_for(python) == name
+
+
+def test_make_installs_the_file_for_the_python_at_hand() -> None:
+    """The environment's own interpreter says which file it takes, and make watches both."""
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert "-r $$($(BIN)/python -m local.requirements --file)\n" in makefile
+    assert f"$(READY): {SHIPPED} {OLDER} " in makefile
+    done = subprocess.run(  # this interpreter
+        [sys.executable, "-m", "local.requirements", "--file"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == f"{file_for(HERE)}\n"
+
+
+def test_files_differ_where_they_must() -> None:
+    """A desk with an older Python tests the versions that are shipped, but for Microsoft's own
+    library, which has a line of versions for each."""
+    shipped, older = (
+        {entry.split(" ")[0] for entry in entries(name)} - {GUARD} for name in (SHIPPED, OLDER)
+    )
+    assert {pin.split("==")[0] for pin in shipped ^ older} == {"azure-functions"}
 
 
 @pytest.fixture(scope="module")
 def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A new environment with what the package's own requirements.txt says, and nothing else."""
+    """A new environment with what is pinned for this Python, and nothing else: on the app's own,
+    what the package's requirements.txt says."""
     folder = tmp_path_factory.mktemp("fresh")
     subprocess.run(  # noqa: S603  # this interpreter
         [sys.executable, "-m", "venv", str(folder / "venv")], check=True
@@ -117,8 +190,9 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with ZipFile(build(target=folder / "parley.zip")) as package:
         package.extractall(folder / "app")
     install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    requirements = folder / "app" / SHIPPED if HERE == RUNTIME else ROOT / file_for(HERE)
     subprocess.run(  # noqa: S603  # the new environment's own interpreter
-        [*install, "-r", "requirements.txt"], cwd=folder / "app", check=True
+        [*install, "-r", str(requirements)], check=True
     )
     return folder
 
