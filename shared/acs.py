@@ -2,17 +2,18 @@
 
 Microsoft's Python client makes a fresh repeatability id in every call and drops the service's
 `repeatabilityResult`; a retried function could not be made safe with it. This one sends the ids it
-is given, keeps them through its retries, and tells apart three ends of a call: answered, refused
-for certain, and no answer.
+is given, keeps them through its retries, and tells apart four ends of a call: answered, refused
+for what is in it, refused for whom we are, and no answer.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -34,11 +35,22 @@ from azure.core.rest import AsyncHttpResponse, HttpRequest
 from shared import access
 from shared.addresses import BadAddress, normal
 from shared.clock import Clock, http_date
-from shared.errors import AnswerMissing, PlatformRefused, Throttled
+from shared.errors import AnswerMissing, PlatformDenied, PlatformRefused, Throttled
 
 SCOPE: Final = "https://communication.azure.com//.default"
-# The first stable api-version that knows `deliveryReportTimeoutInSeconds`.
-REPORT_TIMEOUT_SINCE: Final = "2024-02-05"
+# From when on api-versions know `deliveryReportTimeoutInSeconds`, stable ones and previews; stable
+# ones before know a `validityPeriodSeconds` or neither
+# (Azure/azure-rest-api-specs, specification/communication/data-plane/Sms).
+_REPORT_TIMEOUT_SINCE: Final = "2025-09-17"
+_REPORT_TIMEOUT_SINCE_PREVIEW: Final = "2024-02-05"
+_DATE_LENGTH: Final = len("2025-09-17")
+# What ACS answers when it does not accept our identity, our role or our endpoint, or does not know
+# the sender as ours.
+_DENIALS: Final = frozenset({401, 403, 404})
+# For how long a denial is taken to hold, without asking again.
+DENIAL_HOLDS: Final = timedelta(seconds=10)
+# Less time than this is not worth a second try.
+_LEAST_PATIENCE: Final = 1.0
 _ACCEPTED: Final = 202
 _TOO_MANY: Final = 429
 _SERVER_ERROR: Final = 500
@@ -46,6 +58,7 @@ _REQUEST_TIMEOUT: Final = 408
 _DEFAULT_PAUSE: Final = 10
 _LONGEST_PAUSE: Final = 3600
 _DETAIL_LENGTH: Final = 300
+_MOST_REASONS: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +88,9 @@ class AcsClient:
         credential: its access key, or an async token credential.
         api_version: to speak.
         transport: azure-core's async transport.
-        clock: for signatures.
+        clock: for signatures, and for how long a denial holds.
+        new_credential: makes a token credential that remembers no token; where ACS denies us, the
+            second try has its token. Without it the first credential is asked again.
     """
 
     def __init__(
@@ -86,12 +101,15 @@ class AcsClient:
         api_version: str,
         transport: AsyncHttpTransport[Any, Any],
         clock: Clock,
+        new_credential: Callable[[], Any] | None = None,
     ) -> None:
         self._api_version = api_version
-        authentication = (
+        self._clock = clock
+        self._denied: dict[str, tuple[datetime, int, str]] = {}
+        authentication = self._authentication = (
             _HmacPolicy(credential, clock)
             if isinstance(credential, bytes)
-            else AsyncBearerTokenCredentialPolicy(credential, SCOPE)
+            else _TokenPolicy(credential, new_credential)
         )
         self._client: AsyncPipelineClient[HttpRequest, AsyncHttpResponse] = AsyncPipelineClient(
             endpoint,
@@ -109,7 +127,7 @@ class AcsClient:
     @property
     def knows_report_timeout(self) -> bool:
         """Whether the api-version in use has `deliveryReportTimeoutInSeconds`."""
-        return self._api_version >= REPORT_TIMEOUT_SINCE
+        return knows_report_timeout(self._api_version)
 
     async def send(
         self,
@@ -128,11 +146,14 @@ class AcsClient:
 
         Raises:
             Throttled: ACS asked for a pause and no earlier try of this call is in doubt.
-            PlatformRefused: ACS refused the whole request; nothing was sent.
+            PlatformRefused: ACS refused the whole request for what is in it; nothing was sent.
+            PlatformDenied: ACS does not accept us, or denied us a moment ago; nothing was sent.
             AnswerMissing: it is not known whether anything was sent.
         """
+        self._check_denied(sender)
         options: dict[str, Any] = {"enableDeliveryReport": True, "tag": tag}
-        if report_timeout_seconds is not None:
+        # What was accepted under another api-version must not be refused for it now.
+        if report_timeout_seconds is not None and self.knows_report_timeout:
             options["deliveryReportTimeoutInSeconds"] = report_timeout_seconds
         body = {
             "from": sender,
@@ -147,14 +168,52 @@ class AcsClient:
             "message": message,
             "smsSendOptions": options,
         }
-        response, doubt = await self._post("/sms", body, timeout_seconds)
+        response, doubt = await self._ask(body, timeout_seconds)
         if response.status_code == _ACCEPTED:
             return _items(response)
         if response.status_code == _TOO_MANY and not doubt:
             raise Throttled(_pause(response))
         if doubt or _leaves_doubt(response.status_code):
             raise AnswerMissing(f"Azure Communication Services answered {response.status_code}.")
-        raise PlatformRefused(response.status_code, _detail(response))
+        reasons = _reasons(response)
+        if response.status_code in _DENIALS:
+            said = "; ".join(f"{m}: {r}" if m else r for m, rs in reasons.items() for r in rs)
+            self._denied[sender] = self._clock(), response.status_code, said
+            raise PlatformDenied(response.status_code, said)
+        raise PlatformRefused(response.status_code, reasons)
+
+    def _check_denied(self, sender: str) -> None:
+        # By sender: one that the resource does not own must not stop the others.
+        if (denied := self._denied.get(sender)) is None:
+            return
+        at, status, said = denied
+        if timedelta(0) <= self._clock() - at < DENIAL_HOLDS:
+            raise PlatformDenied(status, said)
+        del self._denied[sender]
+
+    async def _ask(
+        self, body: Mapping[str, Any], timeout_seconds: float
+    ) -> tuple[AsyncHttpResponse, bool]:
+        """ACS's answer, and whether an earlier try of the call is in doubt.
+
+        Where ACS denies us, it is asked once more with a fresh token: a role works some minutes
+        after it was given, and single denials of good requests have been seen
+        (Azure/azure-sdk-for-js#21941, #31523).
+        """
+        began = time.monotonic()
+        response, doubt = await self._post("/sms", body, timeout_seconds)
+        left = timeout_seconds - (time.monotonic() - began)
+        if doubt or response.status_code not in _DENIALS or left < _LEAST_PATIENCE:
+            return response, doubt
+        try:
+            async with asyncio.timeout(left):
+                await self._authentication.renew()
+        except (AzureError, TimeoutError):
+            return response, doubt
+        left = timeout_seconds - (time.monotonic() - began)
+        if left < _LEAST_PATIENCE:
+            return response, doubt
+        return await self._post("/sms", body, left)
 
     async def _post(
         self, path: str, body: Mapping[str, Any], timeout_seconds: float
@@ -201,12 +260,34 @@ class _Retry(AsyncRetryPolicy[HttpRequest, AsyncHttpResponse]):
         return bool(super().is_retry(settings, response))
 
 
+class _TokenPolicy(AsyncBearerTokenCredentialPolicy[HttpRequest, AsyncHttpResponse]):
+    """Shows a token, which can be exchanged before its time.
+
+    A credential of azure-identity keeps its tokens and gives the same one again until it expires,
+    so that only another credential gives another.
+    """
+
+    def __init__(self, credential: Any, new_credential: Callable[[], Any] | None) -> None:
+        super().__init__(credential, SCOPE)
+        self._new_credential = new_credential
+
+    async def renew(self) -> None:
+        """Have a fresh token shown from now on."""
+        self._token = None
+        if self._new_credential is not None:
+            async with self._new_credential() as credential:
+                self._token = await credential.get_token(SCOPE)
+
+
 class _HmacPolicy(SansIOHTTPPolicy[HttpRequest, AsyncHttpResponse]):
     """Signs with the resource's access key; stands behind the retries, so each try is signed."""
 
     def __init__(self, key: bytes, clock: Clock) -> None:
         self._key = key
         self._clock = clock
+
+    async def renew(self) -> None:
+        """A key cannot be renewed; the next signature is a new one anyhow."""
 
     def on_request(self, request: PipelineRequest[HttpRequest]) -> None:
         http = request.http_request
@@ -222,6 +303,12 @@ class _HmacPolicy(SansIOHTTPPolicy[HttpRequest, AsyncHttpResponse]):
                 now=self._clock(),
             )
         )
+
+
+def knows_report_timeout(api_version: str) -> bool:
+    """Whether an api-version has `deliveryReportTimeoutInSeconds`; a preview by its own list."""
+    date, preview = api_version[:_DATE_LENGTH], api_version[_DATE_LENGTH:]
+    return date >= (_REPORT_TIMEOUT_SINCE_PREVIEW if preview else _REPORT_TIMEOUT_SINCE)
 
 
 def _leaves_doubt(status: int) -> bool:
@@ -267,17 +354,37 @@ def _pause(response: AsyncHttpResponse) -> int:
     return _DEFAULT_PAUSE
 
 
-def _detail(response: AsyncHttpResponse) -> str:
-    """What an error body says, in either of ACS's two shapes, cut to a bearable length."""
+def _reasons(response: AsyncHttpResponse) -> dict[str, list[str]]:
+    """What an error body says, by the member it says it of; in any shape that ACS has used."""
     try:
         body = json.loads(response.content)
     except ValueError:
-        return "without a reason that could be read"
+        body = None
     if isinstance(body, dict):
         error = body.get("error")
         if isinstance(error, dict):
-            said = f"{error.get('code', '')} {error.get('message', '')}".strip()
-        else:
-            said = json.dumps(body.get("errors", body.get("title", "")), ensure_ascii=False)
-        return said[:_DETAIL_LENGTH]
-    return "without a reason that could be read"
+            said = f"{error.get('code') or ''} {error.get('message') or ''}".strip()
+            return {"": [_short(said) or "no reason was given"]}
+        # In 2022 a body was seen that had nothing but the members at fault.
+        for members in (body.get("errors"), body):
+            if found := _by_member(members):
+                return found
+        if isinstance(body.get("title"), str):
+            return {"": [_short(body["title"])]}
+    start = response.content[:_DETAIL_LENGTH].decode("utf-8", "replace")
+    return {"": [_short(start) or "no reason was given"]}
+
+
+def _by_member(errors: Any) -> dict[str, list[str]]:
+    """Members to their reasons; empty where this is something else."""
+    if not isinstance(errors, dict):
+        return {}
+    return {
+        member[:_DETAIL_LENGTH]: [_short(str(reason)) for reason in reasons[:_MOST_REASONS]]
+        for member, reasons in list(errors.items())[:_MOST_REASONS]
+        if isinstance(reasons, list)
+    }
+
+
+def _short(text: str) -> str:
+    return " ".join(text.split())[:_DETAIL_LENGTH]

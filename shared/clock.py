@@ -11,9 +11,10 @@ from typing import Final
 
 Clock = Callable[[], datetime]
 
-# RFC 1123, the only form that ACS takes: "Sun, 22 Nov 2026 12:20:59 GMT".
+# RFC 1123, the only form that ACS takes: "Sun, 22 Nov 2026 12:20:59 GMT". Some libraries (Java's
+# RFC_1123_DATE_TIME) write the first nine days of a month with one digit, as the RFC allows.
 _RFC1123: Final = re.compile(
-    r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), [0-9]{2} "
+    r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), [0-9]{1,2} "
     r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) [0-9]{4} "
     r"[0-9]{2}:[0-9]{2}:[0-9]{2} GMT"
 )

@@ -4,6 +4,7 @@
     ├── SettingsError            the app is configured wrongly; it does not start
     ├── RequestError             the caller's doing; nothing was sent
     │   ├── InvalidRequest       400, with the members at fault
+    │   │   └── PlatformRefused  400, ACS refused the whole request
     │   ├── NotAuthorized        401
     │   ├── ForeignSender        401 as ACS has it, 403 on Parley's own face
     │   ├── NotFound             404
@@ -17,9 +18,9 @@
     ├── Unavailable              503, trying again helps and is safe
     │   ├── LedgerUnavailable    the opt-out ledger could not be read: nothing was sent
     │   ├── StillSending         an earlier attempt of this very send may still be at work
-    │   └── AnswerMissing        ACS did not say what became of the send
+    │   ├── AnswerMissing        ACS did not say what became of the send
+    │   └── PlatformDenied       ACS does not let Parley itself in: nothing was sent
     ├── Throttled                429, ACS asked for a pause: nothing was sent
-    ├── PlatformRefused          502, ACS refused the whole request: nothing was sent
     └── Unintelligible           an event that cannot be understood; it is quarantined
 
 Each class says what the caller is told (`status`, `code`) and whether the same request may be
@@ -79,6 +80,24 @@ class InvalidRequest(RequestError):
     def of(cls, member: str, reason: str, *, code: str | None = None) -> InvalidRequest:
         """The error for one member."""
         return cls({member: [reason]}, code=code)
+
+
+class PlatformRefused(InvalidRequest):
+    """ACS refused the whole request for what is in it. Repeating it changes nothing.
+
+    Args:
+        platform_status: what ACS answered.
+        errors: member as ACS spells it, or "" for the whole, to ACS's reasons.
+    """
+
+    code = "PlatformRefused"
+
+    def __init__(self, platform_status: int, errors: Mapping[str, Sequence[str]]) -> None:
+        self.platform_status = platform_status
+        super().__init__(errors)
+
+    def __str__(self) -> str:
+        return f"Azure Communication Services answered {self.platform_status}: {super().__str__()}"
 
 
 class NotAuthorized(RequestError):
@@ -195,6 +214,29 @@ class AnswerMissing(Unavailable):
     code = "PlatformUnavailable"
 
 
+class PlatformDenied(Unavailable):
+    """ACS does not accept Parley's own identity, role or endpoint. Nothing was sent.
+
+    Usual for ten minutes after a first deployment; a repeat may then succeed.
+
+    Args:
+        platform_status: what ACS answered: 401, 403 or 404.
+        reason: in ACS's words.
+    """
+
+    code = "PlatformDenied"
+
+    def __init__(self, platform_status: int, reason: str) -> None:
+        self.platform_status = platform_status
+        super().__init__(
+            f"Azure Communication Services answered Parley {platform_status}: {reason}. Nothing was"
+            " sent. For some minutes after a first deployment this is usual and passes; if it"
+            " lasts, look at Parley's identity and role there, at its endpoint, and whether the"
+            " resource owns the sender.",
+            retry_after=30,
+        )
+
+
 class Throttled(ParleyError):
     """ACS answered 429. Nothing was sent."""
 
@@ -210,18 +252,6 @@ class Throttled(ParleyError):
     def retry_after(self) -> int | None:
         """Seconds, as ACS gave them, else our own guess."""
         return self._retry_after
-
-
-class PlatformRefused(ParleyError):
-    """ACS refused the whole request (its 4xx). Nothing was sent; repeating changes nothing."""
-
-    status = 502
-    code = "PlatformRefused"
-
-    def __init__(self, platform_status: int, detail: str) -> None:
-        self.platform_status = platform_status
-        self.detail = detail
-        super().__init__(f"Azure Communication Services answered {platform_status}: {detail}")
 
 
 class Unintelligible(ParleyError):

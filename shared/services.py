@@ -132,6 +132,7 @@ def build(
         api_version=settings.acs_api_version,
         transport=transport,
         clock=clock,
+        new_credential=functools.partial(_identity, settings),
     )
     dispatch = Dispatch(storage, clock)
     guards = Guards(settings, storage)

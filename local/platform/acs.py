@@ -25,6 +25,10 @@ MAX_RECIPIENTS: Final = 100
 MAX_MESSAGE: Final = 2048
 _RATE_WINDOW: Final = timedelta(seconds=60)
 _REPORT_TIMEOUT: Final = range(60, 43_201)
+# api-versions that have no `deliveryReportTimeoutInSeconds`
+# (Azure/azure-rest-api-specs, specification/communication/data-plane/Sms).
+_WITHOUT_REPORT_TIMEOUT: Final = frozenset({"2021-03-07", "2022-07-07", "2024-01-02", "2024-02-05"})
+_NEWEST: Final = "2026-01-23"
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _RFC1123: Final = re.compile(
     r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT"
@@ -76,7 +80,9 @@ class Acs:
             "check": self._check_opt_out,
         }
 
-    def send(self, body: bytes, *, item_status: int | None = None) -> Answer:
+    def send(
+        self, body: bytes, *, item_status: int | None = None, version: str = _NEWEST
+    ) -> Answer:
         """`POST /sms`. With `item_status`, every recipient is refused with it."""
         request = _parse(body)
         errors = _Errors()
@@ -87,7 +93,7 @@ class Acs:
         if len(message) > MAX_MESSAGE:
             errors.add("Message", f"The message is longer than {MAX_MESSAGE} characters.")
         recipients = errors.recipients(request, "smsRecipients", "SmsRecipients")
-        options = errors.options(request)
+        options = errors.options(request, version)
         if errors.found:
             return self._invalid(errors.found)
         if sender not in self._senders:
@@ -123,13 +129,7 @@ class Acs:
 
     def not_found(self) -> Answer:
         """The problem shape of a 404."""
-        body = {
-            "type": "https://tools.ietf.org/html/rfc9110#section-15.5.5",
-            "title": "Not Found",
-            "status": 404,
-            "traceId": self._trace_id(),
-        }
-        return Answer(404, body)
+        return not_found(self._trace_id())
 
     def invalid_version(self) -> Answer:
         """The 400 of a request without a well-formed api-version."""
@@ -208,14 +208,7 @@ class Acs:
         return {"isOptedOut": self._carriers.is_opted_out(sender, number)}
 
     def _invalid(self, errors: Mapping[str, list[str]]) -> Answer:
-        body = {
-            "type": "https://tools.ietf.org/html/rfc9110#section-15.5.1",
-            "title": "One or more validation errors occurred.",
-            "status": 400,
-            "errors": errors,
-            "traceId": self._trace_id(),
-        }
-        return Answer(400, body)
+        return invalid(errors, self._trace_id())
 
     def _trace_id(self) -> str:
         trace = uuid.UUID(self._new_id()).hex
@@ -286,7 +279,7 @@ class _Errors:
                 self.add(f"{shown}[{index}].To", "The To field is required.")
         return value
 
-    def options(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+    def options(self, request: Mapping[str, Any], version: str) -> Mapping[str, Any]:
         value = request.get("smsSendOptions")
         if value is None:
             return {}
@@ -295,6 +288,9 @@ class _Errors:
             return {}
         if not isinstance(value.get("tag"), str | None):
             self.add("SmsSendOptions.Tag", "The field must be a text.")
+        if version in _WITHOUT_REPORT_TIMEOUT:
+            # What becomes of a member that a version does not have is documented nowhere.
+            return {n: v for n, v in value.items() if n != "deliveryReportTimeoutInSeconds"}
         timeout = value.get("deliveryReportTimeoutInSeconds")
         if timeout is not None and (type(timeout) is not int or timeout not in _REPORT_TIMEOUT):
             self.add(
@@ -302,6 +298,29 @@ class _Errors:
                 "The field must be between 60 and 43200.",
             )
         return value
+
+
+def invalid(errors: Mapping[str, list[str]], trace_id: str) -> Answer:
+    """The problem shape of a 400."""
+    body = {
+        "type": "https://tools.ietf.org/html/rfc9110#section-15.5.1",
+        "title": "One or more validation errors occurred.",
+        "status": 400,
+        "errors": errors,
+        "traceId": trace_id,
+    }
+    return Answer(400, body)
+
+
+def not_found(trace_id: str) -> Answer:
+    """The problem shape of a 404."""
+    body = {
+        "type": "https://tools.ietf.org/html/rfc9110#section-15.5.5",
+        "title": "Not Found",
+        "status": 404,
+        "traceId": trace_id,
+    }
+    return Answer(404, body)
 
 
 def unauthorized(reason: str) -> Answer:

@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from local.platform.acs import Answer, error
+from local.platform.acs import Answer, error, invalid, not_found
 
 CLOSE_EXTENSION: Final = "parley.closeConnection"
 PLACES: Final = ("send", "optouts", "topic", "delivery")
@@ -27,6 +27,7 @@ BEHAVIOURS: Final[dict[str, bool]] = {
     "throttleWithoutRetryAfter": False,
     "serverError": False,
     "unauthorized": False,
+    "badRequest": False,
     "timeout": False,
     "closeConnection": False,
     "itemErrors": False,
@@ -39,6 +40,7 @@ BEHAVIOURS: Final[dict[str, bool]] = {
     "acceptThenClose": True,
 }
 _MEMBERS: Final = frozenset({"on", "behaviour", "times", "retryAfter", "status"})
+_TRACE_ID: Final = f"00-{'0123456789abcdef' * 2}-0123456789abcdef-00"
 _FOREIGN_ITEM: Final = {
     "to": "+14255550000",
     "messageId": "Outgoing_of_somebody_else",
@@ -175,11 +177,23 @@ def _refusal(fault: Fault) -> Response:
         wait = {"Retry-After": str(fault.retry_after)} if fault.behaviour == "throttle" else {}
         return JSONResponse(answer.body, answer.status, wait)
     if fault.behaviour == "unauthorized":
-        answer = error(fault.status or 401, "Denied", "Denied by the resource provider.")
+        answer = _denial(fault.status or 401)
+    elif fault.behaviour == "badRequest":
+        # Of a whole request, without the number at fault (Azure/azure-rest-api-specs,
+        # Sms/stable/2026-01-23/examples/SmsSend.json).
+        answer = invalid({"SmsRecipients": ["Invalid recipient phone number format."]}, _TRACE_ID)
     else:
         message = "The server encountered an internal error."
         answer = error(fault.status or 500, "InternalError", message)
     return JSONResponse(answer.body, answer.status)
+
+
+def _denial(status: int) -> Answer:
+    if status == 404:  # noqa: PLR2004  # HTTP's own number
+        return not_found(_TRACE_ID)
+    if status == 403:  # noqa: PLR2004
+        return error(status, "Forbidden", "The identity may not do this.")
+    return error(status, "Denied", "Denied by the resource provider.")
 
 
 def _mangled(fault: Fault, served: Answer) -> Response:

@@ -39,9 +39,13 @@ class _AcsFace:
 
     async def send(self, request: Request) -> Response:
         body = await request.body()
-        acs = self._platform.acs
+        acs, version = self._platform.acs, request.query_params.get("api-version", "")
         return await self._answer(
-            request, body, "send", "send", lambda status: acs.send(body, item_status=status)
+            request,
+            body,
+            "send",
+            "send",
+            lambda status: acs.send(body, item_status=status, version=version),
         )
 
     async def opt_outs(self, request: Request) -> Response:

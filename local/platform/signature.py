@@ -1,4 +1,8 @@
-"""The HMAC by which ACS knows its callers (docs/platform.md 1.2)."""
+"""The HMAC by which ACS knows its callers (docs/platform.md 1.2).
+
+Either date may be signed; where `x-ms-date` is there, `Date` counts for nothing
+(Azure/azure-sdk-for-net#21886).
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,8 @@ from email.utils import parsedate_to_datetime
 from typing import Final
 
 _AUTHORIZATION: Final = re.compile(
-    r"HMAC-SHA256 SignedHeaders=x-ms-date;host;x-ms-content-sha256&Signature=(?P<signature>\S+)"
+    r"HMAC-SHA256 SignedHeaders=(?:x-ms-)?date;host;x-ms-content-sha256"
+    r"&Signature=(?P<signature>\S+)"
 )
 _SKEW: Final = timedelta(minutes=15)
 
@@ -42,7 +47,8 @@ def find_fault(
     claimed = _AUTHORIZATION.fullmatch(headers.get("authorization", ""))
     if claimed is None:
         return "The Authorization header is missing or of another scheme."
-    date, digest = headers.get("x-ms-date", ""), headers.get("x-ms-content-sha256", "")
+    date = headers.get("x-ms-date") or headers.get("date", "")
+    digest = headers.get("x-ms-content-sha256", "")
     moment = _parse_date(date)
     if moment is None:
         return "x-ms-date is missing or not an RFC 1123 date."

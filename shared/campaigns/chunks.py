@@ -17,7 +17,7 @@ from shared.campaigns.people import People, Recipient
 from shared.campaigns.store import CONTAINER, Campaign, Fate, Phase, Piece, Store
 from shared.clock import Clock, from_iso, iso
 from shared.dispatch import Dispatch
-from shared.errors import ParleyError, Throttled
+from shared.errors import ParleyError, PlatformDenied, Throttled
 from shared.pacing import Pacing
 from shared.senders import Sender
 from shared.sending.request import Asked, SendRequest
@@ -33,6 +33,9 @@ _LONGEST_WAIT: Final = timedelta(seconds=5)
 _AT_ONCE: Final = 8
 _LONGEST_PAUSE: Final = 300
 _MOST_REASONS: Final = 20
+# Denials in a row, at least half a minute apart and then longer: about twenty minutes. A new role
+# works after ten; what lasts longer does not pass by itself.
+_MOST_DENIALS: Final = 10
 
 
 class Chunks:
@@ -241,7 +244,11 @@ class Chunks:
             if isinstance(result, ParleyError)
         ]
         campaign_id = message["campaignId"]
+        denied = next((error for _, error in failed if isinstance(error, PlatformDenied)), None)
+        denials = int(message.get("denials", 0)) + 1 if denied is not None else 0
         fatal = next((error for _, error in failed if not error.retryable), None)
+        if fatal is None and denials >= _MOST_DENIALS:
+            fatal = denied
         if fatal is not None:
             reason = f"{fatal.code}: {fatal}"[:1000]
             await self._store.note(campaign_id, piece.number, fate=str(Fate.FAILED), reason=reason)
@@ -250,13 +257,16 @@ class Chunks:
         tries = int(message.get("tries", 0)) + 1
         asked_for = max(error.retry_after or 1 for _, error in failed)
         moment = self._clock() + timedelta(seconds=max(asked_for, min(2**tries, _LONGEST_PAUSE)))
+        # Nothing was sent in the place that these had; they need another one.
         throttled = {
             request.sender: error.retry_after or 1
             for request, error in failed
             if isinstance(error, Throttled)
         }
-        for sender, pause in throttled.items():
-            await self._pacing.slow(sender, pause)
+        unsent = {r.sender for r, error in failed if isinstance(error, Throttled | PlatformDenied)}
+        for sender in sorted(unsent):
+            if sender in throttled:
+                await self._pacing.slow(sender, throttled[sender])
             moment = max(moment, await self._pacing.reserve(sender, piece.segments[sender]))
-        again = {**message, "tries": tries, "slot": iso(moment)}
+        again = {**message, "tries": tries, "denials": denials, "slot": iso(moment)}
         await self._dispatch.at(moment - AHEAD, again)

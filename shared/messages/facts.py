@@ -249,6 +249,7 @@ def _placed(request: SendRequest) -> dict[str, Any]:
         "zone": request.zone,
         "window": written(request.window) if request.window is not None else None,
         "campaign": request.campaign,
+        "ignored": list(request.ignored) or None,
     }
     return {name: value for name, value in members.items() if value is not None}
 
@@ -298,6 +299,7 @@ def read_intent(row: Entity) -> Intent:
         zone=packed.get("zone"),
         window=read_window(packed["window"]) if "window" in packed else None,
         campaign=packed.get("campaign"),
+        ignored=tuple(packed.get("ignored", ())),
     )
     return Intent(
         send_id=row["RowKey"],

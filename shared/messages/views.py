@@ -10,7 +10,7 @@ from typing import Any, Final
 from shared import ids, keywords
 from shared.clock import iso
 from shared.codes import CODES, OPTED_OUT, code_in
-from shared.errors import PlatformRefused, Throttled
+from shared.errors import PlatformDenied, PlatformRefused, Throttled
 from shared.events import Received
 from shared.lifecycle import TERMINAL, State
 from shared.messages.facts import Outcome, StoredReport
@@ -19,7 +19,7 @@ from shared.relay import BLOCKED_DETAILS
 from shared.states import aged, fold
 
 # Attempts that ended so have sent nothing for certain.
-_CERTAIN_ENDS: Final = frozenset({Throttled.code, PlatformRefused.code})
+_CERTAIN_ENDS: Final = frozenset({Throttled.code, PlatformDenied.code, PlatformRefused.code})
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +102,7 @@ def outgoing(send: Send, seen: Seen, blocked_by: Mapping[str, Any] | None) -> di
         "segments": send.intent.segments,
         "tag": request.tag or None,
         "category": request.category,
+        "ignored": list(request.ignored),
         "createdAt": iso(send.intent.first_attempt_at),
         "sendAt": iso(send.intent.send_at) if send.intent.send_at else None,
         "expiresAt": iso(send.intent.expires_at) if send.intent.expires_at else None,

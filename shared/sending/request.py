@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, NoReturn
 
 from shared.addresses import BadAddress, recipient
-from shared.clock import from_http_date
+from shared.clock import from_http_date, from_iso
 from shared.errors import ForeignSender, InvalidRequest
 from shared.senders import Sender
 from shared.settings import CATEGORIES
@@ -41,6 +41,9 @@ _BAD_FIRST_SENT: Final = (
 _FAR_FIRST_SENT: Final = (
     "repeatabilityFirstSent must be at most 24 hours ago and at most 15 minutes ahead."
 )
+# How azure-communication-sms 1.0.0 for Python writes that time: its `str` of a naive UTC datetime.
+_NAIVE_TIME: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{8}(?:[.][0-9]{6})?")
+REPORT_TIMEOUT: Final = "smsSendOptions.deliveryReportTimeoutInSeconds"
 _BAD_REPEAT_ID: Final = "repeatabilityRequestId must be a UUID of 36 characters."
 _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 # Line feed, carriage return, tab and form feed can stand in a text; no other control can.
@@ -102,6 +105,7 @@ class SendRequest:
         expires_at: after which it is not worth sending, where no time to live says so.
         window: hours in which it may leave at the recipient's place, beside quiet hours.
         campaign: the campaign that it is a part of.
+        ignored: wishes that ACS, as it is spoken to, cannot be told of; by their full names.
     """
 
     sender: str
@@ -118,6 +122,7 @@ class SendRequest:
     expires_at: datetime | None = None
     window: Window | None = None
     campaign: str | None = None
+    ignored: tuple[str, ...] = ()
 
     def expiry(self, start: datetime) -> datetime | None:
         """After which it is not worth sending, if it is to leave at `start`."""
@@ -168,7 +173,8 @@ def read_send(
         body: raw JSON.
         senders: those configured.
         now: for the age of repeatability ids.
-        knows_report_timeout: whether ACS, as configured, takes `deliveryReportTimeoutInSeconds`.
+        knows_report_timeout: whether ACS, as configured, takes `deliveryReportTimeoutInSeconds`;
+            where it does not, that wish is left out and noted.
 
     Raises:
         InvalidRequest: with every member at fault.
@@ -178,7 +184,8 @@ def read_send(
     sender = request.sender()
     message = request.message()
     asked = request.recipients(now)
-    wants_report, tag, report_timeout = request.options(knows_report_timeout=knows_report_timeout)
+    wants_report, tag, report_timeout = request.options()
+    heeds_timeout = report_timeout is None or knows_report_timeout
     category = request.category()
     send_at, zone = request.time(now)
     time_to_live = request.time_to_live()
@@ -191,7 +198,7 @@ def read_send(
         asked=asked,
         tag=tag,
         wants_report=wants_report,
-        report_timeout_seconds=report_timeout,
+        report_timeout_seconds=report_timeout if heeds_timeout else None,
         category=category,
         digest=_digest(
             sender, message, asked, tag, wants_report, report_timeout, category, *request.timing()
@@ -199,6 +206,7 @@ def read_send(
         send_at=send_at,
         time_to_live=time_to_live,
         zone=zone,
+        ignored=() if heeds_timeout else (REPORT_TIMEOUT,),
     )
 
 
@@ -284,14 +292,14 @@ class _Reader:
                 asked.append(_asked(entry, now))
         return tuple(asked)
 
-    def options(self, *, knows_report_timeout: bool) -> tuple[bool, str, int | None]:
+    def options(self) -> tuple[bool, str, int | None]:
         options = self._body.get("smsSendOptions")
         if options is None:
             return False, "", None
         if not isinstance(options, dict):
             self._wrong("smsSendOptions", "The options must be an object.")
             return False, "", None
-        if "messagingConnect" in options:
+        if options.get("messagingConnect") is not None:
             self._wrong(
                 "smsSendOptions.messagingConnect",
                 "Messaging Connect hands the text to another provider, whose opt-outs and reports"
@@ -315,22 +323,18 @@ class _Reader:
             tag = None
         timeout = options.get("deliveryReportTimeoutInSeconds")
         if timeout is not None:
-            self._report_timeout(timeout, known=knows_report_timeout)
+            self._report_timeout(timeout)
         return wants_report is True, tag or "", timeout
 
-    def _report_timeout(self, timeout: Any, *, known: bool) -> None:
-        where = "smsSendOptions.deliveryReportTimeoutInSeconds"
+    def _report_timeout(self, timeout: Any) -> None:
         if (
             not isinstance(timeout, int)
             or isinstance(timeout, bool)
             or not MIN_REPORT_TIMEOUT <= timeout <= MAX_REPORT_TIMEOUT
         ):
             self._wrong(
-                where, f"This is a whole number from {MIN_REPORT_TIMEOUT} to {MAX_REPORT_TIMEOUT}."
-            )
-        elif not known:
-            self._wrong(
-                where, "The api-version that Parley is set to speak to ACS does not know this."
+                REPORT_TIMEOUT,
+                f"This is a whole number from {MIN_REPORT_TIMEOUT} to {MAX_REPORT_TIMEOUT}.",
             )
 
     def category(self) -> str | None:
@@ -406,7 +410,7 @@ def _asked(entry: Mapping[str, Any], now: datetime) -> Asked:
         if not _UUID.fullmatch(repeat_id):
             return Asked(to, None, repeat_id, refusal=_BAD_REPEAT_ID, rejected=True)
         try:
-            first_sent = from_http_date(first_text or "")
+            first_sent = _first_sent(first_text or "")
         except ValueError:
             return Asked(to, None, repeat_id, refusal=_BAD_FIRST_SENT, rejected=True)
         if not now - OLDEST_FIRST_SENT <= first_sent <= now + NEWEST_FIRST_SENT:
@@ -416,6 +420,12 @@ def _asked(entry: Mapping[str, Any], now: datetime) -> Asked:
     except BadAddress as error:
         return Asked(to, None, repeat_id, first_sent, refusal=str(error))
     return Asked(to, address, repeat_id, first_sent)
+
+
+def _first_sent(text: str) -> datetime:
+    if _NAIVE_TIME.fullmatch(text):
+        return from_iso(text).replace(microsecond=0)
+    return from_http_date(text)
 
 
 def _digest(*parts: Any) -> str:

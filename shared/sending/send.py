@@ -37,6 +37,7 @@ from shared.errors import (
     KeyReused,
     LedgerUnavailable,
     ParleyError,
+    PlatformDenied,
     PlatformRefused,
     StillSending,
     Throttled,
@@ -191,7 +192,7 @@ class Sending:
             InvalidRequest: the repeatability ids were used for another request.
             KeyReused, AlreadyRunning: as the Idempotency-Key has it.
             LedgerUnavailable, StillSending, AnswerMissing, StorageDown: repeating is safe.
-            Throttled, PlatformRefused: nothing was sent.
+            Throttled, PlatformDenied, PlatformRefused: nothing was sent.
         """
         now = self._clock()
         send_id = send_id or _derived_id(request)
@@ -262,7 +263,7 @@ class Sending:
 
         Raises:
             StillSending, AnswerMissing, LedgerUnavailable, StorageDown: trying again is safe.
-            Throttled, PlatformRefused: nothing was sent.
+            Throttled, PlatformDenied, PlatformRefused: nothing was sent.
         """
         found = await self._record.send(send_id)
         if found is None:
@@ -304,7 +305,7 @@ class Sending:
         # 3. ACS.
         try:
             answers = await self._ask_platform(intent, to_send) if to_send else {}
-        except (Throttled, PlatformRefused, StillSending) as error:
+        except (Throttled, PlatformDenied, PlatformRefused, StillSending) as error:
             # None of these sent anything: only an earlier attempt can leave a doubt.
             if earlier_doubt is None:
                 await self._release(intent, to_send)
