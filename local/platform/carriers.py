@@ -314,6 +314,7 @@ def as_message_json(message: Outgoing) -> dict[str, Any]:
         "segments": message.segments,
         "tag": message.tag,
         "enableDeliveryReport": message.wants_report,
+        "deliveryReportTimeoutInSeconds": message.timeout_seconds,
         "state": message.state,
         "details": message.details,
         "report": message.report,

@@ -45,6 +45,7 @@ _FAULT_OUTCOMES: Final[dict[str, int | str]] = {
     "throttle": 429,
     "throttleWithoutRetryAfter": 429,
     "unauthorized": 401,
+    "badRequest": 400,
     "timeout": "TimedOut",
     "acceptThenTimeout": "TimedOut",
     "closeConnection": "SocketError",

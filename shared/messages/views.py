@@ -18,6 +18,8 @@ from shared.messages.record import Send
 from shared.relay import BLOCKED_DETAILS
 from shared.states import aged, fold
 
+# Attempts that ended so have sent nothing for certain and are made again, if the send had waited.
+_PUT_OFF: Final = frozenset({Throttled.code, PlatformDenied.code})
 # Attempts that ended so have sent nothing for certain.
 _CERTAIN_ENDS: Final = frozenset({Throttled.code, PlatformDenied.code, PlatformRefused.code})
 
@@ -78,6 +80,8 @@ def _without_outcome(send: Send, address: str, now: datetime, acs_timeout: timed
         return State.SENDING
     if intent.doubt_since is not None:
         return State.UNCERTAIN
+    if intent.send_at is not None and intent.error in _PUT_OFF:
+        return State.SCHEDULED
     return State.FAILED
 
 

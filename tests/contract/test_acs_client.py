@@ -51,8 +51,6 @@ DOUBT = {"uncertain"}
 TROUBLES = [
     Trouble("throttle", 1, 429, "TooManyRequests", NOTHING_SENT, False, {"retryAfter": 7}, "7"),
     Trouble("throttleWithoutRetryAfter", 1, 429, "TooManyRequests", NOTHING_SENT, False, {}, "10"),
-    Trouble("unauthorized", 1, 502, "PlatformRefused", NOTHING_SENT, False),
-    Trouble("serverError", 1, 502, "PlatformRefused", NOTHING_SENT, False, {"status": 403}),
     Trouble("serverError", 1, 503, "PlatformUnavailable", DOUBT, False, {"status": 408}, "1"),
     Trouble("serverError", 1, 503, "PlatformUnavailable", DOUBT, False, {"status": 200}, "1"),
     Trouble("serverError", 1, 503, "PlatformUnavailable", DOUBT, False, {"status": 302}, "1"),

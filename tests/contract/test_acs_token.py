@@ -12,7 +12,7 @@ from azure.core.rest import AsyncHttpResponse, HttpRequest
 
 from shared.acs import AcsClient, AcsRecipient
 from shared.clock import utc_now
-from shared.errors import PlatformRefused
+from shared.errors import PlatformDenied
 from tests.support.client import TOLL_FREE, Platform
 
 FAR_AWAY = 4_102_444_800
@@ -21,12 +21,13 @@ FAR_AWAY = 4_102_444_800
 class FixedToken:
     """A credential that always has the same token, and remembers for what it was asked."""
 
-    def __init__(self) -> None:
+    def __init__(self, text: str = "header.payload.signature") -> None:
+        self._text = text
         self.scopes: list[str] = []
 
     async def get_token(self, *scopes: str, **_named: Any) -> AccessToken:
         self.scopes += scopes
-        return AccessToken("header.payload.signature", FAR_AWAY)
+        return AccessToken(self._text, FAR_AWAY)
 
     async def close(self) -> None:
         return None
@@ -63,9 +64,10 @@ class TlsEnd(AioHttpTransport):  # type: ignore[misc]  # azure-core loads it laz
 async def test_the_token_is_for_communication_services(platform: Platform, person: str) -> None:
     """A token credential is asked for ACS's own scope, and its token signs the request.
 
-    The simulated platform knows keys only, so its refusal also shows that a 401 is no doubt.
+    The simulated platform knows keys only, so its refusal also shows that a 401 is no doubt, and
+    that the second try has the token of a credential that remembers none.
     """
-    credential = FixedToken()
+    credential, fresh = FixedToken(), FixedToken("fresh.payload.signature")
     async with TlsEnd(platform.url) as transport:
         client = AcsClient(
             "https://contoso.communication.azure.com",
@@ -73,8 +75,9 @@ async def test_the_token_is_for_communication_services(platform: Platform, perso
             api_version="2021-03-07",
             transport=transport,
             clock=utc_now,
+            new_credential=lambda: fresh,
         )
-        with pytest.raises(PlatformRefused) as caught:
+        with pytest.raises(PlatformDenied) as caught:
             await client.send(
                 sender=TOLL_FREE,
                 message="Hello",
@@ -86,8 +89,9 @@ async def test_the_token_is_for_communication_services(platform: Platform, perso
                 timeout_seconds=30,
             )
     assert caught.value.platform_status == 401
-    assert set(credential.scopes) == {"https://communication.azure.com//.default"}
+    assert credential.scopes == fresh.scopes == ["https://communication.azure.com//.default"]
     assert [headers["Authorization"] for headers in transport.came] == [
-        "Bearer header.payload.signature"
+        "Bearer header.payload.signature",
+        "Bearer fresh.payload.signature",
     ]
     assert "x-ms-content-sha256" not in transport.came[0]

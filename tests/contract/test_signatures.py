@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.access import SignedRequest, check, signed_headers
+from shared.access import SignedRequest, check, content_hash, signature, signed_headers
 from shared.errors import NotAuthorized
 
 KEY, OTHER_KEY = b"0123456789abcdef0123456789abcdef", b"fedcba9876543210fedcba9876543210"
@@ -120,3 +122,146 @@ def test_a_refusal_tells_nothing_that_helps_to_guess() -> None:
         accept(request)
     for secret in (request.headers["authorization"][-44:], signed().headers["authorization"][-44:]):
         assert secret not in str(caught.value)
+
+
+def dated(header: str, date: str, *, signed_target: str = "/sms?api-version=2021-03-07") -> Any:
+    """A request whose date stands in this header, signed."""
+    value = signature(
+        KEY,
+        method="POST",
+        target=signed_target,
+        date=date,
+        host=HOST,
+        body_hash=content_hash(b"{}"),
+    )
+    headers = {
+        header: date,
+        "host": HOST,
+        "x-ms-content-sha256": content_hash(b"{}"),
+        "authorization": f"HMAC-SHA256 SignedHeaders={header};host;x-ms-content-sha256"
+        f"&Signature={value}",
+    }
+    return SignedRequest("POST", "/sms?api-version=2021-03-07", headers, b"{}")
+
+
+@pytest.mark.parametrize("header", ["date", "x-ms-date"])
+def test_either_date_may_be_signed(header: str) -> None:
+    """Libraries before the middle of 2021 sign Date; the one that is signed counts, no other."""
+    request = dated(header, "Sun, 22 Nov 2026 13:00:00 GMT")
+    accept(request)
+    other = {"date": "x-ms-date", "x-ms-date": "date"}[header]
+    accept(replace(request, headers={**request.headers, other: "Sun, 22 Nov 2026 13:00:01 GMT"}))
+    with pytest.raises(NotAuthorized, match=f"The {header} header is missing"):
+        accept(replace(request, headers={**request.headers, header: ""}))
+    with pytest.raises(NotAuthorized, match=f"The {header} header is more than 15 minutes"):
+        accept(request, now=NOW + timedelta(minutes=16))
+    moved = {**request.headers, header: "Sun, 22 Nov 2026 13:00:01 GMT"}
+    with pytest.raises(NotAuthorized):
+        accept(replace(request, headers=moved))
+
+
+def test_a_target_without_its_first_slash() -> None:
+    """What the Python library up to 1.0.1 signs of an http address."""
+    date = "Sun, 22 Nov 2026 13:00:00 GMT"
+    accept(dated("date", date, signed_target="sms?api-version=2021-03-07"))
+    with pytest.raises(NotAuthorized):
+        accept(dated("date", date, signed_target="ms?api-version=2021-03-07"))
+
+
+@pytest.mark.parametrize("day", ["9", "09"])
+def test_the_first_days_of_a_month(day: str) -> None:
+    """RFC 1123 lets a day have one digit, and Java's formatter of that name writes it so."""
+    accept(
+        dated("x-ms-date", f"Mon, {day} Nov 2026 13:00:00 GMT"),
+        now=datetime(2026, 11, 9, 13, tzinfo=UTC),
+    )
+
+
+def test_a_host_in_capitals() -> None:
+    """A host header in capitals is the host that a client signs in lower case."""
+    request = signed(host="parley.example")
+    accept(replace(request, headers={**request.headers, "host": "Parley.Example"}))
+
+
+# Mistakes of those who sign themselves ----------------------------------------------------------
+
+HASH, SIGNATURE = "x-ms-content-sha256 is not the hash", "The signature does not match"
+
+
+def mistaken(**wrong: Any) -> SignedRequest:
+    """A request that came as it should, signed with something wrong."""
+    parts = {
+        "method": "POST",
+        "target": "/sms?api-version=2021-03-07",
+        "date": "Sun, 22 Nov 2026 13:00:00 GMT",
+        "host": HOST,
+        "body_hash": content_hash(b"{}"),
+        **wrong,
+    }
+    key = parts.pop("key", KEY)
+    headers = {
+        "host": HOST,
+        "x-ms-date": parts["date"],
+        "x-ms-content-sha256": parts["body_hash"],
+        "authorization": "HMAC-SHA256 SignedHeaders=x-ms-date;host;x-ms-content-sha256"
+        f"&Signature={signature(key, **parts)}",
+    }
+    return SignedRequest("POST", "/sms?api-version=2021-03-07", headers, b"{}")
+
+
+@pytest.mark.parametrize(
+    ("request_", "said", "not_said"),
+    [
+        (mistaken(body_hash=content_hash(b"{ }")), HASH, SIGNATURE),
+        (mistaken(body_hash=hashlib.sha256(b"{}").hexdigest()), HASH, SIGNATURE),
+        (mistaken(body_hash=content_hash(b"")), "of which 2 arrived", SIGNATURE),
+        (mistaken(target="/sms"), "'/sms?api-version=2021-03-07'", HASH),
+        (mistaken(target=f"https://{HOST}/sms"), "'/sms?api-version=2021-03-07'", HASH),
+        (mistaken(host="elsewhere.example"), f"the host '{HOST}'", HASH),
+        (mistaken(host="elsewhere.example"), "PARLEY_HOSTS", HASH),
+        (mistaken(method="PUT"), "the method POST", HASH),
+        (mistaken(key=OTHER_KEY), "one of Parley's two access keys", HASH),
+    ],
+)
+def test_a_refusal_says_what_is_wrong(request_: SignedRequest, said: str, not_said: str) -> None:
+    """Whoever signs by hand learns which part fails, and what Parley saw to be signed."""
+    with pytest.raises(NotAuthorized) as caught:
+        accept(request_)
+    assert said in str(caught.value)
+    assert not_said not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("GET\n{target}\n{date};{host};{hash}", "has another method."),
+        ("POST\n/sms\n{date};elsewhere;{hash}", "has another target, host."),
+        ("POST\n{target}\n{date};{host};{hash}", "is right: the key must be another one."),
+        ("POST\n{target}\n{date};{host};{hash}\n", "has another hash."),
+        ("POST {target}", "is not of three lines with three values."),
+    ],
+)
+def test_the_string_that_javas_library_sends_along_is_compared(text: str, said: str) -> None:
+    """Where the client says what it signed, the refusal names the parts that differ."""
+    request = mistaken(key=OTHER_KEY)
+    claimed = text.format(
+        target=request.target,
+        date=request.headers["x-ms-date"],
+        host=HOST,
+        hash=request.headers["x-ms-content-sha256"],
+    )
+    header = base64.b64encode(claimed.encode()).decode()
+    headers = {**request.headers, "x-ms-hmac-string-to-sign-base64": header}
+    with pytest.raises(NotAuthorized) as caught:
+        accept(replace(request, headers=headers))
+    assert said in str(caught.value)
+    assert header not in str(caught.value)
+
+
+@pytest.mark.parametrize("header", ["%%%", "/w==", ""])
+def test_what_is_no_string_is_passed_over(header: str) -> None:
+    """A header that cannot be read is no error of its own."""
+    request = mistaken(key=OTHER_KEY)
+    headers = {**request.headers, "x-ms-hmac-string-to-sign-base64": header}
+    with pytest.raises(NotAuthorized, match=SIGNATURE):
+        accept(replace(request, headers=headers))

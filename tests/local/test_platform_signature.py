@@ -95,6 +95,16 @@ def test_every_signed_part_counts(header: str, value: str) -> None:
     assert fault_of(headers_of() | {header: value}) is not None
 
 
+def test_the_date_header_counts_where_there_is_no_other() -> None:
+    """Older libraries sign `date`; beside an `x-ms-date` it counts for nothing."""
+    headers = headers_of()
+    headers["date"] = headers.pop("x-ms-date")
+    headers["authorization"] = headers["authorization"].replace("x-ms-date", "date")
+    assert fault_of(headers) is None
+    later = format_datetime(NOW + timedelta(seconds=1), usegmt=True)
+    assert fault_of(headers | {"x-ms-date": later}) is not None
+
+
 def test_raw_body_and_target_count() -> None:
     """The hash covers the raw bytes, and the signature the query."""
     assert fault_of(headers_of(), body='{"message":"café"}'.encode()) is not None
