@@ -35,7 +35,7 @@ _LONGEST_PAUSE: Final = 300
 _MOST_REASONS: Final = 20
 # Denials in a row, at least half a minute apart and then longer: about twenty minutes. A new role
 # works after ten; what lasts longer does not pass by itself.
-_MOST_DENIALS: Final = 10
+_MOST_DENIALS: Final = 11
 
 
 class Chunks:

@@ -169,7 +169,7 @@ async def test_a_refusal_by_the_platform_pauses_the_campaign(
 ) -> None:
     """What ACS refuses as a whole is not tried again by itself; a resume tries it again."""
     person = people.one()
-    await platform.order_fault("send", "unauthorized")
+    await platform.order_fault("send", "badRequest")
     made = await ordered(parley, order(person))
     paused = await campaign_in_state(parley, made["campaignId"], "paused")
     assert "PlatformRefused" in paused["reason"]
