@@ -170,8 +170,8 @@ def _of_text(send: Send, address: str, reports: list[StoredReport]) -> Counts:
 
 
 def _without_outcome(intent: Intent, address: str) -> State:
-    # As a reader of the message is told, once the attempt can no longer be at work; only what is put
-    # off after it counts as failed until it is attempted again.
+    # As a reader of the message is told, once the attempt can no longer be at work; only that what
+    # was put off counts as failed until it is attempted again.
     if address in intent.canceled:
         return State.CANCELED
     return State.UNCERTAIN if intent.doubt_since is not None else State.FAILED
