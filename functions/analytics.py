@@ -41,12 +41,17 @@ async def get_analytics(req: func.HttpRequest) -> func.HttpResponse:
             charset="utf-8",
         )
 
-    return await own_face(answer)
+    return await own_face(req, answer)
 
 
-async def rebuild(req: func.HttpRequest) -> func.HttpResponse:
-    """`POST /analytics:rebuild`: the timer folds the facts of a span again."""
-    parley = services()
-    start, end = read_rebuild(parse_json(req.get_body()), parley.clock())
-    await parley.folding.request(start, end)
-    return json_answer({"from": iso(start), "to": iso(end)}, status=202)
+@blueprint.route(route="analytics:rebuild", methods=["POST"], auth_level=func.AuthLevel.FUNCTION)
+async def rebuild_analytics(req: func.HttpRequest) -> func.HttpResponse:
+    """The timer folds the facts of a span again."""
+
+    async def answer() -> func.HttpResponse:
+        parley = services()
+        start, end = read_rebuild(parse_json(req.get_body()), parley.clock())
+        await parley.folding.request(start, end)
+        return json_answer({"from": iso(start), "to": iso(end)}, status=202)
+
+    return await own_face(req, answer)

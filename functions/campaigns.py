@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
 
 import azure.functions as func
 
 from functions.http import json_answer, own_face, page_answer
-from shared.errors import InvalidRequest, NotFound
+from shared.campaigns.desk import Desk
+from shared.errors import InvalidRequest
 from shared.messages.reading import read_limit
 from shared.sending.request import parse_json
 from shared.services import services
@@ -25,7 +27,7 @@ async def order_campaign(req: func.HttpRequest) -> func.HttpResponse:
         found = await services().campaigns.order(parse_json(req.get_body()), dry_run=dry_run)
         return json_answer(found, status=200 if dry_run else 202)
 
-    return await own_face(answer)
+    return await own_face(req, answer)
 
 
 @blueprint.route(route="campaigns", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
@@ -39,7 +41,7 @@ async def list_campaigns(req: func.HttpRequest) -> func.HttpResponse:
         )
         return page_answer(req, page.value, page.after)
 
-    return await own_face(answer)
+    return await own_face(req, answer)
 
 
 @blueprint.route(
@@ -52,7 +54,7 @@ async def get_campaign(req: func.HttpRequest) -> func.HttpResponse:
         campaign_id = req.route_params["campaignId"]
         return json_answer(await services().campaigns.campaign(campaign_id))
 
-    return await own_face(answer)
+    return await own_face(req, answer)
 
 
 @blueprint.route(
@@ -69,23 +71,31 @@ async def list_refused(req: func.HttpRequest) -> func.HttpResponse:
         )
         return page_answer(req, page.value, page.after)
 
-    return await own_face(answer)
+    return await own_face(req, answer)
 
 
-# A route template cannot be trusted to take a literal colon, so id and operation are one parameter.
-@blueprint.route(route="campaigns/{action}", methods=["POST"], auth_level=func.AuthLevel.FUNCTION)
-async def steer_campaign(req: func.HttpRequest) -> func.HttpResponse:
-    """`:pause`, `:resume`, `:cancel`."""
+@blueprint.route(
+    route="campaigns/{campaignId}:pause", methods=["POST"], auth_level=func.AuthLevel.FUNCTION
+)
+async def pause_campaign(req: func.HttpRequest) -> func.HttpResponse:
+    """Hold it up."""
+    return await _steer(req, Desk.pause)
 
-    async def answer() -> func.HttpResponse:
-        campaign_id, _, operation = req.route_params["action"].rpartition(":")
-        desk = services().campaigns
-        known = {"pause": desk.pause, "resume": desk.resume, "cancel": desk.cancel}
-        if operation not in known:
-            raise NotFound("There is no such operation.")
-        return json_answer(await known[operation](campaign_id))
 
-    return await own_face(answer)
+@blueprint.route(
+    route="campaigns/{campaignId}:resume", methods=["POST"], auth_level=func.AuthLevel.FUNCTION
+)
+async def resume_campaign(req: func.HttpRequest) -> func.HttpResponse:
+    """Have it go on."""
+    return await _steer(req, Desk.resume)
+
+
+@blueprint.route(
+    route="campaigns/{campaignId}:cancel", methods=["POST"], auth_level=func.AuthLevel.FUNCTION
+)
+async def cancel_campaign(req: func.HttpRequest) -> func.HttpResponse:
+    """End it."""
+    return await _steer(req, Desk.cancel)
 
 
 @blueprint.route(route="lists/{name}", methods=["PUT"], auth_level=func.AuthLevel.FUNCTION)
@@ -96,7 +106,17 @@ async def upload_list(req: func.HttpRequest) -> func.HttpResponse:
         found = await services().campaigns.upload(req.route_params["name"], req.get_body())
         return json_answer(found)
 
-    return await own_face(answer)
+    return await own_face(req, answer)
+
+
+async def _steer(
+    req: func.HttpRequest, steer: Callable[[Desk, str], Awaitable[dict[str, Any]]]
+) -> func.HttpResponse:
+    async def answer() -> func.HttpResponse:
+        campaign_id = req.route_params["campaignId"]
+        return json_answer(await steer(services().campaigns, campaign_id))
+
+    return await own_face(req, answer)
 
 
 def _flag(req: func.HttpRequest, name: str) -> bool:

@@ -8,7 +8,7 @@ from functions.http import json_answer, own_face, page_answer
 from shared.addresses import BadAddress, normal
 from shared.conversations import listing
 from shared.conversations.reading import read_cursor, read_order
-from shared.errors import InvalidRequest, NotFound
+from shared.errors import InvalidRequest
 from shared.messages.reading import read_limit
 from shared.services import services
 
@@ -29,7 +29,7 @@ async def list_conversations(req: func.HttpRequest) -> func.HttpResponse:
         )
         return page_answer(req, page.value, page.after)
 
-    return await own_face(answer)
+    return await own_face(req, answer)
 
 
 @blueprint.route(
@@ -48,28 +48,26 @@ async def get_conversation(req: func.HttpRequest) -> func.HttpResponse:
         )
         return page_answer(req, page.value, page.after)
 
-    return await own_face(answer)
+    return await own_face(req, answer)
 
 
-# A route template cannot be trusted to take a literal colon, so number and operation are one.
 @blueprint.route(
-    route="conversations/{ours}/{action}", methods=["POST"], auth_level=func.AuthLevel.FUNCTION
+    route="conversations/{ours}/{theirs}:markRead",
+    methods=["POST"],
+    auth_level=func.AuthLevel.FUNCTION,
 )
-async def change_conversation(req: func.HttpRequest) -> func.HttpResponse:
-    """`:markRead`."""
+async def mark_read(req: func.HttpRequest) -> func.HttpResponse:
+    """Note that it has been read."""
 
     async def answer() -> func.HttpResponse:
-        theirs, _, operation = req.route_params["action"].rpartition(":")
-        if not theirs or operation != "markRead":
-            raise NotFound("There is no such operation.")
         marked = await services().talks.mark_read(
             _address("ours", req.route_params["ours"]),
-            _address("theirs", theirs),
+            _address("theirs", req.route_params["theirs"]),
             req.get_body(),
         )
         return json_answer(marked)
 
-    return await own_face(answer)
+    return await own_face(req, answer)
 
 
 def _address(name: str, text: str) -> str:

@@ -11,6 +11,8 @@ import os
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager
+from pathlib import Path
+from traceback import extract_tb
 from typing import Any, Final
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -21,9 +23,11 @@ from shared import access, log, telemetry
 from shared.errors import (
     ForeignSender,
     InvalidRequest,
+    LengthRequired,
     NotAuthorized,
     NotFound,
     ParleyError,
+    Unforeseen,
 )
 from shared.services import services
 
@@ -58,17 +62,27 @@ def traced(request: func.HttpRequest, name: str) -> AbstractContextManager[Span]
     return telemetry.span(name, parent=request.headers.get("traceparent"), kind=SpanKind.SERVER)
 
 
+def _check_length(request: func.HttpRequest) -> None:
+    # The Functions host drops a body that comes in chunks. Taken for none, it would be another
+    # request than the caller made.
+    if "transfer-encoding" in request.headers and not request.get_body():
+        raise LengthRequired
+
+
 # The ACS face -----------------------------------------------------------------------------------
 
 
 async def acs_face(request: func.HttpRequest, handler: Handler) -> func.HttpResponse:
     """Check signature and api-version, answer, and shape what goes wrong as ACS does."""
     try:
+        _check_length(request)
         _check_signature(request)
         _check_api_version(request)
         answer = await handler()
     except ParleyError as error:
-        answer = _acs_error(error)
+        answer = _acs_error(error, _trace_id())
+    except Exception as error:  # noqa: BLE001  # the caller is owed an answer
+        answer = _acs_error(*_unforeseen(error))
     answer.headers["api-supported-versions"] = SUPPORTED_API_VERSIONS
     request_id = request.headers.get("x-ms-client-request-id", "")
     if _PRINTABLE_ID.fullmatch(request_id):
@@ -106,7 +120,7 @@ def _check_api_version(request: func.HttpRequest) -> None:
         )
 
 
-def _acs_error(error: ParleyError) -> func.HttpResponse:
+def _acs_error(error: ParleyError, trace_id: str) -> func.HttpResponse:
     _log(error, error.status)
     headers = _retry_after(error)
     if isinstance(error, InvalidRequest):
@@ -115,7 +129,7 @@ def _acs_error(error: ParleyError) -> func.HttpResponse:
             "title": "One or more validation errors occurred.",
             "status": error.status,
             "errors": {_pascal(member): reasons for member, reasons in error.errors.items()},
-            "traceId": _trace_id(),
+            "traceId": trace_id,
         }
         return _problem(problem, error.status, headers)
     if isinstance(error, NotFound):
@@ -124,7 +138,7 @@ def _acs_error(error: ParleyError) -> func.HttpResponse:
             "title": "Not Found",
             "status": error.status,
             "detail": str(error),
-            "traceId": _trace_id(),
+            "traceId": trace_id,
         }
         return _problem(problem, error.status, headers)
     code = "Unauthorized" if isinstance(error, NotAuthorized | ForeignSender) else error.code
@@ -141,25 +155,32 @@ def _pascal(member: str) -> str:
 # Parley's own face ------------------------------------------------------------------------------
 
 
-async def own_face(handler: Handler) -> func.HttpResponse:
+async def own_face(request: func.HttpRequest, handler: Handler) -> func.HttpResponse:
     """Answer, and shape what goes wrong as an RFC 9457 problem."""
     try:
+        _check_length(request)
         return await handler()
     except ParleyError as error:
-        status = _FORBIDDEN if isinstance(error, ForeignSender) else error.status
-        _log(error, status)
-        problem: dict[str, Any] = {
-            "type": "about:blank",
-            "title": _title(error.code),
-            "status": status,
-            "detail": str(error),
-            "code": error.code,
-            "retryable": error.retryable,
-            "traceId": _trace_id(),
-        }
-        if isinstance(error, InvalidRequest):
-            problem["errors"] = error.errors
-        return _problem(problem, status, _retry_after(error))
+        return _own_error(error, _trace_id())
+    except Exception as error:  # noqa: BLE001  # the caller is owed an answer
+        return _own_error(*_unforeseen(error))
+
+
+def _own_error(error: ParleyError, trace_id: str) -> func.HttpResponse:
+    status = _FORBIDDEN if isinstance(error, ForeignSender) else error.status
+    _log(error, status)
+    problem: dict[str, Any] = {
+        "type": "about:blank",
+        "title": _title(error.code),
+        "status": status,
+        "detail": str(error),
+        "code": error.code,
+        "retryable": error.retryable,
+        "traceId": trace_id,
+    }
+    if isinstance(error, InvalidRequest):
+        problem["errors"] = error.errors
+    return _problem(problem, status, _retry_after(error))
 
 
 def page_answer(
@@ -169,7 +190,8 @@ def page_answer(
     answer: dict[str, Any] = {"value": value}
     if after is not None:
         parts = urlsplit(request.url)
-        params = {k: v for k, v in request.params.items() if k not in {"after", "code"}}
+        # The Functions host takes a key from `code` in any letters.
+        params = {k: v for k, v in request.params.items() if k.lower() not in {"after", "code"}}
         query = urlencode({**params, "after": after}, quote_via=quote)
         answer["nextLink"] = f"{parts.scheme}://{parts.netloc}{parts.path}?{query}"
     return json_answer(answer)
@@ -200,3 +222,25 @@ def _trace_id() -> str:
 
 def _log(error: ParleyError, status: int) -> None:
     log.event("request.refused", code=error.code, status=status)
+
+
+def _unforeseen(error: Exception) -> tuple[Unforeseen, str]:
+    """What the caller is told of a mistake of ours; the log has where it happened."""
+    trace_id = _trace_id()
+    # Not in its own words: they may quote what somebody has written, or their number.
+    places = [f"{_place(f.filename)}:{f.lineno}" for f in extract_tb(error.__traceback__)]
+    log.trouble(
+        "request.failed",
+        code=Unforeseen.code,
+        error=type(error).__qualname__,
+        at=" > ".join(places[-_PLACES:]),
+        traceId=trace_id,
+    )
+    return Unforeseen(trace_id), trace_id
+
+
+_PLACES: Final = 12
+
+
+def _place(file: str) -> str:
+    return "/".join(Path(file).parts[-3:])

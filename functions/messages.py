@@ -1,16 +1,11 @@
-"""Reading messages, one or a span of them, and the operations that a route of their own names."""
+"""Reading messages, one or a span of them, previews, and taking one back."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Final
-
 import azure.functions as func
 
-from functions.analytics import rebuild
 from functions.http import json_answer, own_face, page_answer
 from functions.send import read
-from shared.errors import NotFound
 from shared.messages.reading import read_cursor, read_limit, read_span
 from shared.services import services
 
@@ -31,7 +26,7 @@ async def list_messages(req: func.HttpRequest) -> func.HttpResponse:
         )
         return page_answer(req, page.value, page.after)
 
-    return await own_face(answer)
+    return await own_face(req, answer)
 
 
 @blueprint.route(route="messages/{messageId}", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
@@ -41,7 +36,7 @@ async def get_message(req: func.HttpRequest) -> func.HttpResponse:
     async def answer() -> func.HttpResponse:
         return json_answer(await services().reading.message(req.route_params["messageId"]))
 
-    return await own_face(answer)
+    return await own_face(req, answer)
 
 
 @blueprint.route(
@@ -55,29 +50,14 @@ async def cancel_message(req: func.HttpRequest) -> func.HttpResponse:
         await parley.sending.cancel(message_id)
         return json_answer(await parley.reading.message(message_id))
 
-    return await own_face(answer)
+    return await own_face(req, answer)
 
 
-# A route template cannot be trusted to take a literal colon, so the operation is a parameter.
-@blueprint.route(route="{operation}", methods=["POST"], auth_level=func.AuthLevel.FUNCTION)
-async def run_operation(req: func.HttpRequest) -> func.HttpResponse:
-    """`POST /messages:preview`, `POST /analytics:rebuild`."""
+@blueprint.route(route="messages:preview", methods=["POST"], auth_level=func.AuthLevel.FUNCTION)
+async def preview_message(req: func.HttpRequest) -> func.HttpResponse:
+    """What a send would come to. Sends nothing."""
 
     async def answer() -> func.HttpResponse:
-        operation = _OPERATIONS.get(req.route_params["operation"].lower())
-        if operation is None:
-            raise NotFound("There is no such operation.")
-        return await operation(req)
+        return json_answer(await services().preview.of(read(req)))
 
-    return await own_face(answer)
-
-
-async def _preview(req: func.HttpRequest) -> func.HttpResponse:
-    """What a send would come to. Sends nothing."""
-    return json_answer(await services().preview.of(read(req)))
-
-
-_OPERATIONS: Final[dict[str, Callable[[func.HttpRequest], Awaitable[func.HttpResponse]]]] = {
-    "messages:preview": _preview,
-    "analytics:rebuild": rebuild,
-}
+    return await own_face(req, answer)

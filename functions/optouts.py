@@ -8,27 +8,30 @@ import azure.functions as func
 
 from functions.http import acs_face, json_answer, own_face
 from shared.addresses import BadAddress, recipient
-from shared.errors import InvalidRequest, NotFound
-from shared.optouts import BY_OPERATOR, Operation, OptOutItem
+from shared.errors import InvalidRequest
+from shared.ledger import Direction
+from shared.optouts import Operation, OptOutItem
 from shared.services import services
 
 blueprint = func.Blueprint()
 
 
-# A route template cannot be trusted to take a literal colon, so the operation is a parameter.
-@blueprint.route(route="sms/{operation}", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
-async def change_optouts(req: func.HttpRequest) -> func.HttpResponse:
-    """The ACS face of the ledger."""
+@blueprint.route(route="sms/optouts:add", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
+async def add_optouts(req: func.HttpRequest) -> func.HttpResponse:
+    """Opt people out of a sender."""
+    return await _answer_as_acs(req, Operation.ADD)
 
-    async def answer() -> func.HttpResponse:
-        try:
-            operation = Operation(req.route_params["operation"].lower())
-        except ValueError:
-            raise NotFound("There is no such operation.") from None
-        items = await services().optouts.answer(operation, req.get_body())
-        return json_answer({"value": [_item(item) for item in items]})
 
-    return await acs_face(req, answer)
+@blueprint.route(route="sms/optouts:remove", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
+async def remove_optouts(req: func.HttpRequest) -> func.HttpResponse:
+    """Opt people in again."""
+    return await _answer_as_acs(req, Operation.REMOVE)
+
+
+@blueprint.route(route="sms/optouts:check", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
+async def check_optouts(req: func.HttpRequest) -> func.HttpResponse:
+    """Say who is out."""
+    return await _answer_as_acs(req, Operation.CHECK)
 
 
 @blueprint.route(route="optouts/{recipient}", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
@@ -39,24 +42,39 @@ async def get_optouts(req: func.HttpRequest) -> func.HttpResponse:
         address = _recipient(req.route_params["recipient"])
         return json_answer(await services().optouts.account(address))
 
-    return await own_face(answer)
+    return await own_face(req, answer)
 
 
-# As above: number and operation are one parameter.
-@blueprint.route(route="optouts/{action}", methods=["POST"], auth_level=func.AuthLevel.FUNCTION)
-async def change_by_operator(req: func.HttpRequest) -> func.HttpResponse:
-    """`:add` and `:remove`: an operator's change, with the reason for it."""
+@blueprint.route(
+    route="optouts/{recipient}:add", methods=["POST"], auth_level=func.AuthLevel.FUNCTION
+)
+async def opt_out_by_operator(req: func.HttpRequest) -> func.HttpResponse:
+    """An operator opts a person out, with the reason for it."""
+    return await _answer_operator(req, Direction.OUT)
 
+
+@blueprint.route(
+    route="optouts/{recipient}:remove", methods=["POST"], auth_level=func.AuthLevel.FUNCTION
+)
+async def opt_in_by_operator(req: func.HttpRequest) -> func.HttpResponse:
+    """An operator lets a person in again, with the reason for it."""
+    return await _answer_operator(req, Direction.IN)
+
+
+async def _answer_as_acs(req: func.HttpRequest, operation: Operation) -> func.HttpResponse:
     async def answer() -> func.HttpResponse:
-        written, _, operation = req.route_params["action"].rpartition(":")
-        if not written or operation not in BY_OPERATOR:
-            raise NotFound("There is no such operation.")
-        found = await services().optouts.by_operator(
-            _recipient(written), BY_OPERATOR[operation], req.get_body()
-        )
-        return json_answer(found)
+        items = await services().optouts.answer(operation, req.get_body())
+        return json_answer({"value": [_item(item) for item in items]})
 
-    return await own_face(answer)
+    return await acs_face(req, answer)
+
+
+async def _answer_operator(req: func.HttpRequest, direction: Direction) -> func.HttpResponse:
+    async def answer() -> func.HttpResponse:
+        address = _recipient(req.route_params["recipient"])
+        return json_answer(await services().optouts.by_operator(address, direction, req.get_body()))
+
+    return await own_face(req, answer)
 
 
 def _recipient(text: str) -> str:

@@ -9,13 +9,11 @@ import azure.functions as func
 
 from functions.http import json_answer, own_face, page_answer
 from functions.record import taken
-from shared.errors import NotFound
 from shared.messages.reading import read_limit
 from shared.poison import read_cursor
 from shared.services import services
 
 blueprint = func.Blueprint()
-_RETRY = "retry"
 
 
 @blueprint.queue_trigger(
@@ -47,23 +45,20 @@ async def list_poison(req: func.HttpRequest) -> func.HttpResponse:
         after = f"{last['queue']}~{last['id']}" if last is not None else None
         return page_answer(req, items[:limit], after)
 
-    return await own_face(answer)
+    return await own_face(req, answer)
 
 
-# A route template cannot be trusted to take a literal colon, so the operation is a parameter.
 @blueprint.route(
-    route="poison/{queue}/{action}", methods=["POST"], auth_level=func.AuthLevel.FUNCTION
+    route="poison/{queue}/{id}:retry", methods=["POST"], auth_level=func.AuthLevel.FUNCTION
 )
 async def put_back(req: func.HttpRequest) -> func.HttpResponse:
-    """`POST /poison/{queue}/{id}:retry`: have a message worked on again."""
+    """Have a message worked on again."""
 
     async def answer() -> func.HttpResponse:
-        message_id, _, operation = req.route_params["action"].partition(":")
-        if operation.lower() != _RETRY:
-            raise NotFound("There is no such operation.")
-        return json_answer(await services().poison.put_back(req.route_params["queue"], message_id))
+        params = req.route_params
+        return json_answer(await services().poison.put_back(params["queue"], params["id"]))
 
-    return await own_face(answer)
+    return await own_face(req, answer)
 
 
 @blueprint.route(
@@ -76,4 +71,4 @@ async def drop_poison(req: func.HttpRequest) -> func.HttpResponse:
         params = req.route_params
         return json_answer(await services().poison.drop(params["queue"], params["id"]))
 
-    return await own_face(answer)
+    return await own_face(req, answer)

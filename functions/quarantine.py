@@ -5,13 +5,11 @@ from __future__ import annotations
 import azure.functions as func
 
 from functions.http import json_answer, own_face, page_answer
-from shared.errors import NotFound
 from shared.messages.reading import read_limit
 from shared.quarantine import read_cursor
 from shared.services import services
 
 blueprint = func.Blueprint()
-_RETRY = "retry"
 
 
 @blueprint.route(route="quarantine", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
@@ -25,7 +23,7 @@ async def list_quarantine(req: func.HttpRequest) -> func.HttpResponse:
         )
         return page_answer(req, page.value, page.after)
 
-    return await own_face(answer)
+    return await own_face(req, answer)
 
 
 @blueprint.route(
@@ -38,23 +36,20 @@ async def get_quarantined(req: func.HttpRequest) -> func.HttpResponse:
         params = req.route_params
         return json_answer(await services().quarantine.event(params["handler"], params["name"]))
 
-    return await own_face(answer)
+    return await own_face(req, answer)
 
 
-# A route template cannot be trusted to take a literal colon, so the operation is a parameter.
 @blueprint.route(
-    route="quarantine/{handler}/{action}", methods=["POST"], auth_level=func.AuthLevel.FUNCTION
+    route="quarantine/{handler}/{name}:retry", methods=["POST"], auth_level=func.AuthLevel.FUNCTION
 )
 async def retry_quarantined(req: func.HttpRequest) -> func.HttpResponse:
-    """`POST /quarantine/{handler}/{name}:retry`: hand it to its handler again."""
+    """Hand it to its handler again."""
 
     async def answer() -> func.HttpResponse:
-        name, _, operation = req.route_params["action"].partition(":")
-        if operation != _RETRY:
-            raise NotFound("There is no such operation.")
-        return json_answer(await services().quarantine.retry(req.route_params["handler"], name))
+        params = req.route_params
+        return json_answer(await services().quarantine.retry(params["handler"], params["name"]))
 
-    return await own_face(answer)
+    return await own_face(req, answer)
 
 
 @blueprint.route(
@@ -67,4 +62,4 @@ async def drop_quarantined(req: func.HttpRequest) -> func.HttpResponse:
         params = req.route_params
         return json_answer(await services().quarantine.drop(params["handler"], params["name"]))
 
-    return await own_face(answer)
+    return await own_face(req, answer)

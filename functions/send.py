@@ -45,7 +45,7 @@ async def send_message(req: func.HttpRequest) -> func.HttpResponse:
             headers=_headers(sent),
         )
 
-    return await own_face(answer)
+    return await own_face(req, answer)
 
 
 async def _send(req: func.HttpRequest) -> Answer:

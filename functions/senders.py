@@ -17,4 +17,4 @@ async def list_senders(req: func.HttpRequest) -> func.HttpResponse:
     async def answer() -> func.HttpResponse:
         return page_answer(req, await services().roster.list(), None)
 
-    return await own_face(answer)
+    return await own_face(req, answer)

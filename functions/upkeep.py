@@ -18,11 +18,11 @@ async def upkeep_daily(timer: func.TimerRequest) -> None:  # noqa: ARG001  # the
 
 
 @blueprint.route(route="health", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
-async def health(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001  # the host binds by name
+async def health(req: func.HttpRequest) -> func.HttpResponse:
     """Whether each dependency answers; 503 if one does not."""
 
     async def answer() -> func.HttpResponse:
         report = await services().health.report()
         return json_answer(report, status=200 if report["status"] == HEALTHY else 503)
 
-    return await own_face(answer)
+    return await own_face(req, answer)

@@ -14,6 +14,7 @@
     │   ├── CampaignEnded        409, there is nothing left to pause, resume or cancel
     │   ├── PlanChanged          409, something has changed since the dry run
     │   ├── NotUnderstood        409, an event that is no clearer than it was
+    │   ├── LengthRequired       411, a body in chunks, which the Functions host drops
     │   └── KeyReused            422, the same Idempotency-Key came with another body
     ├── Unavailable              503, trying again helps and is safe
     │   ├── LedgerUnavailable    the opt-out ledger could not be read: nothing was sent
@@ -21,6 +22,7 @@
     │   ├── AnswerMissing        ACS did not say what became of the send
     │   └── PlatformDenied       ACS does not let Parley itself in: nothing was sent
     ├── Throttled                429, ACS asked for a pause: nothing was sent
+    ├── Unforeseen               500, a mistake of ours, with the id that its log has
     └── Unintelligible           an event that cannot be understood; it is quarantined
 
 Each class says what the caller is told (`status`, `code`) and whether the same request may be
@@ -172,6 +174,19 @@ class PlanChanged(RequestError):
     code = "PlanChanged"
 
 
+class LengthRequired(RequestError):
+    """The body came in chunks, without a length: the Functions host hands nothing of it on."""
+
+    status = 411
+    code = "LengthRequired"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The body came without a Content-Length, so the Functions host dropped it. Send the"
+            " request again with a Content-Length instead of Transfer-Encoding: chunked."
+        )
+
+
 class KeyReused(RequestError):
     """The same Idempotency-Key came with another body."""
 
@@ -252,6 +267,16 @@ class Throttled(ParleyError):
     def retry_after(self) -> int | None:
         """Seconds, as ACS gave them, else our own guess."""
         return self._retry_after
+
+
+class Unforeseen(ParleyError):
+    """A mistake of ours. What has become of the request is not known."""
+
+    def __init__(self, trace_id: str) -> None:
+        super().__init__(
+            "Parley made a mistake with this request. Its log says where, in the event"
+            f" request.failed with the traceId {trace_id}."
+        )
 
 
 class Unintelligible(ParleyError):

@@ -23,15 +23,13 @@ from shared.sending.request import MAX_RECIPIENTS, parse_json
 
 
 class Operation(StrEnum):
-    """What can be asked of the API, as the route names it."""
+    """What can be asked of the API."""
 
-    ADD = "optouts:add"
-    REMOVE = "optouts:remove"
-    CHECK = "optouts:check"
+    ADD = "add"
+    REMOVE = "remove"
+    CHECK = "check"
 
 
-# What an operator can do, as the route names it.
-BY_OPERATOR: Final = {"add": Direction.OUT, "remove": Direction.IN}
 OPERATOR_RULE: Final = "operator/optouts"
 _LONGEST_REASON: Final = 500
 _LONGEST_CHANGE_ID: Final = 64

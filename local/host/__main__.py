@@ -92,7 +92,7 @@ def _load(options: argparse.Namespace) -> FunctionsHost:
 async def _serve(host: FunctionsHost, listener: socket.socket) -> None:
     ready = {"port": listener.getsockname()[1], "functions": list(host.functions)}
     config = uvicorn.Config(
-        asgi_app(host.answer),
+        asgi_app(host.answer, max_body=host.max_body),
         http="httptools",
         ws="none",
         lifespan="off",

@@ -10,12 +10,7 @@ from local.host.http import HttpAnswer, HttpCall
 _Scope = MutableMapping[str, Any]
 _Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 _Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-MAX_BODY: Final = 100 * 1024 * 1024
 _BODYLESS: Final = frozenset({204, 304})
-
-
-class _BodyTooLarge(Exception):
-    pass
 
 
 class _Gone(Exception):
@@ -23,9 +18,9 @@ class _Gone(Exception):
 
 
 def asgi_app(
-    answer: Callable[[HttpCall], Awaitable[HttpAnswer]], *, max_body: int = MAX_BODY
+    answer: Callable[[HttpCall], Awaitable[HttpAnswer]], *, max_body: int
 ) -> Callable[[_Scope, _Receive, _Send], Awaitable[None]]:
-    """An ASGI application that answers with `answer`; bodies over `max_body` bytes get 413."""
+    """An ASGI application that answers with `answer`; it keeps bodies up to `max_body` bytes."""
 
     async def app(scope: _Scope, receive: _Receive, send: _Send) -> None:
         if scope["type"] != "http":
@@ -34,19 +29,17 @@ def asgi_app(
             return
         headers = _headers(scope["headers"])
         try:
-            body = await _body(receive, headers, max_body)
+            body = await _body(receive, max_body)
         except _Gone:
-            return
-        except _BodyTooLarge:
-            await _send(send, HttpAnswer(413, (("connection", "close"),)))
             return
         call = HttpCall(
             scope["method"],
             scope["raw_path"].decode("latin-1"),
             scope["query_string"].decode("latin-1"),
             headers,
-            body,
+            body or b"",
             scope["scheme"],
+            oversized=body is None,
         )
         await _send(send, await answer(call))
 
@@ -61,10 +54,8 @@ def _headers(pairs: list[tuple[bytes, bytes]]) -> dict[str, str]:
     return headers
 
 
-async def _body(receive: _Receive, headers: dict[str, str], limit: int) -> bytes:
-    length = headers.get("content-length", "")
-    if length.isdecimal() and int(length) > limit:
-        raise _BodyTooLarge
+async def _body(receive: _Receive, limit: int) -> bytes | None:
+    """The body, or None if it is too long; read to its end, so that the answer is heard."""
     chunks: list[bytes] = []
     size = 0
     while True:
@@ -73,11 +64,15 @@ async def _body(receive: _Receive, headers: dict[str, str], limit: int) -> bytes
             raise _Gone
         chunk = message.get("body", b"")
         size += len(chunk)
-        if size > limit:
-            raise _BodyTooLarge
-        chunks.append(chunk)
+        if size <= limit:
+            chunks.append(chunk)
+        else:
+            chunks.clear()
         if not message.get("more_body"):
-            return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+            break
+    if size > limit:
+        return None
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
 async def _send(send: _Send, answer: HttpAnswer) -> None:

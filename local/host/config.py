@@ -19,6 +19,9 @@ _DEFAULT_BATCH: Final = 16
 _POLLING_INTERVAL: Final = timedelta(minutes=1)
 _VISIBILITY_TIMEOUT: Final = timedelta(0)
 _ROUTE_PREFIX: Final = "api"
+_BODY_LIMIT: Final = "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT"
+# `DefaultMaxRequestBodySize` in WebJobs.Script/ScriptConstants.cs of azure-functions-host.
+_BODY_BYTES: Final = 104_857_600
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,12 @@ def read_settings(path: Path) -> dict[str, str]:
     if not isinstance(values, dict) or not all(isinstance(v, str) for v in values.values()):
         raise HostError(f'{path}: "Values" must be an object of texts.')
     return dict(values)
+
+
+def body_limit(settings: Mapping[str, str]) -> int:
+    """The bytes that a request's body may have; what is no number changes nothing."""
+    value = settings.get(_BODY_LIMIT, "").strip()
+    return int(value) if value.isascii() and value.isdecimal() else _BODY_BYTES
 
 
 def resolve(text: str, settings: Mapping[str, str]) -> str:

@@ -22,7 +22,7 @@ from local.host.bindings import (
     TimerTrigger,
     read_functions,
 )
-from local.host.config import HostConfig
+from local.host.config import HostConfig, body_limit
 from local.host.errors import InvocationFailed
 from local.host.http import HttpAnswer, HttpCall, HttpFront, Keys
 from local.host.queues import (
@@ -62,6 +62,7 @@ class FunctionsHost:
     ) -> None:
         self.functions = functions
         self.keys = keys
+        self.max_body = body_limit(settings)
         self._config = config
         self._settings = settings
         self._lease = lease
@@ -112,11 +113,19 @@ class FunctionsHost:
         headers: Mapping[str, str] | None = None,
         body: bytes = b"",
     ) -> HttpAnswer:
-        """Send a request past the socket. `target` is path and query as they would be sent."""
+        """Send a request past the socket. `target` is path and query as they would be sent.
+
+        A body's length is said, as by most clients, unless a header says that it comes in chunks.
+        """
         path, _, query = target.partition("?")
         named = {"host": "localhost"}
         named.update((name.lower(), value) for name, value in (headers or {}).items())
-        return await self._front.answer(HttpCall(method.upper(), path, query, named, body))
+        if body and "transfer-encoding" not in named:
+            named["content-length"] = str(len(body))
+        call = HttpCall(
+            method.upper(), path, query, named, body, oversized=len(body) > self.max_body
+        )
+        return await self._front.answer(call)
 
     async def invoke_event(self, name: str, event: Mapping[str, Any]) -> None:
         """Hand one event to an Event Grid function.

@@ -1,8 +1,16 @@
 """The HTTP side of the host: keys, routes, Event Grid's webhook and the administration calls.
 
 One request costs a look-up in the route table and the making of one trigger value. What the value
-holds follows the real host (`ToRpcHttp` of azure-functions-host): lower-case header names,
-repeated headers and query members joined by a comma, empty query members left out.
+holds follows the real host: lower-case header names, repeated headers and query members joined by a
+comma, query names compared without case, empty query members left out; a body only where the
+request says its length, and a URL that is decoded and encoded anew.
+
+Sources, in azure-functions-host: `GrpcMessageConversionExtensions.cs` of WebJobs.Script.Grpc
+(`ToRpcHttp`: what a function is given); `FunctionMetadataManager.cs` of WebJobs.Script and
+`WebScriptHostHttpRoutesManager.cs` of WebJobs.Script.WebHost (routes in the order of the functions'
+names, without case); of the latter also `AuthenticationLevelHandler.cs` (keys) and
+`HttpRequestBodySizeMiddleware.cs` (the limit). In aspnetcore, `PathString.cs` of Http.Abstractions
+(`ToUriComponent`).
 """
 
 from __future__ import annotations
@@ -11,15 +19,16 @@ import asyncio
 import hmac
 import json
 import logging
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from secrets import token_urlsafe
 from typing import Any, Final
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote
 
 from local.host.bindings import AuthLevel, EventGridTrigger, Function, HttpTrigger
 from local.host.errors import HostError, InvocationFailed
-from local.host.routes import RouteTable
+from local.host.routes import RouteTable, decoded
 from local.host.runtime import Datum
 
 _log = logging.getLogger(__name__)
@@ -29,6 +38,9 @@ _ADMIN: Final = "/admin/"
 _RUN: Final = "/admin/functions/"
 # Set by the server itself from what it sends.
 _OWN_HEADERS: Final = frozenset({"content-length", "transfer-encoding", "connection"})
+# What a path may hold as it is: RFC 3986, section 3.3, and an escape that was left alone.
+_PATH_CHARACTERS: Final = "/:@!$&'()*+,;=-._~%"
+_BARE_PERCENT: Final = re.compile("%(?![0-9A-Fa-f]{2})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +61,9 @@ class HttpCall:
         path: as sent, percent-encoded.
         query: as sent, without the question mark.
         headers: lower-case names.
-        body: the bytes.
+        body: the bytes; none of them where there are too many.
         scheme: http or https.
+        oversized: whether the body is larger than the host reads.
     """
 
     method: str
@@ -59,12 +72,20 @@ class HttpCall:
     headers: Mapping[str, str]
     body: bytes
     scheme: str = "http"
+    oversized: bool = False
 
     @property
     def url(self) -> str:
-        """The whole URL with path and query exactly as sent."""
+        """The whole URL: the path decoded and encoded anew, the query as sent."""
         query = f"?{self.query}" if self.query else ""
-        return f"{self.scheme}://{self.headers.get('host', 'localhost')}{self.path}{query}"
+        path = quote(_BARE_PERCENT.sub("%25", decoded(self.path)), safe=_PATH_CHARACTERS)
+        return f"{self.scheme}://{self.headers.get('host', 'localhost')}{path}{query}"
+
+    @property
+    def says_length(self) -> bool:
+        """Whether the request says that it has a body: what comes in chunks alone does not."""
+        length = self.headers.get("content-length", "")
+        return length.isdecimal() and int(length) > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +128,7 @@ class HttpFront:
         self._start = start
         self._events_at_once = events_at_once
         self._routes: RouteTable[tuple[Function, HttpTrigger]] = RouteTable(prefix)
-        for function in functions.values():
+        for function in sorted(functions.values(), key=lambda each: each.name.upper()):
             if isinstance(function.trigger, HttpTrigger):
                 self._add(function, function.trigger)
 
@@ -117,18 +138,25 @@ class HttpFront:
         except ValueError as error:
             raise HostError(f"Function {function.name}: {error}.") from None
 
+    def served_by(self, method: str, path: str) -> str | None:
+        """The name of the function that a request reaches; None if it reaches none."""
+        found = self._routes.find(method, path)
+        return None if found is None else found[0][0].name
+
     async def answer(self, call: HttpCall) -> HttpAnswer:
         """The host's answer, whatever happens inside."""
         found = self._routes.find(call.method, call.path)
         if found is None:
             return await self._answer_as_host(call)
         (function, trigger), parameters = found
-        query = _query(call.query)
-        if not self._may_call(trigger.level, call, query):
+        if not self._may_call(trigger.level, call):
             return HttpAnswer(401)
+        if call.oversized and call.says_length:
+            _log.error("a request for function %s has too large a body", function.name)
+            return HttpAnswer(500)
         try:
             returned = await function.code.invoke(
-                trigger.parameter, _trigger_value(call, query, parameters), {}
+                trigger.parameter, _trigger_value(call, parameters), {}
             )
             return _answer_of(returned)
         except InvocationFailed:
@@ -137,13 +165,13 @@ class HttpFront:
             _log.exception("function %s returned what cannot be sent", function.name)
             return HttpAnswer(500)
 
-    def _may_call(self, level: AuthLevel, call: HttpCall, query: Mapping[str, str]) -> bool:
+    def _may_call(self, level: AuthLevel, call: HttpCall) -> bool:
         if level is AuthLevel.ANONYMOUS:
             return True
         keys = [self._keys.master]
         if level is AuthLevel.FUNCTION:
             keys.append(self._keys.function)
-        return _is_one_of(_key(call, query), keys)
+        return _is_one_of(_key(call), keys)
 
     async def _answer_as_host(self, call: HttpCall) -> HttpAnswer:
         path = call.path.rstrip("/").lower()
@@ -156,7 +184,7 @@ class HttpFront:
     def _administer(self, call: HttpCall, path: str) -> HttpAnswer:
         if path == "/admin/host/ping":
             return HttpAnswer(200)
-        if not _is_one_of(_key(call, _query(call.query)), [self._keys.master]):
+        if not _is_one_of(_key(call), [self._keys.master]):
             return HttpAnswer(401)
         if path == "/admin/host/status" and call.method == "GET":
             return _json(200, {"state": "Running", "functions": len(self._functions)})
@@ -174,6 +202,9 @@ class HttpFront:
         query = _query(call.query)
         if not _is_one_of(query.get("code", ""), [self._keys.eventgrid, self._keys.master]):
             return HttpAnswer(401)
+        if call.oversized:
+            _log.error("a delivery of Event Grid has too large a body")
+            return HttpAnswer(500)
         function = self._functions.get(query.get("functionName", "").lower())
         if function is None or not isinstance(function.trigger, EventGridTrigger):
             return HttpAnswer(404)
@@ -232,14 +263,21 @@ async def deliver_event(function: Function, event: Any) -> bool:
 
 
 def _query(text: str) -> dict[str, str]:
+    """Each member by the first spelling of its name, its values joined."""
+    spellings: dict[str, str] = {}
     members: dict[str, str] = {}
-    for name, value in parse_qsl(text) if text else ():
+    for written, value in parse_qsl(text) if text else ():
+        name = spellings.setdefault(written.lower(), written)
         members[name] = f"{members[name]},{value}" if name in members else value
     return members
 
 
-def _key(call: HttpCall, query: Mapping[str, str]) -> str:
-    return call.headers.get("x-functions-key") or query.get("code", "")
+def _key(call: HttpCall) -> str:
+    # A header is taken even if it is empty, and of several members the first.
+    if "x-functions-key" in call.headers:
+        return call.headers["x-functions-key"]
+    members = parse_qsl(call.query, keep_blank_values=True)
+    return next((value for name, value in members if name.lower() == "code"), "")
 
 
 def _is_one_of(given: str, keys: list[str]) -> bool:
@@ -255,15 +293,15 @@ def _texts(members: Mapping[str, str]) -> dict[str, Any]:
     return {name: Datum(value, "string") for name, value in members.items()}
 
 
-def _trigger_value(call: HttpCall, query: Mapping[str, str], parameters: Mapping[str, str]) -> Any:
+def _trigger_value(call: HttpCall, parameters: Mapping[str, str]) -> Any:
     return Datum(
         {
             "method": Datum(call.method, "string"),
             "url": Datum(call.url, "string"),
             "headers": _texts(call.headers),
             "params": _texts(parameters),
-            "query": _texts(query),
-            "body": Datum(call.body, "bytes"),
+            "query": _texts(_query(call.query)),
+            "body": Datum(call.body if call.says_length else b"", "bytes"),
         },
         "http",
     )

@@ -10,22 +10,9 @@ from typing import Any
 
 import shared.services  # noqa: F401  # brings every module that defines an error
 from shared.errors import ParleyError
-from shared.optouts import Operation
 from tests.docs.documents import ROOT
 from tests.infra.indexing import index
 
-# Routes whose last part is an operation that the code tells apart.
-_OPERATIONS = {
-    "sms/{operation}": [f"sms/{operation}" for operation in Operation],
-    "{operation}": ["messages:preview", "analytics:rebuild"],
-    "quarantine/{handler}/{action}": ["quarantine/{handler}/{name}:retry"],
-    "poison/{queue}/{action}": ["poison/{queue}/{id}:retry"],
-    "optouts/{action}": [f"optouts/{{recipient}}:{operation}" for operation in ("add", "remove")],
-    "conversations/{ours}/{action}": ["conversations/{ours}/{theirs}:markRead"],
-    "campaigns/{action}": [
-        f"campaigns/{{campaignId}}:{operation}" for operation in ("pause", "resume", "cancel")
-    ],
-}
 _OPEN = {"console", "console/{file}", "health"}
 
 
@@ -47,11 +34,12 @@ def functions() -> dict[str, list[dict[str, Any]]]:
 def routes() -> list[Route]:
     """Every route of the app."""
     return [
-        Route(method.upper(), f"/{path}", _caller(path, trigger["authLevel"]))
+        Route(
+            method.upper(), f"/{trigger['route']}", _caller(trigger["route"], trigger["authLevel"])
+        )
         for bindings in functions().values()
         for trigger in bindings
         if trigger["type"] == "httpTrigger"
-        for path in _OPERATIONS.get(trigger["route"], [trigger["route"]])
         for method in trigger["methods"]
     ]
 

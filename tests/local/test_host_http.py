@@ -30,17 +30,29 @@ async def test_bodies_pass_byte_for_byte(host: FunctionsHost, body: bytes) -> No
 
 
 @pytest.mark.parametrize(
-    "target",
+    ("sent", "seen"),
     [
-        "/echo/a",
-        "/echo/%2B1425/x%20y?status=200&x=%2B&y=a+b",
-        "/Echo/a/?api-version=2021-03-07&z&a=1&a=2",
+        ("/echo/a", "/echo/a"),
+        ("/Echo/a/?api-version=2021-03-07&z&a=1&a=2", "/Echo/a/?api-version=2021-03-07&z&a=1&a=2"),
+        ("/echo/%2B1/x%20y?x=%2B&y=a+b", "/echo/+1/x%20y?x=%2B&y=a+b"),
+        ("/echo/optouts%3Aadd", "/echo/optouts:add"),
+        ("/echo/optouts%3aadd", "/echo/optouts:add"),
+        ("/ec%68o/it%27s%28%29", "/echo/it's()"),
+        ("/echo/a%2Fb%2fc", "/echo/a%2Fb%2fc"),
+        ("/echo/%C3%A9%e9", "/echo/%C3%A9%e9"),
+        ("/echo/%zz%", "/echo/%25zz%25"),
+        ("/echo/%252B", "/echo/%2B"),
+        ("/echo/[", "/echo/%5B"),
+        ("/x/../echo/./a", "/echo/a"),
     ],
 )
-async def test_the_url_is_as_it_was_sent(host: FunctionsHost, target: str) -> None:
-    """A signature covers path and query as sent, under the Host header's name and port."""
-    answer = await host.invoke_http("POST", target, headers={"Host": "parley.example:8443"})
-    assert answer.header("X-Url") == f"http://parley.example:8443{target}"
+async def test_the_url_is_decoded_and_encoded_anew(
+    host: FunctionsHost, sent: str, seen: str
+) -> None:
+    """What a signature covers is not what a function sees: escapes in the path are rewritten. The
+    query and the Host header's name and port are as sent."""
+    answer = await host.invoke_http("POST", sent, headers={"Host": "parley.example:8443"})
+    assert answer.header("X-Url") == f"http://parley.example:8443{seen}"
 
 
 async def test_members_are_decoded(host: FunctionsHost) -> None:
@@ -50,14 +62,56 @@ async def test_members_are_decoded(host: FunctionsHost) -> None:
     assert json.loads(answer.header("X-Query") or "") == {"a": "1,2", "b": "x y+"}
 
 
+async def test_query_names_have_no_case(host: FunctionsHost) -> None:
+    """Members whose names differ in case alone are one, under the spelling that came first."""
+    answer = await host.invoke_http("POST", "/echo/a?MaxPageSize=1&maxpagesize=2&A=3")
+    assert json.loads(answer.header("X-Query") or "") == {"MaxPageSize": "1,2", "A": "3"}
+
+
+async def test_a_body_without_a_length_is_dropped(host: FunctionsHost) -> None:
+    """What comes in chunks never reaches a function; Event Grid's webhook does read it."""
+    chunked = {"Transfer-Encoding": "chunked"}
+    answer = await host.invoke_http("POST", "/echo/a", headers=chunked, body=b"abc")
+    assert (answer.status, answer.body) == (200, b"")
+    webhook = "/runtime/webhooks/eventgrid?functionName=on_event&code=eventgrid-key"
+    validation = {**chunked, "aeg-event-type": "SubscriptionValidation"}
+    body = b'[{"data": {"validationCode": "7"}}]'
+    answer = await host.invoke_http("POST", webhook, headers=validation, body=body)
+    assert (answer.status, json.loads(answer.body)) == (200, {"validationResponse": "7"})
+
+
+@pytest.mark.parametrize(
+    ("limit", "size", "path", "status"),
+    [
+        ("1000", 1000, "/echo/a", 200),
+        ("1000", 1001, "/echo/a", 500),
+        ("1000", 1001, "/keyed", 401),
+        ("1000", 1001, "/keyed?code=function-key", 500),
+        ("1 kB", 1001, "/echo/a", 200),
+    ],
+)
+async def test_too_large_a_body(limit: str, size: int, path: str, status: int) -> None:
+    """Over the limit of the setting it is an empty 500, once a key that is asked for is there."""
+    settings = {**SETTINGS, "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT": limit}
+    limited = FunctionsHost.load(APP, settings=settings, keys=KEYS)
+    answer = await limited.invoke_http("POST", path, body=bytes(size))
+    assert answer.status == status
+    assert answer.status == 200 or not answer.body
+
+
+def test_the_limit_of_the_real_host() -> None:
+    """Without the setting it is 100 MiB."""
+    assert FunctionsHost.load(APP, settings=SETTINGS).max_body == 100 * 1024 * 1024
+
+
 async def test_status_and_header_of_the_function(host: FunctionsHost) -> None:
     """Status and headers come back as the function set them; header names have no case."""
     answer = await host.invoke_http("POST", "/echo/a?status=207", headers={"x-SENT": "yes"})
     assert (answer.status, answer.header("x-sent")) == (207, "yes")
 
 
-async def test_literal_routes_win(host: FunctionsHost) -> None:
-    """A literal route wins over a parameter; a plain text is answered as text/plain."""
+async def test_the_first_function_by_name_wins(host: FunctionsHost) -> None:
+    """`a_literal` comes before `echo`; a plain text is answered as text/plain."""
     answer = await host.invoke_http("POST", "/echo/literal")
     assert answer.body == b"literal"
     assert answer.header("content-type") == "text/plain; charset=utf-8"
@@ -80,6 +134,10 @@ async def test_404(host: FunctionsHost, method: str, path: str) -> None:
         ("/keyed", {"x-functions-key": "master-key"}, 204),
         ("/keyed?code=function-key", {}, 204),
         ("/keyed?code=wrong", {}, 401),
+        ("/keyed?Code=function-key", {}, 204),
+        ("/keyed?CODE=function-key&code=wrong", {}, 204),
+        ("/keyed?code=&code=function-key", {}, 401),
+        ("/keyed?code=function-key", {"x-functions-key": ""}, 401),
     ],
 )
 async def test_keys(host: FunctionsHost, target: str, headers: dict[str, str], status: int) -> None:

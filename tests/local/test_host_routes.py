@@ -28,6 +28,10 @@ def table(*templates: str, prefix: str = "") -> RouteTable[str]:
         ("a/{b}", "/a/x+y", {"b": "x+y"}),
         ("a/{b}", "/a/x%2Fy", {"b": "x%2Fy"}),
         ("a/{b}", "/a/%252F", {"b": "%2F"}),
+        ("a/{b}", "/a/%c3%a9%C3%ff%zz", {"b": "é%C3%ff%zz"}),
+        ("a/{b}", "/x/../a/./1", {"b": "1"}),
+        ("a/{b}:pause", "/a/1:2%3Apause", {"b": "1:2"}),
+        ("a/{b}:{c}", "/a/1:2:3", {"b": "1:2", "c": "3"}),
         ("a/{b}/{c}", "/a/1/2", {"b": "1", "c": "2"}),
         ("a/{b:int}", "/a/-12", {"b": "-12"}),
         ("a/{b:guid}", "/a/0f8fad5b-d9cb-469f-a165-70867728950e", {"b": None}),
@@ -66,6 +70,8 @@ def test_finds(template: str, path: str, parameters: dict[str, str | None]) -> N
         ("a/{b:alpha:length(3)}", "/a/ab1"),
         ("a/{b:maxlength(3)}", "/a/wxyz"),
         ("{id}.json", "/.json"),
+        ("a/{b}:pause", "/a/:pause"),
+        ("a/{b}:pause", "/a/1:pausing"),
     ],
 )
 def test_finds_nothing(template: str, path: str) -> None:
@@ -82,25 +88,65 @@ def test_method_decides() -> None:
     assert routes.find("DELETE", "/a/1") is None
 
 
-def test_the_more_specific_wins() -> None:
-    """Literals win over constrained parameters, those over plain ones, those over catch-alls."""
-    routes = table("a/{*rest}", "a/{name}", "a/{number:int}", "a/new", "a/x{y}")
+def test_the_first_that_fits_wins() -> None:
+    """Routes are asked in the order they were added; one of few requests may come before others."""
+    routes = table("a/new", "a/{number:int}", "a/{name}", "a/{*rest}")
     found = {
         path: hit[0]
-        for path in ("new", "7", "x1", "other", "b/c")
+        for path in ("new", "7", "other", "b/c")
         if (hit := routes.find("GET", f"/a/{path}")) is not None
     }
     assert found == {
         "new": "a/new",
         "7": "a/{number:int}",
-        "x1": "a/x{y}",
         "other": "a/{name}",
         "b/c": "a/{*rest}",
     }
 
 
+@pytest.mark.parametrize(
+    ("earlier", "later"),
+    [
+        ("{operation}", "sms"),
+        ("{operation}", "messages:preview"),
+        ("a/{name}", "a/{number:int}"),
+        ("a/{name}", "a/x{y}"),
+        ("a/{name}:{operation}", "a/{name}:pause"),
+        ("a/{*rest}", "a/b/c"),
+        ("a/{*rest}", "a"),
+        ("{*rest}", "a/{*rest}"),
+        ("a/{b?}", "a"),
+        ("a/{b}", "a/{c}"),
+        ("{a}/x", "y/{b}"),
+        ("x{a}", "{b}y"),
+    ],
+)
+def test_a_hidden_route_is_refused(earlier: str, later: str) -> None:
+    """The real host would load it and never call it, or not for all that it is there for."""
+    routes = table(earlier)
+    with pytest.raises(ValueError, match=r"is hidden by|already served"):
+        routes.add(later, GET, "hidden")
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later"),
+    [
+        ("a/{b}:pause", "a/{b}:resume"),
+        ("{a}/x", "{b}/y"),
+        ("x-{a}", "y-{b}"),
+        ("a/{b}", "a/{b}/{c}"),
+        ("a/b/{*rest}", "a"),
+        ("messages", "messages:preview"),
+    ],
+)
+def test_routes_that_share_no_request(earlier: str, later: str) -> None:
+    """Such routes stand beside each other in either order."""
+    table(earlier, later)
+    table(later, earlier)
+
+
 def test_a_literal_of_another_method_does_not_hide_a_parameter() -> None:
-    """The literal wins only where it takes the method."""
+    """Two routes that share no method hide nothing of each other."""
     routes = table("a/{b}")
     routes.add("a/new", POST, "post")
     assert routes.find("GET", "/a/new") == ("a/{b}", {"b": "new"})

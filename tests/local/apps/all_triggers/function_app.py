@@ -29,7 +29,7 @@ async def echo(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @app.route("echo/literal", methods=["POST"])
-def literal(req: func.HttpRequest) -> str:
+def a_literal(req: func.HttpRequest) -> str:
     """Answer plain text from a synchronous function."""
     return "literal"
 
