@@ -21,6 +21,7 @@ PLATFORM: Final = frozenset(
         "AzureWebJobsStorage__accountName",
         "AzureWebJobsStorage__clientId",
         "AzureWebJobsStorage__credential",
+        "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT",
         "PARLEY_STORAGE__clientId",
         "PARLEY_STORAGE__credential",
     }

@@ -45,6 +45,9 @@ QUEUES: Final = ("dispatch", "dispatch-poison", "record", "record-poison")
 CONTAINERS: Final = ("quarantine", "lists")
 TABLES: Final = ("optouts", "conversations", "conversationIndex", "campaigns", "poison", "rollups")
 
+# The bytes that a request's body may have, as Bicep sets it.
+BODY_LIMIT: Final = 24 * 1024 * 1024
+
 # One sender of each kind. The numbers are reserved for fiction or are the example numbers of the
 # numbering plans' own libraries.
 DEFAULT_SENDERS: Final[tuple[Mapping[str, Any], ...]] = (
@@ -217,6 +220,7 @@ class Stack:
     def _settings(self) -> dict[str, str]:
         return {
             "AzureWebJobsStorage": self.storage,
+            "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT": str(BODY_LIMIT),
             "PARLEY_STORAGE": self.storage,
             "PARLEY_SENDERS": json.dumps(self._options.senders),
             "PARLEY_ACCESS_KEY_PRIMARY": self._keys.access_primary,

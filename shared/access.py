@@ -187,7 +187,7 @@ def _target_forms(target: str) -> list[str]:
     # Between the client and us the host may have escaped the colon of `optouts:add`, or freed it.
     path, mark, query = target.partition("?")
     free = path.replace("%3A", ":").replace("%3a", ":")
-    paths = dict.fromkeys((path, free, free.replace(":", "%3A")))
+    paths = dict.fromkeys((path, free, free.replace(":", "%3A"), free.replace(":", "%3a")))
     return [f"{form}{mark}{query}" for form in paths]
 
 

@@ -6,6 +6,7 @@ opts somebody out or in again says why, too: the reason is kept as the change's 
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -33,6 +34,7 @@ class Operation(StrEnum):
 OPERATOR_RULE: Final = "operator/optouts"
 _LONGEST_REASON: Final = 500
 _LONGEST_CHANGE_ID: Final = 64
+_SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
 _DIRECTIONS: Final = {Operation.ADD: Direction.OUT, Operation.REMOVE: Direction.IN}
 
 
@@ -226,15 +228,20 @@ def _read_wish(body: bytes) -> _Wish:
     sender, reason, change_id = (request.get(name) for name in ("from", "reason", "changeId"))
     if not isinstance(sender, str) or not sender.strip():
         errors["from"] = ["A sender is required."]
-    if not isinstance(reason, str) or not 1 <= len(reason.strip()) <= _LONGEST_REASON:
+    if not _is_text(reason) or not 1 <= len(reason.strip()) <= _LONGEST_REASON:
         errors["reason"] = [f"A reason of 1 to {_LONGEST_REASON} characters is required."]
     if change_id is not None and not (
-        isinstance(change_id, str) and 1 <= len(change_id) <= _LONGEST_CHANGE_ID
+        _is_text(change_id) and 1 <= len(change_id) <= _LONGEST_CHANGE_ID
     ):
         errors["changeId"] = [f"This is a text of 1 to {_LONGEST_CHANGE_ID} characters."]
     if errors:
         raise InvalidRequest(errors)
     return _Wish(str(sender).strip(), str(reason).strip(), change_id)
+
+
+def _is_text(value: Any) -> bool:
+    # Half a surrogate pair is none: no encoding can keep it.
+    return isinstance(value, str) and _SURROGATE.search(value) is None
 
 
 def _written(entry: Any, index: int, errors: dict[str, list[str]]) -> str:

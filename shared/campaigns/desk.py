@@ -39,7 +39,8 @@ from shared.messages.reading import Page
 from shared.senders import Sender
 from shared.storage import Changed, Storage, every
 
-LARGEST_LIST: Final = 100 * 1024 * 1024
+# Well below what the Functions host reads of a body (FUNCTIONS_REQUEST_BODY_SIZE_LIMIT, 24 MiB).
+LARGEST_LIST: Final = 20 * 1024 * 1024
 _JSON_LINES: Final = "application/jsonl"
 _LIST_TYPE: Final = "application/octet-stream"
 _NOT_THERE: Final = "There is no campaign with this id."
@@ -153,7 +154,9 @@ class Desk:
         check_list_name(name, "name")
         if len(data) > LARGEST_LIST:
             raise InvalidRequest.of(
-                "", "The list is larger than 100 MB; put it into the container `lists` directly."
+                "",
+                f"The list has {len(data)} bytes; at most 20 MB are taken here. Put it into the"
+                f" container `{CONTAINER}` of the record's storage account, under the same name.",
             )
         numbers: str | None = None
         try:

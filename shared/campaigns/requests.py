@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from shared.campaigns.shapes import Format, Shape, same_name
+from shared.campaigns.shapes import LONGEST_NAME, MOST_COLUMNS, Format, Shape, same_name
 from shared.campaigns.templates import BadTemplate, Template, parse
 from shared.clock import from_iso, iso
 from shared.errors import ForeignSender, InvalidRequest
@@ -416,6 +416,12 @@ class _Reader:
         columns: dict[str, None] = {_NUMBER: None}
         for index, entry in enumerate(inline):
             self._check_recipient(f"recipients[{index}]", entry, columns)
+        if len(columns) > MOST_COLUMNS:
+            self._wrong(
+                "recipients",
+                f"Together they have {len(columns)} different members; at most {MOST_COLUMNS} are"
+                " read. Leave out those that the text does not need.",
+            )
         lines = "".join(json.dumps(entry, separators=(",", ":")) + "\n" for entry in inline)
         return lines.encode(), inline_shape(tuple(columns)), None, None
 
@@ -430,6 +436,10 @@ class _Reader:
         for name, value in entry.items():
             if isinstance(value, bool) or not isinstance(value, str | int | float | None):
                 self._wrong(f"{where}.{name}"[:_SHOWN], "A value is a text or a number.")
+            if len(name) > LONGEST_NAME:
+                self._wrong(
+                    f"{where}.{name}"[:_SHOWN], f"A name has at most {LONGEST_NAME} characters."
+                )
             columns.setdefault(name)
 
     def _list(self, value: Any) -> tuple[str | None, str | None]:

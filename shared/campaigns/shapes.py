@@ -27,7 +27,7 @@ HEAD: Final = 2 * LONGEST
 _MEMBER: Final = "recipients"
 _COLUMN_MEMBER: Final = "numberColumn"
 _SAMPLE: Final = 50
-_LONGEST_NAME: Final = 100
+LONGEST_NAME: Final = 100
 _DELIMITERS: Final = (",", ";", "\t", "|")
 # Excel's own way of naming the delimiter.
 _SEPARATOR_LINE: Final = re.compile(rb"sep=(?P<delimiter>[,;\t|])(?:\r\n|\n|\r)", re.IGNORECASE)
@@ -302,8 +302,8 @@ def _check_columns(names: Sequence[str]) -> None:
         raise _refused(f"The list has {len(names)} columns; at most {MOST_COLUMNS} are read.")
     seen: dict[str, str] = {}
     for name in names:
-        if len(name) > _LONGEST_NAME:
-            raise _refused(f"A column's name is longer than {_LONGEST_NAME} characters.")
+        if len(name) > LONGEST_NAME:
+            raise _refused(f"A column's name is longer than {LONGEST_NAME} characters.")
         if (other := seen.get(same_name(name))) is not None:
             raise _refused(f"Two columns are called {other!r}; give each a name of its own.")
         seen[same_name(name)] = name

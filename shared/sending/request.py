@@ -26,6 +26,8 @@ from shared.timing.windows import Window
 MAX_RECIPIENTS: Final = 100
 MAX_MESSAGE_UNITS: Final = 2048
 MAX_TAG: Final = 256
+# More than any number, id or date has; what is refused is kept as it was written.
+MAX_RECIPIENT_TEXT: Final = 64
 MIN_REPORT_TIMEOUT: Final = 60
 MAX_REPORT_TIMEOUT: Final = 43_200
 MIN_TIME_TO_LIVE: Final = 60
@@ -286,11 +288,21 @@ class _Reader:
             ]
             for name in sorted(bad):
                 self._wrong(f"{where}.{name}", "This must be a text.")
+            self._too_long(where, entry)
             if "to" not in entry or entry["to"] is None:
                 self._wrong(f"{where}.to", "A recipient is required.")
             elif not bad:
                 asked.append(_asked(entry, now))
         return tuple(asked)
+
+    def _too_long(self, where: str, entry: Mapping[str, Any]) -> None:
+        for name in sorted(_RECIPIENT):
+            value = entry.get(name)
+            if isinstance(value, str) and len(value) > MAX_RECIPIENT_TEXT:
+                self._wrong(
+                    f"{where}.{name}",
+                    f"This has {len(value)} characters; at most {MAX_RECIPIENT_TEXT} are read.",
+                )
 
     def options(self) -> tuple[bool, str, int | None]:
         options = self._body.get("smsSendOptions")

@@ -155,6 +155,8 @@ class Waiting:
             NotFound: there is no such message.
             NotCancelable: its time has come; it has left or is leaving.
         """
+        if ids.split_message_id(message_id) is None:
+            raise NotFound("There is no message with this id.")
         send_id = message_id[: ids.ULID_LENGTH]
         for _ in range(_CANCEL_TRIES):
             intent = await self._record.intent(send_id)

@@ -216,3 +216,37 @@ async def test_without_a_plan_the_list_is_as_it_is_at_the_start(
     await campaign_in_state(parley, made["campaignId"], "done")
     assert await texts_of(platform, before) == []
     assert await texts_of(platform, after) == ["Dear Bob"]
+
+
+@pytest.mark.parametrize("dry", ["", "?dryRun=true"])
+@pytest.mark.parametrize(
+    ("members", "where"),
+    [
+        ([{f"m{i}-{j}": "x" for j in range(100)} for i in range(500)], "recipients"),
+        ([{"x" * 101: "x"}], "recipients[0]." + "x" * 86),
+    ],
+    ids=["too many", "too long"],
+)
+async def test_members_of_inline_recipients(
+    parley: Parley, people: People, members: list[dict[str, str]], where: str, dry: str
+) -> None:
+    """As with a list: 200 columns, each with a name of 100 characters; dry run and order agree."""
+    recipients = [{"to": people.one(), **more} for more in members]
+    reply = await parley.own("POST", f"/campaigns{dry}", order(recipients=recipients))
+    assert (reply.status, list(reply.json["errors"])) == (400, [where]), reply.body
+
+
+async def test_half_a_surrogate_pair_inline(
+    parley: Parley, platform: Platform, people: People
+) -> None:
+    """In a value or a name that the text does not need it harms nobody; in the text it is told."""
+    sound, broken = people.many(2)
+    recipients = [
+        {"to": sound, "name": "Ann", "note \ud83d": "\ud83d"},
+        {"to": broken, "name": "B\ud83d"},
+    ]
+    made = await ordered(parley, order(recipients=recipients, message="Hi {name}"))
+    await campaign_in_state(parley, made["campaignId"], "done")
+    assert await texts_of(platform, sound) == ["Hi Ann"]
+    assert await texts_of(platform, broken) == []
+    assert list(await refused_lines(parley, made["campaignId"])) == [2]

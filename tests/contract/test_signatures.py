@@ -265,3 +265,12 @@ def test_what_is_no_string_is_passed_over(header: str) -> None:
     headers = {**request.headers, "x-ms-hmac-string-to-sign-base64": header}
     with pytest.raises(NotAuthorized, match=SIGNATURE):
         accept(replace(request, headers=headers))
+
+
+@pytest.mark.parametrize("seen", [":", "%3A", "%3a"])
+@pytest.mark.parametrize("written", [":", "%3A", "%3a"])
+def test_every_spelling_of_the_colon(written: str, seen: str) -> None:
+    """Client and host may each spell the colon of `optouts:add` in its own way."""
+    target = "/sms/optouts{}add?api-version=2021-03-07"
+    request = signed(target=target.format(written))
+    accept(replace(request, target=target.format(seen)))

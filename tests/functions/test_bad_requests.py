@@ -85,6 +85,25 @@ BODIES = [
         "smsRecipients[0].repeatabilityRequestId",
         "text",
     ),
+    Bad("to too long", recipients({"to": "+1" + "4" * 63}), "smsRecipients[0].to", "64"),
+    Bad(
+        "100 recipients too long",
+        recipients(*[{"to": "".join(chr(300 + i + j) for j in range(2000))} for i in range(100)]),
+        "smsRecipients[99].to",
+        "64",
+    ),
+    Bad(
+        "id too long",
+        recipients({"to": PERSON, "repeatabilityRequestId": "7" * 65}),
+        "smsRecipients[0].repeatabilityRequestId",
+        "64",
+    ),
+    Bad(
+        "first-sent too long",
+        recipients({"to": PERSON, "repeatabilityFirstSent": "7" * 65}),
+        "smsRecipients[0].repeatabilityFirstSent",
+        "64",
+    ),
     Bad("no message", without("message"), "message", "required"),
     Bad("message a number", changed(message=7), "message", "text"),
     Bad("empty message", changed(message=""), "message", "empty"),
@@ -172,6 +191,32 @@ async def test_a_bad_body_on_our_own_face(path: str, bad: Bad, parley: Parley) -
     assert problem["retryable"] is False
     assert bad.reason in " ".join(problem["errors"][bad.member])
     assert bad.reason in problem["detail"]
+
+
+async def test_the_largest_that_is_refused_item_by_item(parley: Parley) -> None:
+    """A hundred entries, each as long as can be and of rare characters, fit on record."""
+    entries = [
+        {
+            name: "".join(chr(0x10000 + (64 * (2 * i + n) + j) * 37) for j in range(64))
+            for n, name in enumerate(("to", "repeatabilityRequestId"))
+        }
+        for i in range(100)
+    ]
+    for reply in (
+        await parley.own("POST", "/messages", recipients(*entries)),
+        await parley.signed("POST", "/sms", recipients(*entries)),
+    ):
+        assert reply.status == 202, reply.body
+        assert [item["httpStatusCode"] for item in reply.items] == [400] * 100
+
+
+async def test_a_key_is_not_spent_on_a_refusal(parley: Parley, person: str) -> None:
+    """The mended request may come under the same key."""
+    key = str(uuid.uuid4())
+    bad = recipients({"to": person}, {"to": "5" * 70_000})
+    assert (await parley.own("POST", "/messages", bad, Idempotency_Key=key)).status == 400
+    sent = await parley.own("POST", "/messages", send_body(person), Idempotency_Key=key)
+    assert sent.status == 202, sent.body
 
 
 async def test_everything_at_fault_is_named_at_once(parley: Parley) -> None:
@@ -505,11 +550,14 @@ async def test_a_missing_or_wrong_function_key(
     assert (reply.status, reply.body) == (401, b"")
 
 
-async def test_a_function_key_may_stand_in_the_query(parley: Parley) -> None:
-    """As the functions host has it; and a nextLink never repeats it."""
-    reply = await parley.call("GET", f"/messages?maxpagesize=1&code={parley.function_key}")
-    assert reply.status == 200
-    assert parley.function_key not in reply.body.decode()
+async def test_a_function_key_may_stand_in_the_query(parley: Parley, people: People) -> None:
+    """As the functions host has it, in any letters; and a nextLink never repeats it."""
+    assert (await parley.own("POST", "/messages", send_body(*people.many(2)))).status == 202
+    for name in ("code", "Code", "CODE"):
+        reply = await parley.call("GET", f"/messages?maxpagesize=1&{name}={parley.function_key}")
+        assert reply.status == 200
+        assert reply.json["nextLink"]
+        assert parley.function_key not in reply.body.decode()
 
 
 @pytest.mark.parametrize(
@@ -554,12 +602,16 @@ async def test_bad_parameters(target: str, member: str, parley: Parley) -> None:
         "01JD8Z0W0Q4T9V6X2Y3N5M7K8P.outcome",
         "%27%20or%20true",
         "%ED%A0%80",
+        "x" * 2000,
+        "%F0%9F%98%80" * 26,
+        "00000000000000000000000000.0123456789",
     ],
 )
 async def test_a_message_that_is_not_there(message_id: str, parley: Parley) -> None:
-    """An id that leads nowhere is 404, whatever it looks like."""
-    reply = await parley.own("GET", f"/messages/{message_id}")
-    assert (reply.status, reply.json["code"]) == (404, "NotFound")
+    """An id that leads nowhere is 404, whatever it looks like, to read as to take back."""
+    for method in ("GET", "DELETE"):
+        reply = await parley.own(method, f"/messages/{message_id}")
+        assert (reply.status, reply.json["code"]) == (404, "NotFound"), reply.body
 
 
 @pytest.mark.parametrize("key", ["", '""', "x" * 256, "sp\u00e4t", "a\tb"])
@@ -570,10 +622,11 @@ async def test_a_bad_idempotency_key(key: str, parley: Parley, person: str) -> N
     assert list(reply.json["errors"]) == ["Idempotency-Key"]
 
 
-async def test_an_unknown_operation_on_messages(parley: Parley) -> None:
-    """What looks like an operation and is none is 404."""
-    reply = await parley.own("POST", "/messages:explode", {})
-    assert (reply.status, reply.json["code"]) == (404, "NotFound")
+@pytest.mark.parametrize("path", ["/messages:explode", "/campaigns/x:explode", "/anything"])
+async def test_an_unknown_operation(path: str, parley: Parley) -> None:
+    """What looks like an operation and is none is the host's own 404."""
+    reply = await parley.own("POST", path, {})
+    assert (reply.status, reply.body) == (404, b"")
 
 
 async def test_an_answer_names_the_request(parley: Parley) -> None:

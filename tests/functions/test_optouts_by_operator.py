@@ -47,6 +47,16 @@ async def test_out_and_in_again(
     assert evidence == {"cause": {"changeId": "call-1"}, "words": REASON}
 
 
+@pytest.mark.parametrize("member", ["from", "reason", "changeId"])
+async def test_half_a_surrogate_pair(member: str, parley: Parley, person: str) -> None:
+    """It is no text that could be kept: the member is named, or the sender is not known."""
+    reply = await change(parley, person, "add", **{member: "call \ud83d"})
+    if member == "from":
+        assert (reply.status, reply.json["code"]) == (403, "SenderNotConfigured")
+    else:
+        assert (reply.status, list(reply.json["errors"])) == (400, [member])
+
+
 async def test_the_same_change_twice_is_once(
     parley: Parley, platform: Platform, person: str
 ) -> None:

@@ -12,8 +12,9 @@ import pytest
 from pycep.models import BicepElement
 
 from local.bicep_settings import LOCAL_KEYS, PLATFORM, template_names
-from local.stack import CONTAINERS, QUEUES, TABLES
+from local.stack import BODY_LIMIT, CONTAINERS, QUEUES, TABLES
 from shared import telemetry
+from shared.campaigns.desk import LARGEST_LIST
 from shared.campaigns.store import CONTAINER
 from shared.settings import describe
 from tests.infra.bicep import (
@@ -193,6 +194,13 @@ def test_settings_are_those_that_the_code_reads() -> None:
     read = {setting.name for setting in describe()} - LOCAL_KEYS
     assert template_names() == read | PLATFORM
     assert not read & PLATFORM
+
+
+def test_the_largest_body() -> None:
+    """What this machine's host reads is read in Azure, and a list that Parley takes is smaller."""
+    limit = int(settings()["FUNCTIONS_REQUEST_BODY_SIZE_LIMIT"])
+    assert limit == BODY_LIMIT
+    assert limit > LARGEST_LIST
 
 
 def test_flex_settings() -> None:
