@@ -6,6 +6,7 @@ import json
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from hashlib import sha512
 from typing import Any
 
 import pytest
@@ -88,7 +89,12 @@ BODIES = [
     Bad("to too long", recipients({"to": "+1" + "4" * 63}), "smsRecipients[0].to", "64"),
     Bad(
         "100 recipients too long",
-        recipients(*[{"to": "".join(chr(300 + i + j) for j in range(2000))} for i in range(100)]),
+        recipients(
+            *[
+                {"to": "".join(sha512(bytes([i, j])).hexdigest() for j in range(16))}
+                for i in range(100)
+            ]
+        ),
         "smsRecipients[99].to",
         "64",
     ),
@@ -262,7 +268,7 @@ NUMBERS = [
     ("", "E.164"),
     (" ", "E.164"),
     (LONE, "E.164"),
-    ("+" + "1" * 5000, "E.164"),
+    ("+" + "1" * 63, "No telephone number"),
     ("CONTOSO", "Letters"),
 ]
 
