@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from shared import ids, log
 from shared.addresses import BadAddress, recipient
@@ -239,7 +239,7 @@ def _read_wish(body: bytes) -> _Wish:
     return _Wish(str(sender).strip(), str(reason).strip(), change_id)
 
 
-def _is_text(value: Any) -> bool:
+def _is_text(value: Any) -> TypeGuard[str]:
     # Half a surrogate pair is none: no encoding can keep it.
     return isinstance(value, str) and _SURROGATE.search(value) is None
 
