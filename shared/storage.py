@@ -3,6 +3,10 @@
 One place for what all callers want alike: time-outs and bounded retries, tables that are made
 when first written to, conflicts as answers rather than errors, and one error, `StorageDown`, for
 "did not answer". Clients are made on first use; only the table client is imported at start.
+
+An operation is tried three times, with less than a second of pauses in all, whichever service it
+asks. A row whose insertion or change met a broken connection is tried once: its caller must know
+that the answer may be lost.
 """
 
 from __future__ import annotations
@@ -21,12 +25,12 @@ from azure.core.exceptions import (
     ResourceModifiedError,
     ResourceNotFoundError,
 )
+from azure.core.pipeline.transport import AsyncHttpTransport
 from azure.data.tables import TableTransactionError, UpdateMode
 
 from shared.errors import Unavailable
 
 if TYPE_CHECKING:
-    from azure.core.pipeline.transport import AsyncHttpTransport
     from azure.data.tables.aio import TableClient, TableServiceClient
     from azure.storage.blob.aio import BlobServiceClient, ContainerClient
     from azure.storage.queue.aio import QueueClient, QueueServiceClient
@@ -36,12 +40,17 @@ if TYPE_CHECKING:
 Entity = dict[str, Any]
 TableOperation = tuple[Any, ...]
 
-# Seconds to connect, seconds between two bytes, and how often a failed call is tried again.
-_PATIENCE: Final[dict[str, Any]] = {
-    "connection_timeout": 5,
-    "read_timeout": 10,
+# Seconds to connect, and seconds between two bytes.
+_TIME_OUTS: Final[dict[str, Any]] = {"connection_timeout": 5, "read_timeout": 10}
+# How often a failed call is tried again. Before the second time it pauses for twice the factor.
+_RETRIES: Final[dict[str, Any]] = {"retry_total": 2, "retry_backoff_factor": 0.2}
+# The clients of queues and blobs know no factor; left alone, they pause for 15 seconds and more.
+# Each pause is drawn from nothing to twice the first number.
+_BACKOFF: Final[dict[str, Any]] = {
     "retry_total": 2,
-    "retry_backoff_factor": 0.2,
+    "initial_backoff": 0.2,
+    "increment_base": 0,
+    "random_jitter_range": 0.2,
 }
 # A blob is read in pieces of this many bytes.
 _PIECE: Final = 1024 * 1024
@@ -78,6 +87,29 @@ class BlobEntry:
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
+class _InTime(AsyncHttpTransport[Any, Any]):
+    """The shared transport with the time-outs of storage.
+
+    A client hands its time-outs to a transport of its own making only; one that it is given keeps
+    its own, which are five minutes.
+    """
+
+    def __init__(self, shared: AsyncHttpTransport[Any, Any]) -> None:
+        self._shared = shared
+
+    async def send(self, request: Any, **options: Any) -> Any:
+        return await self._shared.send(request, **{**_TIME_OUTS, **options})
+
+    async def open(self) -> None:
+        await self._shared.open()
+
+    async def close(self) -> None:
+        """Leave it to whoever made it."""
+
+    async def __aexit__(self, *error: object) -> None:
+        """Leave it to whoever made it."""
+
+
 class Storage:
     """The record's storage account.
 
@@ -95,7 +127,7 @@ class Storage:
         credential: Any = None,
     ) -> None:
         self._settings = settings
-        self._transport = transport
+        self._transport = _InTime(transport)
         self._credential = credential
         self._tables: dict[str, TableClient] = {}
         self._table_service: TableServiceClient | None = None
@@ -282,7 +314,7 @@ class Storage:
         if self._table_service is None:
             from azure.data.tables.aio import TableServiceClient  # noqa: PLC0415  # paid on first use
 
-            options = {**_PATIENCE, "transport": self._transport}
+            options = {**_RETRIES, "transport": self._transport}
             if self._settings.storage is not None:
                 self._table_service = TableServiceClient.from_connection_string(
                     self._settings.storage, **options
@@ -316,7 +348,7 @@ class Storage:
         if self._queue_service is None:
             from azure.storage.queue.aio import QueueServiceClient  # noqa: PLC0415  # brings aiohttp
 
-            options = {**_PATIENCE, "transport": self._transport}
+            options = {**_BACKOFF, "transport": self._transport}
             if self._settings.storage is not None:
                 self._queue_service = QueueServiceClient.from_connection_string(
                     self._settings.storage, **options
@@ -460,7 +492,7 @@ class Storage:
             from azure.storage.blob.aio import BlobServiceClient  # noqa: PLC0415  # brings aiohttp
 
             options = {
-                **_PATIENCE,
+                **_BACKOFF,
                 "transport": self._transport,
                 "max_single_get_size": _PIECE,
                 "max_chunk_get_size": _PIECE,
