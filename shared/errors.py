@@ -18,6 +18,7 @@
     │   └── KeyReused            422, the same Idempotency-Key came with another body
     ├── Unavailable              503, trying again helps and is safe
     │   ├── LedgerUnavailable    the opt-out ledger could not be read: nothing was sent
+    │   │   └── LedgerMissing    its table is not there; an operator must bring it back
     │   ├── StillSending         an earlier attempt of this very send may still be at work
     │   ├── AnswerMissing        ACS did not say what became of the send
     │   └── PlatformDenied       ACS does not let Parley itself in: nothing was sent
@@ -215,6 +216,19 @@ class LedgerUnavailable(Unavailable):
     """The opt-out ledger could not be read or written. Nobody is texted on a guess."""
 
     code = "LedgerUnavailable"
+
+
+class LedgerMissing(LedgerUnavailable):
+    """The ledger's table is not there. That never reads as "nobody has opted out"."""
+
+    code = "LedgerMissing"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The storage account has no table `optouts`, which holds the opt-out ledger. Nobody is"
+            " texted until it is back: look at where PARLEY_STORAGE points, or restore the table.",
+            retry_after=30,
+        )
 
 
 class StillSending(Unavailable):

@@ -56,6 +56,7 @@ _BACKOFF: Final[dict[str, Any]] = {
 _PIECE: Final = 1024 * 1024
 _CONFLICT: Final = 409
 _PRECONDITION_FAILED: Final = 412
+_NO_TABLE: Final = "TableNotFound"
 # Of a queue message; without it the service drops one after seven days.
 _FOR_EVER: Final = -1
 
@@ -64,6 +65,13 @@ class StorageDown(Unavailable):
     """Storage did not answer as it should. What was asked may have happened all the same."""
 
     code = "StorageUnavailable"
+
+
+class TableMissing(StorageDown):
+    """A table that the deployment makes is not there."""
+
+    def __init__(self, table: str) -> None:
+        super().__init__(f"The storage account has no table {table}.")
 
 
 class Changed(Exception):  # an answer, not an error of the caller
@@ -205,11 +213,25 @@ class Storage:
         except AzureError as error:
             raise StorageDown(_said(error)) from error
 
-    async def get(self, table: str, partition: str, row: str) -> Entity | None:
-        """One entity, or None. Its ETag is in `etag_of`."""
+    async def get(
+        self, table: str, partition: str, row: str, *, must_exist: bool = False
+    ) -> Entity | None:
+        """One entity, or None. Its ETag is in `etag_of`.
+
+        Args:
+            table: its name.
+            partition: of the entity.
+            row: likewise.
+            must_exist: the table, which else is taken for an empty one where it is not there.
+
+        Raises:
+            TableMissing: it must exist and does not.
+        """
         try:
             return await self.table(table).get_entity(partition, row)
-        except ResourceNotFoundError:
+        except ResourceNotFoundError as error:
+            if must_exist and _error_code(error) == _NO_TABLE:
+                raise TableMissing(table) from error
             return None
         except AzureError as error:
             raise StorageDown(_said(error)) from error
@@ -221,6 +243,7 @@ class Storage:
         *,
         page: int | None = None,
         select: list[str] | None = None,
+        must_exist: bool = False,
         **values: Any,
     ) -> AsyncIterator[Entity]:
         """Entities in key order, all pages; nothing where the table is not there yet.
@@ -230,7 +253,11 @@ class Storage:
             condition: OData with `@name` parameters.
             page: entities a page, where fewer than the service's 1,000 are wanted.
             select: members, where not all are wanted.
+            must_exist: the table.
             values: the parameters.
+
+        Raises:
+            TableMissing: it must exist and does not.
         """
         found = self.table(table).query_entities(
             condition, parameters=values, results_per_page=page, select=select
@@ -238,22 +265,37 @@ class Storage:
         try:
             async for entity in found:
                 yield entity
-        except ResourceNotFoundError:
+        except ResourceNotFoundError as error:
+            if must_exist:
+                raise TableMissing(table) from error
             return
         except AzureError as error:
             raise StorageDown(_said(error)) from error
 
-    async def commit(self, table: str, operations: Sequence[TableOperation]) -> None:
+    async def commit(
+        self, table: str, operations: Sequence[TableOperation], *, must_exist: bool = False
+    ) -> None:
         """An entity-group transaction: all of it or nothing.
 
+        Args:
+            table: its name.
+            operations: all in one partition.
+            must_exist: the table, which else is made where it is not there.
+
         Raises:
+            TableMissing: it must exist and does not.
             Changed: if an ETag or an insert did not hold. After a retry inside the client this
                 can also mean that the first try went through: the caller reads before it judges.
             StorageDown: if the answer is missing; the transaction may have gone through.
         """
         try:
-            await self._made(table, lambda client: client.submit_transaction(operations))
+            if must_exist:
+                await self.table(table).submit_transaction(operations)
+            else:
+                await self._made(table, lambda client: client.submit_transaction(operations))
         except TableTransactionError as error:
+            if must_exist and _error_code(error) == _NO_TABLE:
+                raise TableMissing(table) from error
             if error.status_code in {_CONFLICT, _PRECONDITION_FAILED}:
                 raise Changed from error
             raise StorageDown(_said(error)) from error
@@ -305,7 +347,7 @@ class Storage:
         except ResourceNotFoundError:
             pass
         except TableTransactionError as error:
-            if _error_code(error) != "TableNotFound":
+            if _error_code(error) != _NO_TABLE:
                 raise
         await self.make_table(table)
         return await operation(client)

@@ -14,6 +14,7 @@ from shared.ledger import rows
 from shared.ledger.changes import Change, Direction, Made, sender_scope
 from shared.ledger.replica import Replica
 from shared.ledger.rows import Said
+from shared.ledger.table import Table
 from shared.ledger.writer import Writer
 from shared.storage import Entity, Storage, every
 
@@ -58,7 +59,7 @@ class Ledger:
     """
 
     def __init__(self, storage: Storage, clock: Clock, entropy: Callable[[int], bytes]) -> None:
-        self._storage = storage
+        self._table = Table(storage)
         self._replica = Replica(storage)
         self._writer = Writer(storage, clock, entropy)
 
@@ -87,7 +88,7 @@ class Ledger:
 
     async def closed_before(self, address: str, sender: str, moment: datetime) -> bool:
         """Whether the change that closes `address` for `sender` now was in the log at `moment`."""
-        entity = await self._storage.get(rows.TABLE, rows.PARTITION, rows.state_key(address))
+        entity = await self._table.get(rows.state_key(address))
         standing = rows.read_state(entity).standings.get(sender_scope(sender))
         return (
             standing is not None
@@ -97,7 +98,7 @@ class Ledger:
 
     async def entry(self, sequence: int) -> dict[str, Any] | None:
         """One log row's members, or None."""
-        row = await self._storage.get(rows.TABLE, rows.PARTITION, rows.log_key(sequence))
+        row = await self._table.get(rows.log_key(sequence))
         return _members(row) if row is not None else None
 
     async def account(self, address: str) -> Account:
@@ -105,7 +106,7 @@ class Ledger:
 
         One operation, and one for each entry shown.
         """
-        entity = await self._storage.get(rows.TABLE, rows.PARTITION, rows.state_key(address))
+        entity = await self._table.get(rows.state_key(address))
         state = rows.read_state(entity)
         standings = sorted(state.standings.items())
         sequences = {s.sequence for _, s in standings} | {s.sequence for s in state.history}
@@ -127,7 +128,7 @@ class Ledger:
         An address whose state was written by an earlier version has those alone that decide, and
         each costs an operation more.
         """
-        entity = await self._storage.get(rows.TABLE, rows.PARTITION, rows.state_key(address))
+        entity = await self._table.get(rows.state_key(address))
         state, scope = rows.read_state(entity), sender_scope(sender)
         if entity is None or state.history:
             return [said for said in state.history if said.scope == scope]
@@ -138,20 +139,13 @@ class Ledger:
 
     async def log(self, after: int) -> AsyncGenerator[dict[str, Any], None]:
         """The log's rows past a sequence, in its order, with the message that caused each."""
-        found = self._storage.query(
-            rows.TABLE,
-            "PartitionKey eq @partition and RowKey gt @low and RowKey lt @high",
-            partition=rows.PARTITION,
-            low=rows.log_key(after),
-            high=rows.LOG_END,
-        )
-        async for row in found:
+        async for row in self._table.between(rows.log_key(after), rows.LOG_END):
             # Rows of earlier versions do not name their cause.
             yield {**_members(row), "messageId": row.get("messageId", "")}
 
     async def evidence(self, change_id: str) -> dict[str, Any] | None:
         """The words and the cause of a change, or None if it was never made or was erased."""
-        row = await self._storage.get(rows.TABLE, rows.PARTITION, rows.source_key(change_id))
+        row = await self._table.get(rows.source_key(change_id))
         if row is None or "evidence" not in row:
             return None
         found: dict[str, Any] = json.loads(row["evidence"].decode("utf-8", "surrogatepass"))

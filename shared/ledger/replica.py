@@ -15,9 +15,9 @@ from typing import Final
 from shared.errors import LedgerUnavailable
 from shared.ledger import rows
 from shared.ledger.changes import Direction, Effect, sender_scope
+from shared.ledger.table import Table
 from shared.storage import Entity, Storage, StorageDown
 
-_RANGE: Final = "PartitionKey eq @partition and RowKey gt @low and RowKey lt @high"
 _MEMBERS: Final = ["RowKey", "sequence", "address", "scope", "direction", "effect"]
 _BEGINNING: Final = "hea"
 
@@ -45,7 +45,7 @@ class Replica:
     """Who is closed for whom, as far as the log has been read."""
 
     def __init__(self, storage: Storage) -> None:
-        self._storage = storage
+        self._table = Table(storage)
         self._known = _Known()
         self._loaded = False
         self._news = _NextRun(self._read_news)
@@ -82,22 +82,17 @@ class Replica:
 
     async def _read(self, known: _Known, low: str) -> bool:
         """Apply the rows past `low`; False if they are not contiguous with what is known."""
-        promised = 0
-        async for row in self._storage.query(
-            rows.TABLE,
-            _RANGE,
-            select=_MEMBERS,
-            partition=rows.PARTITION,
-            low=low,
-            high=rows.LOG_END,
-        ):
+        # Read from the beginning, the log is as long as its head says at least; a log without a
+        # head is none.
+        promised = None if low == _BEGINNING else known.position
+        async for row in self._table.between(low, rows.LOG_END, select=_MEMBERS):
             if row["RowKey"] == rows.HEAD:
                 promised = row["sequence"]
-            elif row["sequence"] != known.position + 1:
+            elif promised is None or row["sequence"] != known.position + 1:
                 return False
             else:
                 known.apply(row)
-        return known.position >= promised
+        return known.position >= (promised or 0)
 
 
 def _mark(address: str, scope: str) -> int:

@@ -24,6 +24,7 @@ from shared.errors import LedgerUnavailable
 from shared.ledger import rows
 from shared.ledger.changes import Change, Direction, Effect, Made
 from shared.ledger.rows import Head, Standing, State
+from shared.ledger.table import Table
 from shared.storage import Changed, Entity, Storage, StorageDown, etag_of, every
 
 # A transaction holds 100 entities: the head, and three for each change.
@@ -51,7 +52,7 @@ class Writer:
     """
 
     def __init__(self, storage: Storage, clock: Clock, entropy: Callable[[int], bytes]) -> None:
-        self._storage = storage
+        self._table = Table(storage)
         self._clock = clock
         self._entropy = entropy
         self._waiting: deque[_Waiting] = deque()
@@ -100,7 +101,7 @@ class Writer:
                     return made
                 plan = _Plan(head, await self._states(left), iso(self._clock()), self._entropy)
                 fresh = {change.change_id: plan.add(change) for change in left}
-                await self._storage.commit(rows.TABLE, plan.operations())
+                await self._table.commit(plan.operations())
             except (Changed, StorageDown):
                 doubt = True
             else:
@@ -121,16 +122,11 @@ class Writer:
             telemetry.LEDGER_LAG.record(lag, {"channel": str(change.channel)})
 
     async def _head(self) -> Head:
-        entity = await self._storage.get(rows.TABLE, rows.PARTITION, rows.HEAD)
+        entity = await self._table.get(rows.HEAD)
         return rows.read_head(entity, etag_of(entity) if entity is not None else None)
 
     async def _made_before(self, changes: dict[str, Change]) -> dict[str, Made]:
-        found = await every(
-            *(
-                self._storage.get(rows.TABLE, rows.PARTITION, rows.source_key(change_id))
-                for change_id in changes
-            )
-        )
+        found = await every(*(self._table.get(rows.source_key(change_id)) for change_id in changes))
         return {
             change_id: rows.read_source(entity)
             for change_id, entity in zip(changes, found, strict=True)
@@ -139,12 +135,7 @@ class Writer:
 
     async def _states(self, changes: Sequence[Change]) -> dict[str, State]:
         addresses = list(dict.fromkeys(change.address for change in changes))
-        found = await every(
-            *(
-                self._storage.get(rows.TABLE, rows.PARTITION, rows.state_key(address))
-                for address in addresses
-            )
-        )
+        found = await every(*(self._table.get(rows.state_key(address)) for address in addresses))
         return {
             address: rows.read_state(entity)
             for address, entity in zip(addresses, found, strict=True)

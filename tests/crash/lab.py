@@ -21,7 +21,7 @@ from azure.data.tables.aio import TableServiceClient
 from azure.storage.blob.aio import ContainerClient
 from azure.storage.queue.aio import QueueClient
 
-from local.stack import ROOT, Stack
+from local.stack import ROOT, TABLES, Stack
 from shared import access
 from shared.clock import utc_now
 from shared.quarantine import CONTAINER
@@ -323,10 +323,12 @@ class Lab:
         )
 
     async def forget(self, *prefixes: str) -> None:
-        """Drop the tables whose names begin so."""
+        """Drop the tables whose names begin so; those of the deployment are there again, empty."""
         async for table in self.tables.list_tables():
             if table.name.startswith(prefixes):
                 await self.tables.delete_table(table.name)
+                if table.name in TABLES:
+                    await self.tables.create_table(table.name)
 
     async def rows(self, table: str, partitions: str = "") -> list[dict[str, Any]]:
         """All rows of a table whose partitions begin so."""

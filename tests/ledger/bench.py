@@ -62,8 +62,9 @@ class Bench:
         self.storage = Storage(self._settings, transport=network)
 
     async def clear(self) -> None:
-        """No ledger."""
+        """A ledger that is yet to begin, as a deployment has it."""
         await self.storage.drop_table("optouts")
+        await self.storage.make_table("optouts")
 
     def ledger(
         self, transport: AsyncHttpTransport[Any, Any] | None = None, clock: Clock = utc_now

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from shared.errors import LedgerUnavailable
+from shared.errors import LedgerMissing, LedgerUnavailable
 from shared.ledger import Direction, Ledger
 from shared.ledger.ledger import Account
 from shared.ledger.rows import log_key
-from tests.ledger.bench import SENDER, Bench, change
+from tests.ledger.bench import EARLY, SENDER, Bench, change
 from tests.support.transports import (
     EmptyFirstPage,
     HeldTransport,
@@ -199,7 +199,7 @@ async def test_a_log_that_cannot_be_read(bench: Bench) -> None:
 
 
 async def test_before_there_is_a_ledger(bench: Bench) -> None:
-    """No table is an empty ledger, not an error."""
+    """An empty table is an empty ledger, not an error."""
     ledger = bench.ledger()
     await ledger.news()
     assert closed(ledger, ONE) == [False]
@@ -209,3 +209,41 @@ async def test_before_there_is_a_ledger(bench: Bench) -> None:
     await out(bench, ONE)
     await ledger.news()
     assert closed(ledger, ONE) == [True]
+
+
+async def test_no_table_is_no_ledger(bench: Bench) -> None:
+    """Nothing that the ledger is asked reads its missing table as "nobody has opted out", neither
+    in a process that knew it nor in a fresh one; it is not made anew either, which would forget
+    everybody. When it is back, all is as it was."""
+    await out(bench, ONE)
+    kept = [row for rows in (await bench.rows()).values() for row in rows]
+    knows, fresh = bench.ledger(), bench.ledger()
+    await knows.news()
+    await bench.storage.drop_table("optouts")
+    for ledger in (knows, fresh):
+        for asked in (
+            ledger.news(),
+            ledger.account(ONE),
+            ledger.said(ONE, SENDER),
+            ledger.entry(1),
+            ledger.evidence("out"),
+            ledger.closed_before(ONE, SENDER, EARLY),
+            ledger.change([change("another", TWO, Direction.OUT)]),
+            anext(ledger.log(0)),
+        ):
+            with pytest.raises(LedgerMissing):
+                await asked
+    await bench.storage.make_table("optouts")
+    for row in kept:
+        await bench.storage.insert("optouts", row)
+    for ledger in (knows, fresh):
+        await ledger.news()
+        assert closed(ledger, ONE, TWO) == [True, False]
+
+
+async def test_a_log_without_its_head_is_no_ledger(bench: Bench) -> None:
+    """Where the head is gone nobody knows how much of the log is: nobody may be texted."""
+    await out(bench, ONE)
+    await bench.storage.table("optouts").delete_entity("ledger", "head")
+    with pytest.raises(LedgerUnavailable):
+        await bench.ledger().news()

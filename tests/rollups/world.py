@@ -298,6 +298,8 @@ class Account:
             await self.storage.drop_table(table)
         for table in (rows.TABLE, TABLE):
             await self.storage.drop_table(table)
+        # As a deployment has it.
+        await self.storage.make_table(rows.TABLE)
 
     async def put(self, world: World) -> None:
         """Write what is there from the start."""
