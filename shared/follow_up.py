@@ -11,7 +11,6 @@ host puts it on `record-poison`, where an operator finds it.
 
 from __future__ import annotations
 
-import json
 from typing import Any, Final
 
 from shared import log
@@ -20,6 +19,7 @@ from shared.conversations import Conversations
 from shared.errors import Unavailable, Unintelligible
 from shared.messages import facts
 from shared.messages.record import Record, Send
+from shared.packing import message_text, read_message
 from shared.relay import QUEUE, Relay, event_from_json
 from shared.sending.send import Sending, entries_of
 from shared.storage import Storage
@@ -72,7 +72,7 @@ class FollowUp:
             StorageDown, TopicDown: it could not even be put back, or has been too often.
         """
         try:
-            message = json.loads(text)
+            message = read_message(text)
             kind, tries = message["kind"], int(message.get("tries", 0))
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise Unintelligible("a queue message that is no JSON object with a kind") from error
@@ -92,7 +92,7 @@ class FollowUp:
 
     async def _put_back(self, message: dict[str, Any], tries: int) -> None:
         pause = min(_FIRST_PAUSE * 2**tries, _LONGEST_PAUSE)
-        again = json.dumps({**message, "tries": tries + 1})
+        again = message_text({**message, "tries": tries + 1})
         await self._storage.enqueue(QUEUE, again, delay_seconds=pause)
 
     async def _do(self, kind: str, message: dict[str, Any]) -> None:

@@ -8,6 +8,9 @@
 A crash between two steps is repaired by Event Grid's repeat: each step has an id that follows from
 the event, so that what is missing is done and nothing is doubled. What a text answers is decided by
 the message that is recorded first: a repeat finds it there, whatever has been said since.
+
+What the topic does not take goes through the queue. An event is refused only where it could not be
+kept: after some refusals Event Grid holds new events back, STOPs among them, for hours.
 """
 
 from __future__ import annotations
@@ -93,7 +96,8 @@ class Inbound:
         # 2. The ledger.
         changed = await self._change_ledger(message_id, received, keyword)
         # 4. The relay.
-        await self._relay.publish([sms_received(message_id, received, keyword), *changed])
+        events = [sms_received(message_id, received, keyword), *changed]
+        await self._relay.publish_or_queue(events)
         telemetry.INBOUND.add(
             1, {"sender": received.ours, "intent": str(keyword.intent) if keyword else "none"}
         )

@@ -1,17 +1,22 @@
-"""Many facts in one property: compressed JSON, checked against what Table Storage holds.
+"""Much in little: compressed JSON in one property of a row, or in one message of a queue.
 
 A storage operation costs more than a hundred small members, so a whole request is one property
-of one entity (docs/platform.md 7).
+of one entity (docs/platform.md 7). Both hold 64 KiB, and what would not fit is refused here.
 """
 
 from __future__ import annotations
 
+import base64
 import json
 import zlib
+from collections.abc import Mapping
 from typing import Any, Final
+from xml.sax.saxutils import escape
 
 # A binary property holds 64 KiB; Azurite does not check, so this does.
 MAX_BYTES: Final = 65_536
+# A queue's message travels as XML, and holds as much.
+_MAX_MESSAGE: Final = 65_536
 
 
 def pack(value: Any) -> bytes:
@@ -30,3 +35,41 @@ def pack(value: Any) -> bytes:
 def unpack(data: bytes) -> Any:
     """What was packed."""
     return json.loads(zlib.decompress(data).decode("utf-8", "surrogatepass"))
+
+
+def message_text(message: Mapping[str, Any]) -> str:
+    """A queue message as JSON; where that would be too long, all but its kind is compressed.
+
+    ASCII alone: not every character can stand in XML.
+
+    Raises:
+        ValueError: if it would not fit into a message.
+    """
+    text = json.dumps(message, separators=(",", ":"))
+    if len(escape(text)) <= _MAX_MESSAGE:
+        return text
+    packed = base64.b64encode(pack(message)).decode()
+    text = json.dumps({"kind": message.get("kind"), "packed": packed}, separators=(",", ":"))
+    if len(text) > _MAX_MESSAGE:
+        raise ValueError(f"{len(text)} bytes do not fit into a queue message of {_MAX_MESSAGE}")
+    return text
+
+
+def read_message(text: str) -> dict[str, Any]:
+    """A queue message as `message_text` wrote it.
+
+    Raises:
+        ValueError: it is none.
+    """
+    message = json.loads(text)
+    if not isinstance(message, dict):
+        raise ValueError("a queue message that is no JSON object")  # noqa: TRY004  # as the others
+    if "packed" not in message:
+        return message
+    try:
+        unpacked = unpack(base64.b64decode(message["packed"], validate=True))
+    except (TypeError, zlib.error) as error:
+        raise ValueError("a queue message that cannot be unpacked") from error
+    if not isinstance(unpacked, dict):
+        raise ValueError("a packed queue message that is no JSON object")  # noqa: TRY004
+    return unpacked

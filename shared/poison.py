@@ -13,7 +13,6 @@ before its row goes: a crash in between does the work twice, which every kind of
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import traceback
 from collections.abc import Awaitable, Callable, Mapping
@@ -25,7 +24,7 @@ from typing import Any, Final
 from shared import dispatch, log, relay, telemetry
 from shared.clock import Clock, iso
 from shared.errors import InvalidRequest, NotFound, ParleyError
-from shared.packing import pack, unpack
+from shared.packing import message_text, pack, read_message, unpack
 from shared.storage import Changed, Entity, Storage, StorageDown, etag_of
 
 TABLE: Final = "poison"
@@ -225,10 +224,9 @@ def read_cursor(text: str | None) -> tuple[str, str]:
 
 def _read(text: str) -> Mapping[str, Any]:
     try:
-        message = json.loads(text)
+        return read_message(text)
     except (ValueError, RecursionError):
         return {}
-    return message if isinstance(message, dict) else {}
 
 
 def _kind(message: Mapping[str, Any]) -> str | None:
@@ -251,7 +249,7 @@ def _fresh(text: str) -> str:
     if "tries" not in message:
         return text
     rest = {name: value for name, value in message.items() if name != "tries"}
-    return json.dumps(rest, separators=(",", ":"))
+    return message_text(rest)
 
 
 def _view(row: Entity) -> dict[str, Any]:

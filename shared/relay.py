@@ -7,7 +7,7 @@ can drop the second.
 
 from __future__ import annotations
 
-import json
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,6 +23,7 @@ from shared.events import Received
 from shared.keywords import Keyword
 from shared.ledger import Change, Direction, Made
 from shared.lifecycle import State
+from shared.packing import message_text
 from shared.storage import Storage
 
 if TYPE_CHECKING:
@@ -32,6 +33,9 @@ SMS_RECEIVED: Final = "Parley.SMSReceived"
 DELIVERY_REPORT_RECEIVED: Final = "Parley.SMSDeliveryReportReceived"
 OPT_OUT_CHANGED: Final = "Parley.OptOutChanged"
 QUEUE: Final = "record"
+# Of the topic, all tries together. Event Grid waits thirty seconds for whoever takes its events.
+_PATIENCE_SECONDS: Final = 8
+_TIME_OUTS: Final[dict[str, Any]] = {"connection_timeout": 5, "read_timeout": 5}
 BLOCKED_DETAILS: Final = "ErrorCode: 4007. ErrorMessage: Sender blocked for given recipient."
 
 
@@ -94,14 +98,18 @@ class Relay:
             for event in events
         ]
         try:
-            await self._client.send(cloud_events)
-        except AzureError as error:
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                await self._client.send(cloud_events, **_TIME_OUTS)
+        except (AzureError, TimeoutError) as error:
             raise TopicDown(f"The outgoing topic failed ({type(error).__name__}).") from error
 
     async def publish_or_queue(self, events: Sequence[OutgoingEvent]) -> None:
         """Publish now, or let the `record` queue try until it works.
 
         For callers whose own work is done and must not fail for it.
+
+        Raises:
+            StorageDown: neither took them; repeating is safe.
         """
         try:
             await self.publish(events)
@@ -109,7 +117,7 @@ class Relay:
             log.trouble("relay.deferred", events=len(events))
             for event in events:
                 await self._storage.enqueue(
-                    QUEUE, json.dumps({"kind": "relay", "event": _to_json(event)})
+                    QUEUE, message_text({"kind": "relay", "event": _to_json(event)})
                 )
 
 

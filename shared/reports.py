@@ -24,7 +24,7 @@ from shared.errors import Unavailable, Unintelligible
 from shared.events import Envelope, PlatformReport, read_report
 from shared.ledger import Change, Channel, Direction, Effect, Ledger
 from shared.lifecycle import State
-from shared.messages.facts import Intent
+from shared.messages.facts import MOST_DETAILS, Intent
 from shared.messages.record import Record
 from shared.pacing import Pacing
 from shared.quarantine import Quarantine
@@ -102,7 +102,7 @@ class DeliveryReports:
         # 3. The relay.
         if intent is not None and intent.request.wants_report:
             events = [_event(report, code, intent, message_id, retried_by), *events]
-        await self._relay.publish(events)
+        await self._relay.publish_or_queue(events)
         telemetry.REPORTS.add(
             1,
             {
@@ -204,7 +204,7 @@ def _event(
         ours=report.ours,
         theirs=report.theirs,
         status=report.status,
-        details=report.details,
+        details=report.details[:MOST_DETAILS],
         received=report.received,
         attempts=report.attempts,
         tag=intent.request.tag,

@@ -65,12 +65,7 @@ if TYPE_CHECKING:
     from azure.core.pipeline.transport import AsyncHttpTransport
     from azure.eventgrid.aio import EventGridPublisherClient
 
-_TOPIC_PATIENCE: Mapping[str, Any] = {
-    "connection_timeout": 5,
-    "read_timeout": 10,
-    "retry_total": 2,
-    "retry_backoff_factor": 0.2,
-}
+_TOPIC_RETRIES: Mapping[str, Any] = {"retry_total": 2, "retry_backoff_factor": 0.2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -389,5 +384,5 @@ def _topic(
         settings.topic_endpoint,
         AzureKeyCredential(settings.topic_key) if settings.topic_key else credential,
         transport=transport,
-        **_TOPIC_PATIENCE,
+        **_TOPIC_RETRIES,
     )

@@ -32,6 +32,8 @@ from shared.timing.windows import read_window, written
 
 OUTCOME: Final = ".outcome"
 ANSWER: Final = ".answer"
+# Characters of a report's details that are kept and told.
+MOST_DETAILS: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -389,7 +391,7 @@ def report_members(report: PlatformReport) -> Entity:
     """What is kept of a report, wherever it is kept."""
     return {
         "status": report.status,
-        "details": report.details[:1000],
+        "details": report.details[:MOST_DETAILS],
         "receivedAt": iso(report.received),
         "platformId": report.platform_id,
         "attempts": pack(report.attempts[:100]),

@@ -50,6 +50,7 @@ from shared.messages import facts
 from shared.messages.facts import Intent, Outcome
 from shared.messages.record import Record
 from shared.pacing import Pacing
+from shared.packing import message_text
 from shared.relay import BLOCKED_DETAILS, QUEUE, OutgoingEvent, Relay, delivery_report
 from shared.sending.keys import IdempotencyKeys
 from shared.sending.request import Asked, SendRequest
@@ -448,7 +449,7 @@ class Sending:
             "outcomes": facts.packed_outcomes(outcomes),
         }
         try:
-            await self._storage.enqueue(QUEUE, json.dumps(message))
+            await self._storage.enqueue(QUEUE, message_text(message))
         except StorageDown:
             # Until their reports come these read uncertain; a repeat of the request, whose ids
             # ACS knows, repairs it too.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import selectors
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -14,6 +13,7 @@ from azure.core.rest import HttpRequest
 from local.azurite import ACCOUNT, ACCOUNT_KEY
 from shared import settings
 from shared.storage import Storage, StorageDown
+from tests.support.loops import SkippingLoop
 from tests.support.settings import minimal
 from tests.support.transports import Inner
 
@@ -45,31 +45,6 @@ class NobodyThere(Inner):
 
     async def __aexit__(self, *_error: object) -> None:
         return None
-
-
-class SkippingLoop(asyncio.SelectorEventLoop):
-    """A loop that does not wait: its clock moves on to the next timer at once."""
-
-    def __init__(self) -> None:
-        self._skipped = 0.0
-        super().__init__(_Impatient(self))
-
-    def time(self) -> float:
-        return super().time() + self._skipped
-
-    def skip(self, seconds: float) -> None:
-        self._skipped += seconds
-
-
-class _Impatient(selectors.SelectSelector):
-    def __init__(self, loop: SkippingLoop) -> None:
-        super().__init__()
-        self._loop = loop
-
-    def select(self, timeout: float | None = None) -> Any:
-        if timeout is not None and timeout > 0:
-            self._loop.skip(timeout)
-        return super().select(0)
 
 
 Call = Callable[[Storage], Awaitable[Any]]
