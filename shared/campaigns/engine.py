@@ -42,7 +42,7 @@ from shared.campaigns.store import (
 )
 from shared.clock import Clock, iso
 from shared.dispatch import Dispatch, Work
-from shared.errors import Unavailable, Unintelligible
+from shared.errors import Unintelligible
 from shared.lifecycle import State
 from shared.pacing import HEADROOM, Pacing
 from shared.senders import Sender
@@ -58,7 +58,6 @@ _ROWS_A_BREATH: Final = 100
 _HORIZON: Final = timedelta(seconds=30)
 _PUMPED_AT_ONCE: Final = 64
 _MOST_TRIES_UNBORN: Final = 8
-_LONGEST_PAUSE: Final = 300
 _LONGEST_LOOK: Final = 60
 
 
@@ -103,30 +102,21 @@ class Engine:
     def works(self) -> dict[str, Work]:
         """Who does which kind of message."""
         return {
-            "campaign.expand": self._patient(self.expand),
-            "campaign.pump": self._patient(self.pump),
-            "campaign.chunk": self._patient(self._chunks.take),
-            "campaign.unpark": self._patient(self.unpark),
-            "campaign.finish": self._patient(self.finish),
+            "campaign.expand": self._understood(self.expand),
+            "campaign.pump": self._understood(self.pump),
+            "campaign.chunk": self._understood(self._chunks.take),
+            "campaign.unpark": self._understood(self.unpark),
+            "campaign.finish": self._understood(self.finish),
         }
 
-    def _patient(self, work: Callable[[Mapping[str, Any]], Awaitable[None]]) -> Work:
-        """What storage does not take now is tried again later, however long that lasts."""
-
+    def _understood(self, work: Callable[[Mapping[str, Any]], Awaitable[None]]) -> Work:
         async def tried(message: Mapping[str, Any]) -> None:
             try:
                 await work(message)
             except KeyError as error:
                 raise Unintelligible("a campaign's message without a member") from error
-            except Unavailable as error:
-                await self._again(message, error.retry_after or 1)
 
         return tried
-
-    async def _again(self, message: Mapping[str, Any], pause: int) -> None:
-        tries = int(message.get("tries", 0)) + 1
-        wait = timedelta(seconds=max(pause, min(2**tries, _LONGEST_PAUSE)))
-        await self._dispatch.at(self._clock() + wait, {**message, "tries": tries})
 
     async def _tell(
         self, kind: str, campaign_id: str, moment: datetime | None = None, **members: Any
@@ -148,7 +138,7 @@ class Engine:
         """Read the list once and write its chunks down."""
         campaign = await self._store.get(message["campaignId"])
         if campaign is None and int(message.get("tries", 0)) < _MOST_TRIES_UNBORN:
-            await self._again(message, 1)
+            await self._dispatch.again(message, 1)
         if campaign is None or campaign.attempt != message["attempt"]:
             return
         if not campaign.expanded and campaign.phase not in OVER:

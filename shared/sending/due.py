@@ -13,7 +13,6 @@ from shared.pacing import Pacing
 from shared.sending.send import Sending
 from shared.sending.waiting import Waiting
 
-_LONGEST_PAUSE: Final = 300
 _SOON: Final = timedelta(seconds=1)
 
 
@@ -48,6 +47,7 @@ class Due:
 
         Raises:
             Unintelligible: the message names no send.
+            Unavailable: it may not leave yet for all that is known; trying again is safe.
         """
         try:
             send_id = str(message["sendId"])
@@ -77,11 +77,8 @@ class Due:
         return False
 
     async def _again(self, message: Mapping[str, Any], error: ParleyError) -> None:
-        tries = int(message.get("tries", 0)) + 1
         if isinstance(error, Throttled) and (
             size := await self._waiting.size_of(message["sendId"])
         ):
             await self._pacing.slow(size[0], error.retry_after or 0)
-        pause = max(error.retry_after or 1, min(2**tries, _LONGEST_PAUSE))
-        moment = self._clock() + timedelta(seconds=pause)
-        await self._dispatch.at(moment, {**message, "tries": tries, "paced": False})
+        await self._dispatch.again(message, error.retry_after, paced=False)
