@@ -11,6 +11,7 @@ from functions.http import json_answer, own_face, page_answer
 from shared.campaigns.desk import Desk
 from shared.errors import InvalidRequest
 from shared.messages.reading import read_limit
+from shared.sending.keys import read_key
 from shared.sending.request import parse_json
 from shared.services import services
 
@@ -20,12 +21,16 @@ _LONGEST_CURSOR: Final = 100
 
 @blueprint.route(route="campaigns", methods=["POST"], auth_level=func.AuthLevel.FUNCTION)
 async def order_campaign(req: func.HttpRequest) -> func.HttpResponse:
-    """Start a campaign; with `?dryRun=true` say what it would come to."""
+    """Start a campaign, once for each Idempotency-Key; `?dryRun=true` says what it comes to."""
 
     async def answer() -> func.HttpResponse:
         dry_run = _flag(req, "dryRun")
-        found = await services().campaigns.order(parse_json(req.get_body()), dry_run=dry_run)
-        return json_answer(found, status=200 if dry_run else 202)
+        key = read_key(req.headers.get("Idempotency-Key"))
+        found, replayed = await services().campaigns.order(
+            parse_json(req.get_body()), dry_run=dry_run, key=key
+        )
+        headers = {"Idempotency-Replayed": "true"} if replayed else {}
+        return json_answer(found, status=200 if dry_run else 202, headers=headers)
 
     return await own_face(req, answer)
 

@@ -134,6 +134,7 @@ def build(
     timetable = Timetable(settings.quiet_hours)
     pacing = Pacing(storage, clock, settings.senders)
     campaigns = Store(storage)
+    keys = IdempotencyKeys(storage)
     caps = Caps(storage, clock)
     retries = Retries(
         clock=clock,
@@ -164,7 +165,7 @@ def build(
         record=record,
         conversations=conversations,
         ledger=ledger,
-        keys=IdempotencyKeys(storage),
+        keys=keys,
         acs=acs,
         relay=relay,
         waiting=waiting,
@@ -297,6 +298,7 @@ def build(
             counting=counting,
             dispatch=dispatch,
             senders=settings.senders,
+            keys=keys,
         ),
         folding=folding,
         analytics=Analytics(clock=clock, storage=storage, folding=folding, programs=programs),

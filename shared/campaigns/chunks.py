@@ -22,6 +22,7 @@ from shared.pacing import Pacing
 from shared.senders import Sender
 from shared.sending.request import Asked, SendRequest
 from shared.sending.send import Answer, Sending
+from shared.sending.waiting import Standing
 from shared.storage import Changed, Storage
 
 REPLACED: Final = "The list has been replaced since the campaign was ordered."
@@ -36,6 +37,29 @@ _MOST_REASONS: Final = 20
 # Denials in a row, at least half a minute apart and then longer: about twenty minutes. A new role
 # works after ten; what lasts longer does not pass by itself.
 _MOST_DENIALS: Final = 11
+
+
+class _Watch:
+    """Looks at a campaign again, before every few sends of a chunk, whether it still runs.
+
+    At most twice as many sends as run at once leave after a pause or a cancel has been written.
+    """
+
+    def __init__(self, store: Store, campaign_id: str) -> None:
+        self._store = store
+        self._campaign_id = campaign_id
+        self._turn = asyncio.Lock()
+        self._left = 0
+        self._runs = True
+
+    async def runs(self) -> bool:
+        """Whether one more send may leave; once that is denied, none may."""
+        async with self._turn:
+            if self._runs and self._left == 0:
+                self._runs = await self._store.standing(self._campaign_id) is Standing.RUNS
+                self._left = _AT_ONCE
+            self._left -= 1
+            return self._runs
 
 
 class Chunks:
@@ -92,21 +116,30 @@ class Chunks:
         sends, capped = await self._uncapped(campaign, sends)
         await self._until(message.get("slot"))
         gate = asyncio.Semaphore(_AT_ONCE)
+        watch = _Watch(self._store, campaign_id)
 
-        async def send(send_id: str, request: SendRequest) -> Answer | ParleyError:
+        async def send(send_id: str, request: SendRequest) -> Answer | ParleyError | None:
             async with gate:
                 try:
+                    if not await watch.runs():
+                        return None
                     return await self._sending.send_paced(request, send_id=send_id)
                 except ParleyError as error:
                     return error
 
         results = await asyncio.gather(*(send(*one) for one in sends.items()))
-        errors = [result for result in results if isinstance(result, ParleyError)]
-        if errors:
+        answers = [result for result in results if isinstance(result, Answer)]
+        if len(answers) == len(results):
+            await self._note_done(campaign_id, piece, answers, capped)
+            return
+        await self._note_left(campaign_id, piece, answers)
+        if any(isinstance(result, ParleyError) for result in results):
             await self._troubled(message, piece, list(sends.values()), results)
             return
-        answers = [result for result in results if isinstance(result, Answer)]
-        await self._note_done(campaign_id, piece, answers, capped)
+        campaign = await self._store.get(campaign_id)
+        if campaign is not None and await self._may_send(campaign, piece, message):
+            # Resumed meanwhile; those who were texted are met again by their sends' ids.
+            await self._dispatch.at(self._clock(), message)
 
     async def _until(self, slot: str | None) -> None:
         """Wait for the chunk's exact moment: queues know whole seconds only."""
@@ -230,12 +263,24 @@ class Chunks:
         )
         log.event("campaign.chunk", campaignId=campaign_id, chunk=piece.number, **counts)
 
+    async def _note_left(self, campaign_id: str, piece: Piece, answers: Sequence[Answer]) -> None:
+        """Note what has left of a chunk that is not done: they count, whatever becomes of it."""
+        if answers:
+            await self._store.note(
+                campaign_id,
+                piece.number,
+                counts=dict(Counter(str(item.state) for one in answers for item in one.items)),
+                sends=[answer.send_id for answer in answers],
+                doneAt=self._clock(),
+                settled=False,
+            )
+
     async def _troubled(
         self,
         message: Mapping[str, Any],
         piece: Piece,
         requests: Sequence[SendRequest],
-        results: Sequence[Answer | ParleyError],
+        results: Sequence[Answer | ParleyError | None],
     ) -> None:
         """Try again later what can be, stop the campaign for what cannot."""
         failed = [

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -37,13 +38,23 @@ from shared.errors import (
 )
 from shared.messages.reading import Page
 from shared.senders import Sender
+from shared.sending.keys import IdempotencyKeys
 from shared.storage import Changed, Storage, every
 
 # Well below what the Functions host reads of a body (FUNCTIONS_REQUEST_BODY_SIZE_LIMIT, 24 MiB).
 LARGEST_LIST: Final = 20 * 1024 * 1024
 _JSON_LINES: Final = "application/jsonl"
 _LIST_TYPE: Final = "application/octet-stream"
+_EXISTS: Final = "There is a campaign with this id; look at it by GET."
 _NOT_THERE: Final = "There is no campaign with this id."
+
+
+@dataclass(frozen=True, slots=True)
+class _Bound:
+    """A key that stands for one order, and the digest of that order."""
+
+    key: str
+    digest: str
 
 
 class Desk:
@@ -58,6 +69,7 @@ class Desk:
         counting: what became of them.
         dispatch: how the engine is told.
         senders: those configured.
+        keys: the idempotency keys.
     """
 
     def __init__(
@@ -71,7 +83,9 @@ class Desk:
         counting: Counting,
         dispatch: Dispatch,
         senders: Mapping[str, Sender],
+        keys: IdempotencyKeys,
     ) -> None:
+        self._keys = keys
         self._clock = clock
         self._storage = storage
         self._store = store
@@ -83,20 +97,55 @@ class Desk:
 
     # Ordering -----------------------------------------------------------------------------------
 
-    async def order(self, body: Any, *, dry_run: bool) -> dict[str, Any]:
-        """Start a campaign, or say what it would come to.
+    async def order(
+        self, body: Any, *, dry_run: bool, key: str | None = None
+    ) -> tuple[dict[str, Any], bool]:
+        """Start a campaign, or say what it would come to; and whether it was there already.
+
+        Args:
+            body: the order.
+            dry_run: start nothing.
+            key: the caller's Idempotency-Key. The same order with it is the same campaign.
 
         Raises:
             InvalidRequest, ForeignSender: the order makes no sense.
+            KeyReused: the key came with another order.
             CampaignExists: its id is taken.
             PlanChanged: something is not as the dry run had it.
         """
         now = self._clock()
+        if dry_run or key is None:
+            return await self._order(body, now, dry_run=dry_run), False
+        digest = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+        # Apart from the keys of sends, whatever those are.
+        bound = _Bound(f"campaign\n{key}", digest)
+        known = await self._keys.find(bound.key, bound.digest, now)
+        # Before anything is checked: what was in order then is perhaps so no longer.
+        if known is not None and await self._store.get(known) is not None:
+            return await self.campaign(known), True
+        try:
+            return await self._order(body, now, bound=bound, campaign_id=known), False
+        except CampaignExists:
+            # Perhaps by the same request, which was faster.
+            known = await self._keys.find(bound.key, bound.digest, now)
+            if known is None:
+                raise
+            return await self.campaign(known), True
+
+    async def _order(
+        self,
+        body: Any,
+        now: datetime,
+        *,
+        dry_run: bool = False,
+        bound: _Bound | None = None,
+        campaign_id: str | None = None,
+    ) -> dict[str, Any]:
         order = read_order(body, senders=self._senders, now=now)
         attempt = ulid.new(now, os.urandom(ulid.RANDOM_BYTES))
-        campaign_id = order.campaign_id or attempt
+        campaign_id = campaign_id or order.campaign_id or attempt
         if not dry_run and await self._store.get(campaign_id) is not None:
-            raise CampaignExists("There is a campaign with this id; look at it by GET.")
+            raise CampaignExists(_EXISTS)
         definition = await self._planned(order)
         if dry_run:
             return await self._plans.dry_run(definition, order.inline)
@@ -105,13 +154,17 @@ class Desk:
                 "The order, its list, the prices or the quiet hours are not those of this planHash."
                 " Make another dry run."
             )
+        if bound is not None:
+            # As late as this: an order that was refused leaves its key free for a better one.
+            claim = await self._keys.claim(bound.key, bound.digest, campaign_id, now)
+            campaign_id = claim.send_id
         if order.inline is not None:
             blob = f"inline/{campaign_id}/{attempt}.jsonl"
             etag = await self._storage.upload(CONTAINER, blob, order.inline, _JSON_LINES)
             definition = replace(definition, blob=blob, etag=etag)
         campaign = Campaign(campaign_id, definition, Phase.PREPARING, now, attempt)
         if not await self._engine.begin(campaign):
-            raise CampaignExists("There is a campaign with this id; look at it by GET.")
+            raise CampaignExists(_EXISTS)
         log.event("campaign.ordered", campaignId=campaign_id)
         return await self.campaign(campaign_id)
 

@@ -59,6 +59,8 @@ _HORIZON: Final = timedelta(seconds=30)
 _PUMPED_AT_ONCE: Final = 64
 _MOST_TRIES_UNBORN: Final = 8
 _LONGEST_LOOK: Final = 60
+# A message that is under way comes back within its lease of ten minutes, or is put back for five.
+_OVERDUE: Final = timedelta(minutes=20)
 
 
 class Engine:
@@ -293,16 +295,19 @@ class Engine:
         return slot
 
     async def unpark(self, message: Mapping[str, Any]) -> None:
-        """Give chunks that a pause or an error held up a new place in time."""
+        """Give chunks that a pause or an error held up, or whose message was lost, a new place."""
         campaign = await self._store.get(message["campaignId"])
         if campaign is None or campaign.phase is not Phase.RUNNING:
             return
+        overdue = campaign.last_slot is not None and self._clock() - campaign.last_slot > _OVERDUE
         async for chunk in self._store.chunks(campaign.campaign_id):
-            if chunk.fate in {Fate.PARKED, Fate.FAILED}:
-                # Opened first: whoever sends it at once must not be overwritten.
-                number = chunk.piece.number
-                await self._store.note(campaign.campaign_id, number, fate=str(Fate.OPEN))
+            lost = chunk.fate is Fate.OPEN and overdue and chunk.piece.number < campaign.next
+            if lost or chunk.fate in {Fate.PARKED, Fate.FAILED}:
+                # Placed first: where this breaks off, it is found again and has two messages at
+                # worst, of which the second meets the sends of the first.
                 await self._place(campaign, chunk.piece)
+            if chunk.fate in {Fate.PARKED, Fate.FAILED}:
+                await self._store.reopen(campaign.campaign_id, chunk)
 
     async def finish(self, message: Mapping[str, Any]) -> None:
         """See that all is done; look again later if it is not."""

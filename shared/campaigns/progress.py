@@ -99,11 +99,18 @@ class Sum:
         return chunk.fate is not Fate.OPEN and len(self.open) < MOST_OPEN
 
     def with_those_done(self, chunks: Iterable[Chunk]) -> Sum:
-        """As it is with the chunks that are done but not in."""
+        """As it is with what has left of the chunks that are not in."""
         whole = Sum.from_json(self.to_json())
         for chunk in chunks:
-            if chunk.fate is Fate.DONE and not self.holds(chunk.piece.number):
+            if self.holds(chunk.piece.number):
+                continue
+            if chunk.fate is Fate.DONE:
                 whole.add(chunk)
+            else:
+                # A part of it, perhaps, when a pause, a cancel or an error came between.
+                whole.counts.update(chunk.counts)
+                whole.errors.update(chunk.errors)
+                whole.recipients += sum(chunk.counts.values())
         return whole
 
     @property
@@ -203,7 +210,7 @@ class Progress:
     async def _counted(self, campaign: Campaign, chunks: list[Chunk]) -> list[Chunk]:
         never = campaign.created_at - timedelta(days=1)
         stale = sorted(
-            (one for one in chunks if one.fate is Fate.DONE and not _is_final(one)),
+            (one for one in chunks if one.sends and not one.settled),
             key=lambda one: one.counted_at or never,
         )[:COUNTED_AT_ONCE]
         counted = await _each(

@@ -239,6 +239,7 @@ class Chunk:
         done_at: when it was done.
         counted_at: when its reports were last looked at; None for never.
         settled: whether all its states are final.
+        etag: of the row.
     """
 
     piece: Piece
@@ -249,6 +250,7 @@ class Chunk:
     done_at: datetime | None = None
     counted_at: datetime | None = None
     settled: bool = False
+    etag: str | None = None
 
 
 class CampaignBusy(Unavailable):
@@ -470,6 +472,12 @@ class Store:
                 row[name] = iso(value) if isinstance(value, datetime) else value
         await self._storage.note(TABLE, row)
 
+    async def reopen(self, campaign_id: str, chunk: Chunk) -> None:
+        """Note that a chunk has a place in time again, unless its fate is another one by now."""
+        row: Entity = {"PartitionKey": campaign_id, "RowKey": _chunk_key(chunk.piece.number)}
+        with suppress(Changed):
+            await self._storage.merge(TABLE, row | {"fate": str(Fate.OPEN)}, etag=str(chunk.etag))
+
     # Refused lines ------------------------------------------------------------------------------
 
     async def refused(
@@ -571,6 +579,7 @@ def _read_chunk(row: Entity) -> Chunk:
         done_at=_read_moment(row.get("doneAt", "")),
         counted_at=_read_moment(row.get("countedAt", "")),
         settled=row.get("settled", False),
+        etag=etag_of(row),
     )
 
 

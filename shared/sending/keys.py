@@ -61,6 +61,21 @@ class IdempotencyKeys:
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
 
+    async def find(self, key: str, digest: str, now: datetime) -> str | None:
+        """The id that a key stands for, or None.
+
+        Raises:
+            KeyReused: if it stands for a request with another digest.
+        """
+        partition = hashlib.sha256(key.encode()).hexdigest()[:2]
+        for day in (now, now - timedelta(days=1)):
+            row = await self._storage.get(table_of(day), partition, key_part(key))
+            if row is not None:
+                if row["digest"] != digest:
+                    raise KeyReused("This Idempotency-Key was used for another request.")
+                return str(row["sendId"])
+        return None
+
     async def claim(self, key: str, digest: str, send_id: str, now: datetime) -> Claim:
         """Bind the key to `send_id`, unless it stands for a send already.
 

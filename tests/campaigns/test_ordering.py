@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import codecs
 from typing import Any
 
@@ -201,3 +202,49 @@ async def test_a_plan_binds(parley: Parley, platform: Platform, people: People) 
     await campaign_in_state(parley, made["campaignId"], "done")
     assert await platform.accepted(first) == []
     assert len(await platform.accepted(second)) == 1
+
+
+async def test_an_order_that_comes_again_with_its_key_is_one_campaign(
+    parley: Parley, platform: Platform, people: People
+) -> None:
+    """The answer is the campaign that it began, at once or repeated, also when the order would be
+    refused by now; everybody is texted once."""
+    persons = people.many(2)
+    await uploaded(parley, "keyed.csv", "phone\n" + "\n".join(persons) + "\n")
+    body = order(list={"name": "keyed.csv"})
+    key = f"offer-{persons[0]}"
+    first, *repeats = await asyncio.gather(
+        *(parley.own("POST", "/campaigns", body, Idempotency_Key=key) for _ in range(3))
+    )
+    found = {reply.json["campaignId"] for reply in (first, *repeats)}
+    assert len(found) == 1
+    assert [reply.status for reply in (first, *repeats)] == [202] * 3
+    await campaign_in_state(parley, found.pop(), "done")
+    await uploaded(parley, "keyed.csv", "name,note\nnobody,here\n" * 2)
+    again = await parley.own("POST", "/campaigns", body, Idempotency_Key=key)
+    assert (again.status, again.headers["Idempotency-Replayed"]) == (202, "true")
+    assert again.json["campaignId"] == first.json["campaignId"]
+    for person in persons:
+        assert len(await platform.accepted(person)) == 1
+
+
+async def test_a_key_stands_for_one_order(parley: Parley, people: People) -> None:
+    """Another order with it is refused; an order that was refused leaves it free; one with the id
+    of somebody else's campaign is refused as without a key."""
+    one, other = people.many(2)
+    key = f"offer-{one}"
+
+    async def ordered_with_key(**members: Any) -> tuple[int, str | None]:
+        body = order(one, campaignId=f"keyed-{one[1:]}") | members
+        reply = await parley.own("POST", "/campaigns", body, Idempotency_Key=key)
+        return reply.status, reply.json.get("code")
+
+    assert await ordered_with_key(message="") == (400, "InvalidRequest")
+    assert await ordered_with_key(planHash="0") == (409, "PlanChanged")
+    assert await ordered_with_key() == (202, None)
+    assert await ordered_with_key() == (202, None)
+    assert await ordered_with_key(message="Hi") == (422, "IdempotencyKeyReused")
+    key = f"offer-{other}"
+    assert await ordered_with_key(message="Hi") == (409, "CampaignExists")
+    reply = await parley.own("POST", "/campaigns", order(one), Idempotency_Key="\u00e9")
+    assert (reply.status, list(reply.json["errors"])) == (400, ["Idempotency-Key"])
