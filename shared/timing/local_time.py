@@ -2,14 +2,24 @@
 
 When clocks go forward, some local times never happen; when they go back, some happen twice. Both
 are told here, once, so that windows and send times cannot disagree about them.
+
+Governments change their clocks every year. What counts is the zone data of the package `tzdata`,
+pinned in requirements.txt, never the files of the machine: those are as old as its image.
 """
 
 from __future__ import annotations
 
+import zoneinfo
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from importlib.resources import files
+from zoneinfo import ZoneInfo
+
+# Without a path `ZoneInfo` reads the package; what others made before this line is forgotten.
+zoneinfo.reset_tzpath(to=())
+ZoneInfo.clear_cache()
 
 _SECOND = timedelta(seconds=1)
 
@@ -42,10 +52,30 @@ def zone(name: str) -> ZoneInfo:
     Raises:
         ValueError: there is no such zone.
     """
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError(f"{name!r} is no IANA time zone, such as America/New_York") from None
+    # Asked of the list, because a file system may take another case or a name that leads outside.
+    if name not in _names():
+        raise ValueError(f"{name!r} is no IANA time zone, such as America/New_York")
+    return ZoneInfo(name)
+
+
+@cache
+def _names() -> frozenset[str]:
+    return frozenset(files("tzdata").joinpath("zones").read_text("utf-8").split())
+
+
+@cache
+def zones_by_country() -> Mapping[str, tuple[str, ...]]:
+    """The zones that each country keeps, by its code of ISO 3166: `{"FR": ("Europe/Paris",), ...}`.
+
+    Countries of one zone and of many; only zones that people live in today.
+    """
+    found: dict[str, list[str]] = {}
+    table = files("tzdata.zoneinfo").joinpath("zone.tab").read_text("utf-8")
+    for line in table.splitlines():
+        if not line.startswith("#"):
+            country, _, name, *_ = line.split("\t")
+            found.setdefault(country, []).append(name)
+    return {country: tuple(names) for country, names in found.items()}
 
 
 def moments(local: datetime, place: ZoneInfo) -> Moments:

@@ -29,6 +29,7 @@ SEARCH: Final = timedelta(days=8)
 
 _BUILT_IN: Final = Path(__file__).with_name("quiet_hours.json")
 _DEFAULT: Final = "default"
+_DAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _PREFIX: Final = re.compile(r"\+[1-9][0-9]{0,14}")
 _COUNTRY: Final = re.compile(r"[A-Z]{2}")
 _SUBDIVISION: Final = re.compile(r"(?:US|CA)-[A-Z]{2}")
@@ -53,9 +54,15 @@ class Delay:
     def __str__(self) -> str:
         """A sentence for the message's history; names no number."""
         return (
-            f"Quiet hours: it was {self.local:%H:%M on %A} in {self.zone}; allowed from"
-            f" {self.opens_at:%H:%M on %A %Y-%m-%d} in {self.opens_in}."
+            f"Quiet hours: it was {self.local:%H:%M} on {_day(self.local)} in {self.zone}; allowed"
+            f" from {self.opens_at:%H:%M} on {_day(self.opens_at)} {self.opens_at:%Y-%m-%d} in"
+            f" {self.opens_in}."
         )
+
+
+def _day(moment: datetime) -> str:
+    # Not %A: its language is the process's.
+    return _DAYS[moment.weekday()]
 
 
 @dataclass(frozen=True, slots=True)

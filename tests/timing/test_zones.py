@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from importlib.resources import files
 from zoneinfo import ZoneInfo
 
 import phonenumbers
@@ -16,6 +15,7 @@ from phonenumbers import PhoneNumber, PhoneNumberType
 from phonenumbers.geodata import GEOCODE_DATA
 from phonenumbers.tzdata import TIMEZONE_DATA
 
+from shared.timing.local_time import zones_by_country
 from shared.timing.zones import NOWHERE, area_codes, places_of, zones_of
 
 EASTERN, CENTRAL = "America/New_York", "America/Chicago"
@@ -67,6 +67,54 @@ def test_a_nationwide_mobile_number_counts_in_all_zones_of_its_country() -> None
     assert {"Australia/Perth", "Australia/Sydney"} <= set(zones_of("+61412345678"))
     assert {"Asia/Jakarta", "Asia/Jayapura"} <= set(zones_of("+628123456789"))
     assert {"Europe/Kaliningrad", "Asia/Kamchatka"} <= set(zones_of("+79161234567"))
+
+
+# Countries whose mobile numbers have area codes, and the landlines that share a form with mobiles.
+LOCAL_MOBILES = {"AR", "BR", "CA", "MX", "US"}
+LANDLINES = ("+562", "+563", "+564", "+565", "+566", "+567", "+568", "+6913")
+
+
+@pytest.mark.parametrize("region", sorted(set(zones_by_country()) - LOCAL_MOBILES))
+def test_every_nationwide_mobile_range_has_the_zones_of_its_country(region: str) -> None:
+    """Whatever begins a mobile number, its owner may live wherever the zone data has people."""
+    kept = {_hours(zone): zone for zone in zones_by_country()[region]}
+    for address in _mobiles(region) if len(kept) > 1 else ():
+        have = {_hours(zone) for zone in zones_of(address)}
+        assert [zone for hours, zone in kept.items() if hours not in have] == [], address
+
+
+def _mobiles(region: str) -> Iterator[str]:
+    """A number of each three digits with which a mobile number of the country can begin."""
+    rules = phonenumbers.PhoneMetadata.metadata_for_region(region, None)
+    if rules is None or rules.mobile is None or rules.mobile.possible_length == (-1,):
+        return
+    for length in rules.mobile.possible_length:
+        for beginning in range(100, 1000):
+            digits = f"{beginning}{'2345678901'[: length - 3]}"
+            number = PhoneNumber(country_code=rules.country_code, national_number=int(digits))
+            address = f"+{rules.country_code}{digits}"
+            if not address.startswith(LANDLINES) and (
+                phonenumbers.number_type(number)
+                in {PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE}
+                and phonenumbers.region_code_for_number(number) == region
+            ):
+                yield address
+
+
+@pytest.mark.parametrize(
+    ("address", "zones"),
+    [
+        ("+16895550123", (EASTERN,)),
+        ("+14745550123", ("America/Regina",)),
+        ("+16215550123", (CENTRAL,)),
+        ("+56912345678",
+         ("America/Coyhaique", "America/Punta_Arenas", "America/Santiago", "Pacific/Easter")),
+        ("+67570123456", ("Pacific/Bougainville", "Pacific/Port_Moresby")),
+    ],
+)  # fmt: skip
+def test_a_number_that_the_table_places_wrongly(address: str, zones: tuple[str, ...]) -> None:
+    """Where libphonenumber guesses, the ground of the number decides."""
+    assert zones_of(address) == zones
 
 
 @pytest.mark.parametrize("address", ["+18005550100", "+18885550100", "+15005550100"])
@@ -177,11 +225,8 @@ def _calling_code(prefix: str) -> int:
 
 def _zones_of_country(calling_code: int) -> Iterator[str]:
     regions = phonenumbers.COUNTRY_CODE_TO_REGION_CODE[calling_code]
-    for line in files("tzdata.zoneinfo").joinpath("zone.tab").read_text("utf-8").splitlines():
-        if not line.startswith("#"):
-            country, _, zone, *_ = line.split("\t")
-            if country in regions:
-                yield zone
+    for region in regions:
+        yield from zones_by_country().get(region, ())
 
 
 @cache
