@@ -15,7 +15,7 @@ blueprint = func.Blueprint()
 
 
 @blueprint.event_grid_trigger(arg_name="event")
-async def delivery_report(event: func.EventGridEvent) -> None:
+async def delivery_report(event: str) -> None:
     """Take one report in."""
     await services().reports.take(envelope(event))
 

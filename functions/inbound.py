@@ -11,6 +11,6 @@ blueprint = func.Blueprint()
 
 
 @blueprint.event_grid_trigger(arg_name="event")
-async def inbound(event: func.EventGridEvent) -> None:
+async def inbound(event: str) -> None:
     """Take one text in."""
     await services().inbound.take(envelope(event))

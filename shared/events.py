@@ -1,17 +1,19 @@
 """Reading what Event Grid brings, in every form that ACS has been seen to write it.
 
 Members come in camelCase or PascalCase, numbers with or without +, times with 0 to 7 fractional
-digits, newer members or none. One tolerant reader takes them all; what is missing beyond doubt is
-`Unintelligible`, with the reason.
+digits, newer members or none, the payload as an object, as JSON text or as base64. One tolerant
+reader takes them all; what is missing beyond doubt is `Unintelligible`, with the reason.
 """
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 from shared.addresses import BadAddress, normal
@@ -30,23 +32,27 @@ _LONGEST_ID: Final = 512
 _MOST_ATTEMPTS: Final = 100
 _LONGEST_ATTEMPTS: Final = 20_000
 _SHOWN: Final = 100
+_AMERICAN: Final = re.compile(
+    r"([0-9]{1,2})/([0-9]{1,2})/([0-9]{4}) ([0-9]{1,2}):([0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?)"
+    r"(?:Z|[+-]00:00)?"
+)
 _HALF_PAIR: Final = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """An event as the host decoded it, in either schema.
+    """An event as it came, in either schema; JSON holds what it likes in each of its members.
 
     Attributes:
         id: the event's id, if any.
         type: `eventType` or `type`.
-        time: `eventTime` or `time`.
+        time: `eventTime` or `time`, as it is written, or the moment it names.
         data: the payload, whatever it is.
     """
 
-    id: str | None
-    type: str | None
-    time: datetime | None
+    id: Any
+    type: Any
+    time: Any
     data: Any
 
 
@@ -116,17 +122,26 @@ class PlatformReport:
 def read_received(envelope: Envelope, now: datetime) -> Received:
     """The text that an `SMSReceived` event brings.
 
+    A text without words (`null`, as for a picture alone) is an empty one. One whose time cannot be
+    read counts as said now: a STOP must be heard, even if a repeat then stands there twice.
+
     Raises:
         Unintelligible: with the member that is missing or makes no sense.
     """
     data = _data(envelope, SMS_RECEIVED)
     segments = data.get("segmentcount")
+    if data.get("message", "") is None:
+        data["message"] = ""
+    try:
+        received, _ = _moment(data, envelope, now)
+    except Unintelligible:
+        received = now
     return Received(
         platform_id=_platform_id(data, envelope, required=True),
         theirs=_address(data, "from"),
         ours=_address(data, "to"),
         text=_text(data, "message"),
-        received=_moment(data, envelope, now)[0],
+        received=received,
         segments=segments if type(segments) is int else None,
     )
 
@@ -159,13 +174,31 @@ def read_report(envelope: Envelope, now: datetime) -> PlatformReport:
 
 
 def _data(envelope: Envelope, expected: str) -> dict[str, Any]:
-    # JSON holds what it likes, whatever the decoder's annotations say.
-    kind: Any = envelope.type
+    kind = envelope.type
     if not isinstance(kind, str) or kind.lower() != expected.lower():
         raise Unintelligible(f"the event's type is {str(kind)[:_SHOWN]}, not {expected}")
-    if not isinstance(envelope.data, Mapping):
+    data = envelope.data if isinstance(envelope.data, Mapping) else _unpacked(envelope.data)
+    if data is None:
         raise Unintelligible("the event has no data object")
-    return {str(name).lower(): _whole(value) for name, value in envelope.data.items()}
+    return {str(name).lower(): _whole(value) for name, value in data.items()}
+
+
+def _unpacked(data: Any) -> Mapping[str, Any] | None:
+    """The object in JSON text, plain or as base64; None if it holds none."""
+    if not isinstance(data, str):
+        return None
+    for read in (str, _from_base64):
+        try:
+            found = json.loads(read(data))
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(found, Mapping):
+            return found
+    return None
+
+
+def _from_base64(text: str) -> str:
+    return base64.b64decode(text, validate=True).decode()
 
 
 def _whole(value: Any) -> Any:
@@ -213,18 +246,41 @@ def _attempts(value: Any) -> list[Any]:
 
 def _moment(data: Mapping[str, Any], envelope: Envelope, now: datetime) -> tuple[datetime, str]:
     """When the platform spoke, and how it wrote that."""
-    text = data.get("receivedtimestamp")
-    if isinstance(text, str):
-        try:
-            moment = from_iso(text.strip())
-        except ValueError:
-            pass
-        else:
-            if _EARLIEST <= moment <= now + _AHEAD:
-                return moment, text.strip()
-    if envelope.time is not None:
-        moment = envelope.time
-        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-        if _EARLIEST <= moment <= now + _AHEAD:
+    told = data.get("receivedtimestamp")
+    for written in (told, envelope.time):
+        moment = _read_moment(written)
+        if moment is not None and _EARLIEST <= moment <= now + _AHEAD:
+            if written is told and isinstance(told, str):
+                return moment, told.strip()
             return moment, moment.isoformat()
     raise Unintelligible("data.receivedTimestamp is missing or absurd, and so is the event's time")
+
+
+def _read_moment(written: Any) -> datetime | None:
+    """The moment that a text names, in any form in which events have been seen to write it."""
+    if isinstance(written, datetime):
+        return written.replace(tzinfo=UTC) if written.tzinfo is None else written.astimezone(UTC)
+    if not isinstance(written, str):
+        return None
+    for read in (from_iso, _from_american_date, _from_mail_date):
+        try:
+            return read(written.strip())
+        except (ValueError, OverflowError, LookupError, TypeError):
+            # What the standard library's readers raise for what is no time at all.
+            continue
+    return None
+
+
+def _from_mail_date(text: str) -> datetime:
+    """RFC 1123 and its looser kin; a date without a zone is UTC."""
+    moment = parsedate_to_datetime(text)
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _from_american_date(text: str) -> datetime:
+    """`11/29/2026 08:30:00` is UTC, as azure-functions reads it."""
+    found = _AMERICAN.fullmatch(text)
+    if found is None:
+        raise ValueError("not an American date")
+    month, day, year, hour, rest = found.groups()
+    return from_iso(f"{year}-{month:0>2}-{day:0>2}T{hour:0>2}:{rest}")

@@ -17,7 +17,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from shared import log, telemetry
-from shared.clock import Clock, from_iso, iso
+from shared.clock import Clock, iso
 from shared.errors import InvalidRequest, NotFound, RequestError, Unintelligible
 from shared.events import Envelope
 from shared.messages.reading import Page
@@ -75,16 +75,13 @@ def place_of(handler: str, envelope: Envelope) -> str:
 
 
 def _event(envelope: Envelope) -> dict[str, Any]:
+    time = envelope.time
     return {
         "id": envelope.id,
         "type": envelope.type,
-        "time": _plain(envelope.time),
+        "time": time.isoformat() if isinstance(time, datetime) else time,
         "data": envelope.data,
     }
-
-
-def _plain(moment: datetime | None) -> Any:
-    return moment.isoformat() if moment is not None else None
 
 
 class QuarantineDesk:
@@ -209,8 +206,7 @@ def _shown(value: Any) -> str | None:
 
 def _envelope(kept: Mapping[str, Any]) -> Envelope:
     event = kept["event"]
-    moment = from_iso(event["time"]) if event["time"] is not None else None
-    return Envelope(event["id"], event["type"], moment, event["data"])
+    return Envelope(event["id"], event["type"], event["time"], event["data"])
 
 
 def read_cursor(text: str | None) -> str:

@@ -14,6 +14,7 @@ from uuid import uuid4
 
 from azure.storage.queue.aio import QueueClient
 
+from local.host import event_json
 from local.host.bindings import (
     EventGridTrigger,
     Function,
@@ -134,7 +135,7 @@ class FunctionsHost:
             InvocationFailed: the function raised, or the event cannot be decoded.
         """
         function = self._function(name, EventGridTrigger)
-        value = Datum(json.dumps(event), "json")
+        value = Datum(json.dumps(event_json.parse(json.dumps(event))), "json")
         await function.code.invoke(function.trigger.parameter, value, {})
 
     async def invoke_queue(

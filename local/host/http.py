@@ -26,6 +26,7 @@ from secrets import token_urlsafe
 from typing import Any, Final
 from urllib.parse import parse_qsl, quote
 
+from local.host import event_json
 from local.host.bindings import AuthLevel, EventGridTrigger, Function, HttpTrigger
 from local.host.errors import HostError, InvocationFailed
 from local.host.routes import RouteTable, decoded
@@ -223,7 +224,7 @@ class HttpFront:
 
     async def _notify(self, function: Function, body: bytes) -> HttpAnswer:
         try:
-            content = json.loads(body)
+            content = event_json.parse(body)
         except (ValueError, RecursionError):
             _log.warning("a delivery for %s is not JSON", function.name)
             return HttpAnswer(500)
