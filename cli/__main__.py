@@ -15,8 +15,9 @@
     python -m cli poison retry --all              have it tried again
     python -m cli health
 
-`--json` prints answers as they came. Exit codes: 0 done; 1 refused or not all accepted; 2 wrong
-usage; 3 Parley cannot be reached or is not healthy.
+`--json` prints answers as they came. A send and a change of the ledger go out under a key, which is
+printed first: what is lost on the way is repeated under it, and done once. Exit codes: 0 done; 1
+refused or not all accepted; 2 wrong usage; 3 Parley cannot be reached or is not healthy.
 """
 
 from __future__ import annotations
@@ -26,9 +27,11 @@ import itertools
 import json
 import os
 import re
+import shlex
 import sys
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Final, TypeAlias
 from urllib.parse import quote
 
@@ -36,12 +39,15 @@ from cli.client import Client, NotConfigured, Refused, Unreachable
 
 DONE: Final = 0
 REFUSED: Final = 1
+WRONG_USAGE: Final = 2
 UNREACHABLE: Final = 3
 
-# What would move a terminal's cursor or turn its text around, and halves of characters, which no
-# terminal takes: people write what they like.
+_INTERRUPTED: Final = 130
+
+# What would move a terminal's cursor, break its line or turn its text around, and halves of
+# characters, which no terminal takes: people write what they like.
 _INVISIBLE: Final = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 )
 
 _Command = Callable[[Client, argparse.Namespace], int]
@@ -54,15 +60,47 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = _parser().parse_args(arguments)
     command: _Command = chosen.command
     try:
-        return command(Client.configured(os.environ), chosen)
+        code = command(Client.configured(os.environ, ask=_ask), chosen)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        # Whoever read what is printed has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
     except (NotConfigured, Unreachable) as error:
-        print(error, file=sys.stderr)
+        _tell_of(error)
         return UNREACHABLE
     except Refused as error:
-        print(error, file=sys.stderr)
+        _tell_of(error)
+        said = str(error)
         for member, reasons in error.problem.get("errors", {}).items():
-            print(f"  {member}: {' '.join(reasons)}", file=sys.stderr)
+            if not all(reason in said for reason in reasons):
+                _tell(f"  {member}: {' '.join(reasons)}")
         return REFUSED
+    except KeyboardInterrupt as error:
+        _tell_of(error)
+        return _INTERRUPTED
+
+
+def _ask(question: str) -> bool:
+    """What the person at the terminal says; no where there is none."""
+    if not sys.stdin.isatty():
+        return False
+    print(f"{_shown(question)} [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in {"y", "yes"}
+
+
+def _tell_of(error: BaseException) -> None:
+    for line in filter(None, (str(error), *getattr(error, "__notes__", ()))):
+        _tell(line)
+
+
+def _tell(line: str) -> None:
+    print(_shown(line), file=sys.stderr, flush=True)
+
+
+def _shown(text: str) -> str:
+    return _INVISIBLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -168,8 +206,9 @@ def _add_repairs(commands: _Commands) -> None:
     ):
         action = actions.add_parser(name, help=about)
         action.set_defaults(command=command)
-        action.add_argument("queue", nargs="?")
-        action.add_argument("id", nargs="?")
+        which: dict[str, Any] = {"nargs": "?"} if name == "retry" else {}
+        action.add_argument("queue", **which)
+        action.add_argument("id", **which)
         if name == "retry":
             action.add_argument("--all", action="store_true", help="all that is there")
 
@@ -178,9 +217,9 @@ def _add_repairs(commands: _Commands) -> None:
 
 
 def _send(client: Client, chosen: argparse.Namespace) -> int:
-    # With a key, a repeat after a lost answer is no second text.
     key = chosen.key or str(uuid.uuid4())
-    answer = client.post("/messages", _body(chosen), {"Idempotency-Key": key})
+    with _once(f"--key {shlex.quote(key)}"):
+        answer = client.repeat("/messages", _body(chosen), {"Idempotency-Key": key}, tell=_tell)
     _show(chosen, answer, _send_lines)
     return DONE if all(item["successful"] for item in answer["value"]) else REFUSED
 
@@ -238,14 +277,27 @@ def _optouts(client: Client, chosen: argparse.Namespace) -> int:
     if chosen.change is None:
         answer = client.get(path)
     else:
-        change = {
-            "from": chosen.sender,
-            "reason": chosen.reason,
-            "changeId": chosen.change_id or str(uuid.uuid4()),
-        }
-        answer = client.post(f"{path}:{chosen.change}", change)
+        change_id = chosen.change_id or str(uuid.uuid4())
+        change = {"from": chosen.sender, "reason": chosen.reason, "changeId": change_id}
+        with _once(f"--change-id {shlex.quote(change_id)}"):
+            answer = client.repeat(f"{path}:{chosen.change}", change, tell=_tell)
     _show(chosen, answer, _optout_lines)
     return DONE
+
+
+@contextmanager
+def _once(option: str) -> Iterator[None]:
+    """Say before it is done, and where its outcome stays unknown, how to repeat what is inside."""
+    _tell(f"However often it is repeated, this is done once with {option}")
+    try:
+        yield
+    except (Unreachable, Refused, KeyboardInterrupt) as error:
+        if not isinstance(error, Refused) or error.in_doubt or error.at_work:
+            error.add_note(
+                "It is not known whether this was done. To repeat it without doing it twice, add"
+                f" {option}"
+            )
+        raise
 
 
 def _quarantine(client: Client, chosen: argparse.Namespace) -> int:
@@ -283,6 +335,9 @@ def _retry_poison(client: Client, chosen: argparse.Namespace) -> int:
     if chosen.all:
         # All that is there now: what fails again meanwhile is for the next look.
         items = list(client.pages("/poison"))
+    elif chosen.queue is None or chosen.id is None:
+        _tell("Name the queue and the id, as `poison list` shows them, or say --all.")
+        return WRONG_USAGE
     else:
         items = [{"queue": chosen.queue, "id": chosen.id}]
     for item in items:
@@ -333,7 +388,7 @@ def _show(
     lines: Callable[[Mapping[str, Any]], list[str]],
 ) -> None:
     shown = [json.dumps(answer, ensure_ascii=False)] if chosen.json else lines(answer)
-    print("\n".join(_INVISIBLE.sub(lambda found: f"\\u{ord(found[0]):04x}", s) for s in shown))
+    print("\n".join(_shown(line) for line in shown))
 
 
 def _send_lines(answer: Mapping[str, Any]) -> list[str]:
