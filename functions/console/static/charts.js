@@ -2,13 +2,15 @@
 // same to people who do not see it.
 
 import { h, refill } from "./dom.js";
-import { t } from "./i18n.js";
+import { locale, t } from "./i18n.js";
 
 const HEIGHT = 190;
 let library = null;
 
 function load() {
   library ??= new Promise((ready, failed) => {
+    // uPlot hands the browser's language to Intl while it is read, and is dead where that is no tag.
+    Object.defineProperty(navigator, "language", { value: locale(), configurable: true });
     document.head.append(h("link", { rel: "stylesheet", href: "console/uplot.css" }));
     const script = h("script", { src: "console/uplot.js" });
     script.addEventListener("load", () => ready(globalThis.uPlot));

@@ -7,11 +7,27 @@ import { recall, keep } from "./prefs.js";
 const TABLES = { en, ko };
 export const LANGUAGES = { en: "English", ko: "한국어" };
 
+// The standard's tags among what a browser says. Where LANG is C, that is "en-US@posix", which Intl refuses.
+const understood = (tags) => tags.flatMap((tag) => {
+  try {
+    return Intl.getCanonicalLocales(String(tag).replace(/[@.].*$/, "").replaceAll("_", "-"));
+  } catch {
+    return [];
+  }
+});
+
+const primary = (tag) => tag.split("-")[0];
+const browsers = () => navigator.languages ?? [navigator.language];
+
+// The first of the languages asked for that there is.
+export const languageOf = (tags) => understood(tags).map(primary).find((name) => Object.hasOwn(TABLES, name)) ?? "en";
+
+// The reader's own variant of a language, where there is one.
+export const localeOf = (name, tags) => understood(tags).find((tag) => primary(tag) === name) ?? (name === "ko" ? "ko-KR" : "en-US");
+
 function preferred() {
   const kept = recall("language");
-  if (kept in TABLES) return kept;
-  const asked = (navigator.languages ?? [navigator.language]).map((name) => name.slice(0, 2));
-  return asked.find((name) => name in TABLES) ?? "en";
+  return kept in TABLES ? kept : languageOf(browsers());
 }
 
 let language = preferred();
@@ -20,11 +36,8 @@ document.documentElement.lang = language;
 
 export const currentLanguage = () => language;
 
-// For numbers and dates: the reader's own variant of the language, where there is one.
-export function locale() {
-  const own = (navigator.languages ?? []).find((name) => name.slice(0, 2) === language);
-  return own ?? (language === "ko" ? "ko-KR" : "en-US");
-}
+// For numbers and dates.
+export const locale = () => localeOf(language, browsers());
 
 export function setLanguage(name) {
   language = name;
