@@ -1,22 +1,27 @@
 """`python -m local.pictures`, which is `make pictures`: the README's pictures of the console.
 
 A stack of its own gets the made-up month; once its analytics have taken all of it in, a Chromium
-photographs the console. What is in them is therefore what `make run SEED=1` shows.
+photographs the console. What is in them is therefore what `make run SEED=1` shows, always at the
+same hour of the company's day: the browser is in a place where it is that hour now. If a tile or a
+day of the overview is empty, no picture is replaced.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
+from azure.core.exceptions import AzureError, ResourceNotFoundError
+from azure.data.tables import TableClient
 from playwright.sync_api import Browser, Error, Page, sync_playwright
 
 from local import browser
@@ -27,16 +32,41 @@ from local.ports import Ports
 from local.seed.command import seed_once
 from local.seed.story import DAYS, REMINDERS
 from local.stack import ROOT, Stack, StackOptions
-from shared.clock import iso
+from shared.clock import from_iso
+from shared.packing import unpack
+from shared.rollups import late
+from shared.rollups.folding import STATE_PARTITION, STATE_ROW
+from shared.rollups.rows import MINUTES, TABLE
 from shared.storage import StorageDown
 
 PICTURES: Final = ROOT / "docs" / "pictures"
 _SEED: Final = 1
-_PATIENCE_SECONDS: Final = 900.0
+_PATIENCE_SECONDS: Final = 3600.0
 _LOOK_SECONDS: Final = 5.0
 # What is asked of the interface has been answered and drawn by then.
 _STILL_MILLISECONDS: Final = 2500
 _MONTH: Final = "30 days"
+_OVERVIEW: Final = "/overview"
+# The hour at which the story ends, by its own clock and by the browser's, which is a place's where
+# the company is at home. Zones go from 12 hours west to 14 hours east.
+_STORY_HOUR: Final = 23
+_LOCAL_HOUR: Final = 17
+_MOST_EAST: Final = 14
+_MARKS: Final = "PartitionKey ge @first and PartitionKey lt @last and RowKey ge @low"
+# Tiles without a figure, a comparison or a line, and days without a text. No opt-outs are a figure.
+EMPTY: Final = """(days) => {
+  const figure = (text) => /[1-9]/.test(text ?? "") || /[0-9].*%/.test(text ?? "");
+  const tiles = [...document.querySelectorAll(".tile")].filter((tile) =>
+    !figure(tile.querySelector(".value")?.textContent)
+    || !tile.querySelector(".against .num") || !tile.querySelector(".spark path"));
+  const rows = [...(document.querySelector(".chart tbody")?.rows ?? [])];
+  const bare = rows.filter((row) => !figure(row.cells[1].textContent)).map((row) => row.cells[0]);
+  const names = [...tiles.map((tile) => tile.querySelector("h2") ?? tile), ...bare];
+  return [...(rows.length === days ? [] : [`${rows.length} days`]),
+    ...names.map((name) => name.textContent || "a tile")];
+}"""
+_DRAWN: Final = """(days) => document.querySelectorAll(".tile .value").length === 6
+  && document.querySelector(".chart tbody")?.rows.length === days"""
 # C, Yes and STOP are no words of one's own.
 _A_WORD: Final = 6
 
@@ -52,6 +82,7 @@ class Picture:
         height: of the window.
         scheme: light or dark.
         language: of the browser.
+        zone: the browser's.
         press: a button to press first.
     """
 
@@ -61,11 +92,12 @@ class Picture:
     height: int
     scheme: str = "light"
     language: str = "en-US"
+    zone: str = "UTC"
     press: str | None = None
 
 
 class NotReady(Exception):
-    """The month did not show up in the analytics."""
+    """The month did not show up in the analytics, or not all of it."""
 
 
 def main() -> int:
@@ -79,24 +111,33 @@ def main() -> int:
             with Stack(options) as stack:
                 now = datetime.now(UTC)
                 print("Writing a made-up month ...", flush=True)
-                seed_once(stack, home / "data", _SEED, now)
+                later = timedelta(hours=now.hour - _STORY_HOUR)
+                seed_once(stack, home / "data", _SEED, now, later=later)
                 parley = Caller(stack.endpoint, {"x-functions-key": stack.function_key})
-                _until_counted(parley, now)
-                _photograph(stack, _views(parley))
-    except (ChildFailed, InstallFailed, StorageDown, NotReady, Error, OSError) as error:
+                _until_counted(stack.storage, now)
+                _photograph(stack, _views(parley, zone_at(now)), home)
+    except (ChildFailed, InstallFailed, StorageDown, NotReady, AzureError, Error, OSError) as error:
         print(f"No pictures: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-def _views(parley: Caller) -> list[Picture]:
+def _views(parley: Caller, zone: str) -> list[Picture]:
     talk = _a_talk(parley)
-    return [
-        Picture("overview", "/overview", 1280, 800, press=_MONTH),
-        Picture("overview-dark", "/overview", 1280, 800, scheme="dark", press=_MONTH),
+    views = [
+        Picture("overview", _OVERVIEW, 1280, 800, press=_MONTH),
+        Picture("overview-dark", _OVERVIEW, 1280, 800, scheme="dark", press=_MONTH),
         Picture("conversation", f"/conversations/{talk}", 1280, 800),
         Picture("conversation-phone-ko", f"/conversations/{talk}", 390, 800, "dark", "ko-KR"),
     ]
+    return [replace(view, zone=zone) for view in views]
+
+
+def zone_at(now: datetime) -> str:
+    """The zone in which it is late in the afternoon."""
+    east = _LOCAL_HOUR - now.astimezone(UTC).hour
+    # The names count towards the west.
+    return f"Etc/GMT{-(east if east <= _MOST_EAST else east - 24):+d}"
 
 
 def _a_talk(parley: Caller) -> str:
@@ -117,17 +158,37 @@ def _own_words(parley: Caller, route: str) -> int:
     return sum(len(item["message"]) > _A_WORD and item["message"].isascii() for item in said)
 
 
-def _until_counted(parley: Caller, until: datetime) -> None:
-    """Wait until all is folded: answers too, which mark their texts as answered afterwards."""
+def _until_counted(storage: str, until: datetime) -> None:
     print("Waiting for the analytics; some minutes ...", flush=True)
-    start = iso(until - timedelta(days=DAYS))
+    with TableClient.from_connection_string(storage, TABLE) as table:
+        _wait(lambda: counted(table, until))
 
-    def counted() -> bool:
-        found = parley.get(f"/analytics?interval=total&from={quote(start)}")
-        total = found["total"][0]
-        return (found["upTo"] or "") > iso(until) and total["replied"] > total["inbound"] / 2
 
-    _wait(counted)
+def counted(table: TableClient, until: datetime) -> bool:
+    """Whether the analytics have taken in all that there was at a moment.
+
+    So it is when that moment's minute is folded, no span is left that was to be folded again, and
+    no mark waits: what a span is found to have changed elsewhere is marked in turn.
+
+    Args:
+        table: of the counts.
+        until: the moment.
+    """
+    try:
+        state = table.get_entity(STATE_PARTITION, STATE_ROW)
+    except ResourceNotFoundError:
+        return False
+    if state["claimedUntil"] or unpack(state["again"]) or from_iso(state["foldedUpTo"]) < until:
+        return False
+    marks = table.query_entities(
+        _MARKS,
+        parameters={
+            "first": late.PREFIX,
+            "last": f"{late.PREFIX}~",
+            "low": MINUTES.row(from_iso(state["marksUpTo"])) + "~~",
+        },
+    )
+    return next(iter(marks), None) is None
 
 
 def _wait(seen: Callable[[], Any]) -> None:
@@ -138,9 +199,9 @@ def _wait(seen: Callable[[], Any]) -> None:
         time.sleep(_LOOK_SECONDS)
 
 
-def _photograph(stack: Stack, pictures: list[Picture]) -> None:
+def _photograph(stack: Stack, pictures: list[Picture], folder: Path) -> None:
+    """Take all of them, and only then put them in place."""
     chromium = browser.find()
-    PICTURES.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(
             executable_path=chromium.path,
@@ -148,17 +209,29 @@ def _photograph(stack: Stack, pictures: list[Picture]) -> None:
             env={**os.environ, **chromium.environ},
         )
         for picture in pictures:
-            file = PICTURES / f"{picture.name}.png"
             page = _opened(started, picture)
             key = quote(stack.function_key, safe="")
             page.goto(f"{stack.endpoint}/console#key={key}&to={picture.route}")
             if picture.press is not None:
                 page.get_by_role("button", name=picture.press).click()
+            if picture.route == _OVERVIEW:
+                _see_that_it_is_full(page)
             page.wait_for_timeout(_STILL_MILLISECONDS)
-            page.screenshot(path=file)
+            page.screenshot(path=folder / f"{picture.name}.png")
             page.context.close()
-            print(f"  {file.relative_to(ROOT)}: {file.stat().st_size // 1000} kB", flush=True)
         started.close()
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    for picture in pictures:
+        file = PICTURES / f"{picture.name}.png"
+        shutil.copy(folder / file.name, file)
+        print(f"  {file.relative_to(ROOT)}: {file.stat().st_size // 1000} kB", flush=True)
+
+
+def _see_that_it_is_full(page: Page) -> None:
+    """See that every tile of the overview says something, and every day of its month."""
+    page.wait_for_function(_DRAWN, arg=DAYS)
+    if empty := page.evaluate(EMPTY, DAYS):
+        raise NotReady(f"The overview shows nothing for: {', '.join(empty)}.")
 
 
 def _opened(started: Browser, picture: Picture) -> Page:
@@ -167,6 +240,7 @@ def _opened(started: Browser, picture: Picture) -> Page:
         viewport={"width": picture.width, "height": picture.height},
         color_scheme=scheme,
         locale=picture.language,
+        timezone_id=picture.zone,
         reduced_motion="reduce",
     )
     return context.new_page()

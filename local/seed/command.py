@@ -17,7 +17,9 @@ _FILE: Final = "seed.json"
 _REBUILD_SECONDS: Final = 60
 
 
-def seed_once(stack: Stack, data: Path, seed: int, now: datetime) -> Written | None:
+def seed_once(
+    stack: Stack, data: Path, seed: int, now: datetime, *, later: timedelta = timedelta()
+) -> Written | None:
     """Give the stack a past, unless its data has one already; how much, or None.
 
     A seeding that was interrupted is completed: its end, from which everything follows, is noted
@@ -28,6 +30,7 @@ def seed_once(stack: Stack, data: Path, seed: int, now: datetime) -> Written | N
         data: its data folder.
         seed: of the story.
         now: the end of the month.
+        later: see the story's own; the same each time.
 
     Raises:
         StorageDown, OSError: it could not be written; the next start tries again.
@@ -39,7 +42,7 @@ def seed_once(stack: Stack, data: Path, seed: int, now: datetime) -> Written | N
     until = from_iso(noted["until"]) if noted else now.astimezone(UTC).replace(microsecond=0)
     seed = noted.get("seed", seed)
     _note(file, seed, until, written=False)
-    written = write(stack.settings, month(until, seed))
+    written = write(stack.settings, month(until, seed, later=later))
     _fold(stack, until)
     _note(file, seed, until, written=True)
     return written

@@ -144,10 +144,18 @@ class _World:
     happenings: list[Happening] = field(default_factory=list)
 
 
-def month(until: datetime, seed: int) -> list[Happening]:
-    """The thirty days before a moment, in the order of time."""
-    midnight = until.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    world = _World(random.Random(seed), midnight - timedelta(days=DAYS - 1), until)  # noqa: S311
+def month(until: datetime, seed: int, *, later: timedelta = timedelta()) -> list[Happening]:
+    """The thirty days before a moment, in the order of time.
+
+    Args:
+        until: their end.
+        seed: of all that chance decides.
+        later: than its hours say does everything happen. Those hours are of UTC, in which the
+            company's day is from 13 to 29, and the month begins at a midnight.
+    """
+    end = until - later
+    midnight = end.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    world = _World(random.Random(seed), midnight - timedelta(days=DAYS - 1), end)  # noqa: S311
     for day in range(DAYS):
         date = world.start + timedelta(days=day)
         growth = 0.85 + 0.3 * day / DAYS
@@ -158,9 +166,9 @@ def month(until: datetime, seed: int) -> list[Happening]:
         _notices(world, date, 6 if weekend else 9)
     for days_ago, (name, text) in zip(_SLOTS, CAMPAIGNS.items(), strict=True):
         _campaign(world, midnight - timedelta(days=days_ago), name, text)
-    past = [happening for happening in world.happenings if happening.at < until]
+    past = [happening for happening in world.happenings if happening.at < end]
     past.sort(key=lambda happening: happening.at)
-    return list(_as_it_went(past, until))
+    return [replace(went, at=went.at + later) for went in _as_it_went(past, end)]
 
 
 def _as_it_went(happenings: list[Happening], until: datetime) -> Iterator[Happening]:

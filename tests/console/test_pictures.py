@@ -1,0 +1,73 @@
+"""The pictures of the console: taken when all is counted, refused when something is empty."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from azure.data.tables import TableClient
+from playwright.async_api import Page, expect
+
+from local import pictures
+from local.stack import Stack
+from shared.rollups import late
+from shared.rollups.folding import State, _state_row
+from tests.console.desk import Desk
+
+NOW = datetime(2026, 11, 22, 20, 0, tzinfo=UTC)
+DONE = State(NOW + timedelta(minutes=1), NOW + timedelta(minutes=1))
+
+
+@pytest.fixture
+def table(stack: Stack) -> Iterator[TableClient]:
+    with TableClient.from_connection_string(stack.storage, "picturesTest") as made:
+        made.create_table()
+        yield made
+        made.delete_table()
+
+
+@pytest.mark.parametrize(
+    ("state", "counted"),
+    [
+        (DONE, True),
+        (replace(DONE, folded_up_to=NOW - timedelta(minutes=1)), False),
+        (replace(DONE, again=((NOW - timedelta(days=6), NOW),)), False),
+        (replace(DONE, claimed_until=NOW), False),
+    ],
+)
+def test_all_is_counted(table: TableClient, state: State, counted: bool) -> None:  # noqa: FBT001
+    """Not while the moment is not folded, a span is left, or a run is at work."""
+    assert not pictures.counted(table, NOW)
+    table.create_entity(_state_row(state))
+    assert pictures.counted(table, NOW) == counted
+
+
+def test_marks_are_waited_for(table: TableClient) -> None:
+    """A mark that no run has heeded yet says that there is more to count; a heeded one does not."""
+    table.create_entity(_state_row(DONE))
+    table.create_entity(late.mark_row(DONE.marks_up_to, NOW - timedelta(days=3)))
+    assert pictures.counted(table, NOW)
+    table.create_entity(late.mark_row(DONE.marks_up_to + timedelta(minutes=4), NOW))
+    assert not pictures.counted(table, NOW)
+
+
+@pytest.mark.parametrize("hour", range(24))
+def test_it_is_always_the_same_hour(hour: int) -> None:
+    """The browser's place is one where it is five in the afternoon now."""
+    zone = ZoneInfo(pictures.zone_at(NOW.replace(hour=hour)))
+    assert NOW.replace(hour=hour).astimezone(zone).hour == 17
+
+
+async def test_an_empty_overview_is_no_picture(desk: Desk, page: Page) -> None:
+    """Tiles and days without anything are named, so that the pictures are refused."""
+    await page.clock.set_fixed_time(datetime(2020, 5, 30, 17, 0, tzinfo=UTC))
+    await desk.go("overview")
+    await page.get_by_role("button", name="30 days").click()
+    await expect(page.locator(".chart tbody").first.locator("tr")).to_have_count(30)
+    await expect(page.locator(".tile .value")).to_have_count(6)
+    empty = await page.evaluate(pictures.EMPTY, 30)
+    assert {"Sent today", "Delivery rate", "Opt-out rate", "Received"} <= set(empty)
+    assert len(empty) == 36
