@@ -145,15 +145,23 @@ def _seed(stack: Stack, options: StackOptions, seed: int) -> None:
 
 
 class _Signals:
-    """SIGINT and SIGTERM: the first one ends the stack, whether it is starting or runs."""
+    """SIGINT, SIGTERM, SIGHUP: the first one ends the stack, whether it is starting or runs."""
 
     def __init__(self) -> None:
         self.ending = threading.Event()
         self.started = False
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._end)
+        # Whoever started it with `nohup` wants it to outlive the terminal.
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            signal.signal(signal.SIGHUP, self._end)
 
-    def _end(self, _number: int, _frame: object) -> None:
+    def _end(self, number: int, _frame: object) -> None:
+        if number == signal.SIGHUP:
+            # The terminal is gone, and with it whoever could read what is still said.
+            silence = os.open(os.devnull, os.O_WRONLY)
+            for output in (1, 2):
+                os.dup2(silence, output)
         if self.ending.is_set():
             return
         self.ending.set()
@@ -162,7 +170,7 @@ class _Signals:
 
 
 def main(arguments: list[str]) -> int:
-    """Run until SIGINT or SIGTERM; 1 if the stack cannot start or a process of it dies."""
+    """Run until SIGINT, SIGTERM or SIGHUP; 1 if the stack cannot start or a process of it dies."""
     chosen = _arguments(arguments)
     signals = _Signals()
     try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -38,6 +39,7 @@ class Azurite:
         log: the file for its output.
         data: the folder that its data is kept in; None keeps it in memory.
         ports: for blobs, queues and tables; 0 takes a free one.
+        keeps: see Child.
 
     Raises:
         InstallFailed: it is not installed.
@@ -45,7 +47,12 @@ class Azurite:
     """
 
     def __init__(
-        self, *, log: Path, data: Path | None = None, ports: tuple[int, int, int] = (0, 0, 0)
+        self,
+        *,
+        log: Path,
+        data: Path | None = None,
+        ports: tuple[int, int, int] = (0, 0, 0),
+        keeps: Sequence[int] = (),
     ) -> None:
         entry = HOME / _ENTRY
         if not entry.is_file():
@@ -60,7 +67,11 @@ class Azurite:
             options += [f"--{kind}Host", LOOPBACK, f"--{kind}Port", str(port)]
             options += [f"--{kind}KeepAliveTimeout", str(_KEEP_ALIVE_SECONDS)]
         self.child = Child(
-            "Azurite", [*node.find_node().node, str(entry), *options], log=log, ready=self._listens
+            "Azurite",
+            [*node.find_node().node, str(entry), *options],
+            log=log,
+            ready=self._listens,
+            keeps=keeps,
         )
         try:
             self.child.wait_until_ready(_READY_SECONDS)

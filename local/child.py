@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Final
 
+_KEEPER: Final = Path(__file__).with_name("keeper.py")
+# For a process to end by itself, once it has been asked to.
+_GRACE_SECONDS: Final = 8.0
 _LAST_LINES: Final = 15
 _READ_AT_MOST: Final = 64 * 1024
 
@@ -19,7 +23,7 @@ class ChildFailed(Exception):
 
 
 class Child:
-    """One process with a log file.
+    """One process with a log file, which ends when this process does, however that ends.
 
     Everything it prints goes to the log; each line of its standard output is shown to `ready`,
     until that says True.
@@ -30,6 +34,7 @@ class Child:
         log: the file that its output is appended to.
         ready: whether a line says that it can be used.
         environ: its whole environment; this process's own where None.
+        keeps: descriptors that stay open as long as the process runs, such as a lock's.
     """
 
     def __init__(
@@ -41,6 +46,7 @@ class Child:
         ready: Callable[[str], bool],
         environ: Mapping[str, str] | None = None,
         directory: Path | None = None,
+        keeps: Sequence[int] = (),
     ) -> None:
         self.name = name
         self.log = log
@@ -49,18 +55,28 @@ class Child:
         self._is_ready = False
         log.parent.mkdir(parents=True, exist_ok=True)
         self._start_of_log = log.stat().st_size if log.exists() else 0
-        with log.open("ab") as output:
-            # A session of its own: Ctrl-C reaches the stack alone, which then stops its children
-            # in order.
-            self._process = subprocess.Popen(  # noqa: S603  # the commands are ours
-                list(command),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=output,
-                env=None if environ is None else dict(environ),
-                cwd=directory,
-                start_new_session=True,
-            )
+        # As long as this end of the pipe is open, this process lives: see keeper.py.
+        watched, self._alive = os.pipe()
+        keeper = [sys.executable, "-I", "-S", str(_KEEPER), str(_GRACE_SECONDS)]
+        try:
+            with log.open("ab") as output:
+                # A session of its own: Ctrl-C reaches the stack alone, which then stops its
+                # children in order.
+                self._process = subprocess.Popen(  # noqa: S603  # the commands are ours
+                    [*keeper, ",".join(map(str, keeps)), *command],
+                    stdin=watched,
+                    stdout=subprocess.PIPE,
+                    stderr=output,
+                    env=None if environ is None else dict(environ),
+                    cwd=directory,
+                    start_new_session=True,
+                    pass_fds=keeps,
+                )
+        except BaseException:
+            os.close(self._alive)
+            raise
+        finally:
+            os.close(watched)
         self._reader = threading.Thread(target=self._read, name=f"{name} output", daemon=True)
         self._reader.start()
 
@@ -85,6 +101,7 @@ class Child:
             return
         if in_time:
             self._process.wait()
+            self._close()
             raise ChildFailed(self.epitaph())
         self.stop()
         raise ChildFailed(f"{self.name} was not ready after {seconds:g} s.\n{self._tail()}")
@@ -93,7 +110,7 @@ class Child:
         """What to tell about a process that has ended by itself."""
         return f"{self.name} has ended with code {self._process.poll()}.\n{self._tail()}"
 
-    def stop(self, grace: float = 8) -> None:
+    def stop(self, grace: float = _GRACE_SECONDS) -> None:
         """End the process with SIGTERM, after `grace` seconds with SIGKILL. Once is enough."""
         if self.running:
             self._process.terminate()
@@ -111,7 +128,11 @@ class Child:
         self._close()
 
     def _close(self) -> None:
-        # What the process started may still hold its output open; the reader then ends with it.
+        alive, self._alive = self._alive, -1
+        if alive >= 0:
+            # The keeper ends what the process may have left behind.
+            os.close(alive)
+        # Which may still hold its output open; the reader then ends with it.
         self._reader.join(1)
 
     def _read(self) -> None:

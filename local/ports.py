@@ -1,18 +1,27 @@
 """Which ports the local stack listens on.
 
 Each server has the default that its users know; a taken one moves to the next free one. All of
-them are on 127.0.0.1.
+them are on 127.0.0.1. Between the choice of a port and the moment at which its server listens there
+are seconds, in which another stack must not choose it: a stack holds the UDP port of the same
+number, which nobody else has a use for, from before it looks until it has ended.
 """
 
 from __future__ import annotations
 
+import secrets
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, fields
-from typing import Final
+from types import TracebackType
+from typing import Final, Self
 
 LOOPBACK: Final = "127.0.0.1"
 _HIGHEST: Final = 65535
+# Above what services are known by, below what systems give to outgoing connections: such a port
+# stays free while its server is started again.
+_QUIET: Final = range(12_000, 32_000)
+_TRIES: Final = 200
 _ENVIRONMENT: Final = "LOCAL_PORT_"
 
 
@@ -56,35 +65,64 @@ class Ports:
                 wishes[item.name] = int(text)
         return cls(**wishes)
 
-    def settled(self) -> Ports:
-        """The same wishes with a free port each, no two alike.
 
-        Raises:
-            OSError: no port is free from a wish upwards.
-        """
-        found: dict[str, int] = {}
-        for item in fields(self):
-            found[item.name] = free_port(getattr(self, item.name), without=set(found.values()))
-        return Ports(**found)
+class ReservedPorts:
+    """A free port for each wish, no two alike, which no other stack takes while this is open.
 
+    A context manager.
 
-def free_port(wish: int, *, without: set[int] | None = None) -> int:
-    """The first port from `wish` upwards that nobody listens on; any free one for 0.
+    Args:
+        wishes: a taken port moves on.
+
+    Attributes:
+        ports: those that are reserved.
 
     Raises:
-        OSError: there is none.
+        OSError: no port is free from a wish upwards.
     """
-    for port in range(wish, _HIGHEST + 1) if wish else [0] * 100:
-        if port in (without or ()):
-            continue
-        with socket.socket() as probe:
-            # As the servers themselves do: a port that only waits for old connections is free.
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+
+    def __init__(self, wishes: Ports) -> None:
+        self._held = ExitStack()
+        with self._held:
+            found = {item.name: self._reserve(getattr(wishes, item.name)) for item in fields(Ports)}
+            self.ports = Ports(**found)
+            self._held = self._held.pop_all()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._held.close()
+
+    def _reserve(self, wish: int) -> int:
+        for port in _candidates(wish):
+            hold = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             try:
-                probe.bind((LOOPBACK, port))
+                hold.bind((LOOPBACK, port))
+                _see_that_it_is_free(port)
             except OSError:
+                hold.close()
                 continue
-            found = int(probe.getsockname()[1])
-            if found not in (without or ()):
-                return found
-    raise OSError(f"No port is free from {wish} upwards.")
+            self._held.enter_context(hold)
+            return port
+        raise OSError(f"No port is free from {wish} upwards.")
+
+
+def _candidates(wish: int) -> Iterator[int]:
+    if wish:
+        yield from range(wish, _HIGHEST + 1)
+    else:
+        for _ in range(_TRIES):
+            yield secrets.choice(_QUIET)
+
+
+def _see_that_it_is_free(port: int) -> None:
+    with socket.socket() as probe:
+        # As the servers themselves do: a port that only waits for old connections is free.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind((LOOPBACK, port))

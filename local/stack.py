@@ -35,7 +35,7 @@ from azure.storage.queue import QueueServiceClient
 from local.azurite import Azurite
 from local.bicep_settings import local_settings
 from local.child import Child, ChildFailed
-from local.ports import LOOPBACK, Ports
+from local.ports import LOOPBACK, Ports, ReservedPorts
 
 ROOT: Final = Path(__file__).parents[1]
 LOCAL: Final = ROOT / ".local"
@@ -155,6 +155,7 @@ class Stack:
         self._ports = options.ports
         self._keys = DevelopmentKeys()
         self._run = Path()
+        self._lock: IO[str] | None = None
 
     def __enter__(self) -> Self:
         self.start()
@@ -298,12 +299,13 @@ class Stack:
         self._open.callback(shutil.rmtree, self._run, ignore_errors=True)
         if options.data is not None:
             options.data.mkdir(parents=True, exist_ok=True)
-            _claim(self._open.enter_context((options.data / "lock").open("w")), options.data)
+            self._lock = self._open.enter_context((options.data / "lock").open("w"))
+            _claim(self._lock, options.data)
             self._keys = DevelopmentKeys.kept_in(options.data / "keys.json")
         if not options.keep_logs:
             for name in ("azurite", "platform", "functions"):
                 self._log(name).unlink(missing_ok=True)
-        self._ports = options.ports.settled()
+        self._ports = self._open.enter_context(ReservedPorts(options.ports)).ports
         self._azurite = self._start_azurite()
         _make_storage(self.storage)
         self._start_platform()
@@ -315,6 +317,7 @@ class Stack:
             log=self._log("azurite"),
             data=None if self._options.data is None else self._options.data / "azurite",
             ports=(ports.blob, ports.queue, ports.table),
+            keeps=self._kept(),
         )
         self._open.callback(azurite.stop)
         return azurite
@@ -344,6 +347,7 @@ class Stack:
             log=self._log("platform"),
             ready=self._platform_listens,
             directory=ROOT,
+            keeps=self._kept(),
         )
         self._platform = child
         self._open.callback(child.stop)
@@ -373,6 +377,7 @@ class Stack:
             ready=lambda line: "functions" in _json_object(line),
             environ={**_environment(), **self.settings},
             directory=ROOT,
+            keeps=self._kept(),
         )
 
     def _func(self) -> Child:
@@ -390,7 +395,13 @@ class Stack:
                 **self.settings,
             },
             directory=self._options.app,
+            keeps=self._kept(),
         )
+
+    def _kept(self) -> tuple[int, ...]:
+        # The data belongs to this stack until the last of its servers has ended, so that none of
+        # another one works on it beside them.
+        return () if self._lock is None else (self._lock.fileno(),)
 
     def _log(self, name: str) -> Path:
         return self._options.logs / f"{name}.log"

@@ -22,7 +22,7 @@ from azure.storage.queue import QueueClient, QueueServiceClient
 
 from local import azurite
 from local.child import Child, ChildFailed
-from local.ports import Ports, free_port
+from local.ports import Ports, ReservedPorts
 from local.stack import (
     CONTAINERS,
     QUEUES,
@@ -205,20 +205,38 @@ def test_keys_do_not_show() -> None:
     assert repr(DevelopmentKeys()) == "DevelopmentKeys()"
 
 
+def wishing(port: int) -> Ports:
+    """The same wish for every server."""
+    return Ports(*[port] * len(asdict(Ports())))
+
+
 def test_a_taken_port_moves_on() -> None:
     """A wished port that somebody listens on is left to them."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        assert free_port(port) > port
-        assert free_port(port + 1, without={port + 1}) > port + 1
+        with ReservedPorts(wishing(port)) as reserved:
+            assert min(asdict(reserved.ports).values()) > port
 
 
 def test_all_ports_differ() -> None:
     """Two servers that wish for one port get two."""
-    settled = asdict(Ports(0, 20_000, 20_000, 20_000, 20_000).settled())
-    assert len(set(settled.values())) == len(settled)
+    with ReservedPorts(Ports(0, 20_000, 20_000, 20_000, 20_000)) as reserved:
+        assert len(set(asdict(reserved.ports).values())) == len(asdict(Ports()))
+
+
+@pytest.mark.parametrize("wish", [0, 20_100])
+def test_stacks_that_start_together_get_different_ports(wish: int) -> None:
+    """A port that a stack has chosen is its own before anybody listens there, and free after it."""
+    with ReservedPorts(wishing(wish)) as first, ReservedPorts(wishing(wish)) as second:
+        chosen = [*asdict(first.ports).values(), *asdict(second.ports).values()]
+        assert len(set(chosen)) == len(chosen)
+        with socket.socket() as server:
+            server.bind(("127.0.0.1", chosen[0]))
+            server.listen()
+    with ReservedPorts(Ports(functions=chosen[0])) as third:
+        assert third.ports.functions == chosen[0]
 
 
 @pytest.mark.parametrize(
