@@ -25,9 +25,11 @@ $(READY): requirements.txt requirements-older.txt requirements-dev.txt Makefile
 	@touch $@
 
 $(AZURITE): local/npm/package-lock.json | $(READY)
+	@echo "Installing Azurite from npm, about a minute ..."
 	$(BIN)/python -m local.azurite --install
 
 $(CONSOLE): local/console/package-lock.json | $(READY)
+	@echo "Installing what the console's tests need from npm, up to a minute ..."
 	$(BIN)/python -m local.browser --install
 
 setup: $(READY) $(AZURITE) ## Make the environment: .venv and the storage emulator
