@@ -2,8 +2,8 @@
 
 A stack of its own gets the made-up month; once its analytics have taken all of it in, a Chromium
 photographs the console. What is in them is therefore what `make run SEED=1` shows, always at the
-same hour of the company's day: the browser is in a place where it is that hour now. If a tile or a
-day of the overview is empty, no picture is replaced.
+same hour of the company's week: the browser is in a place where it is that hour now. If a tile or a
+day of the overview is empty, or this machine lacks letters that are shown, no picture is replaced.
 """
 
 from __future__ import annotations
@@ -47,8 +47,9 @@ _LOOK_SECONDS: Final = 5.0
 _STILL_MILLISECONDS: Final = 2500
 _MONTH: Final = "30 days"
 _OVERVIEW: Final = "/overview"
-# The hour at which the story ends, by its own clock and by the browser's, which is a place's where
-# the company is at home. Zones go from 12 hours west to 14 hours east.
+# When the story ends, by its own clock: on a working day, a Wednesday, at an hour which is that of
+# the browser where the company is at home. Zones go from 12 hours west to 14 hours east.
+_STORY_WEEKDAY: Final = 2
 _STORY_HOUR: Final = 23
 _LOCAL_HOUR: Final = 17
 _MOST_EAST: Final = 14
@@ -64,6 +65,20 @@ EMPTY: Final = """(days) => {
   const names = [...tiles.map((tile) => tile.querySelector("h2") ?? tile), ...bare];
   return [...(rows.length === days ? [] : [`${rows.length} days`]),
     ...names.map((name) => name.textContent || "a tile")];
+}"""
+# Characters of the page that are drawn as one that is none.
+LETTERS: Final = r"""() => {
+  const canvas = Object.assign(document.createElement("canvas"), { width: 40, height: 40 });
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  context.font = `24px ${getComputedStyle(document.body).fontFamily}`;
+  const drawn = (letter) => {
+    context.clearRect(0, 0, 40, 40);
+    context.fillText(letter, 4, 30);
+    return canvas.toDataURL();
+  };
+  const none = drawn("\uffff");
+  const shown = [...new Set(document.body.innerText)].filter((one) => /\S/.test(one));
+  return shown.filter((one) => drawn(one) === none);
 }"""
 _DRAWN: Final = """(days) => document.querySelectorAll(".tile .value").length === 6
   && document.querySelector(".chart tbody")?.rows.length === days"""
@@ -111,8 +126,7 @@ def main() -> int:
             with Stack(options) as stack:
                 now = datetime.now(UTC)
                 print("Writing a made-up month ...", flush=True)
-                later = timedelta(hours=now.hour - _STORY_HOUR)
-                seed_once(stack, home / "data", _SEED, now, later=later)
+                seed_once(stack, home / "data", _SEED, now, later=later_at(now))
                 parley = Caller(stack.endpoint, {"x-functions-key": stack.function_key})
                 _until_counted(stack.storage, now)
                 _photograph(stack, _views(parley, zone_at(now)), home)
@@ -131,6 +145,13 @@ def _views(parley: Caller, zone: str) -> list[Picture]:
         Picture("conversation-phone-ko", f"/conversations/{talk}", 390, 800, "dark", "ko-KR"),
     ]
     return [replace(view, zone=zone) for view in views]
+
+
+def later_at(now: datetime) -> timedelta:
+    """How much later than by its own clock the story happens, to end now."""
+    now = now.astimezone(UTC)
+    days = (now.weekday() - _STORY_WEEKDAY) % 7
+    return timedelta(days=days, hours=now.hour - _STORY_HOUR)
 
 
 def zone_at(now: datetime) -> str:
@@ -217,6 +238,11 @@ def _photograph(stack: Stack, pictures: list[Picture], folder: Path) -> None:
             if picture.route == _OVERVIEW:
                 _see_that_it_is_full(page)
             page.wait_for_timeout(_STILL_MILLISECONDS)
+            if missing := page.evaluate(LETTERS):
+                raise NotReady(
+                    f"This machine has no letters for {''.join(missing)}: install a font that has"
+                    " them, such as Noto Sans CJK."
+                )
             page.screenshot(path=folder / f"{picture.name}.png")
             page.context.close()
         started.close()

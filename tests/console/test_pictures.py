@@ -54,11 +54,21 @@ def test_marks_are_waited_for(table: TableClient) -> None:
     assert not pictures.counted(table, NOW)
 
 
-@pytest.mark.parametrize("hour", range(24))
-def test_it_is_always_the_same_hour(hour: int) -> None:
-    """The browser's place is one where it is five in the afternoon now."""
-    zone = ZoneInfo(pictures.zone_at(NOW.replace(hour=hour)))
-    assert NOW.replace(hour=hour).astimezone(zone).hour == 17
+@pytest.mark.parametrize("hours", range(0, 7 * 24, 5))
+def test_it_is_always_the_same_hour(hours: int) -> None:
+    """The browser is where it is five in the afternoon; the story ends late on a Wednesday."""
+    now = NOW + timedelta(hours=hours)
+    assert now.astimezone(ZoneInfo(pictures.zone_at(now))).hour == 17
+    end = now - pictures.later_at(now)
+    assert (end.weekday(), end.hour) == (2, 23)
+    assert end.date() <= now.date() + timedelta(days=1)
+
+
+async def test_letters_that_nobody_can_read_are_no_picture(desk: Desk, page: Page) -> None:
+    """A character without a letter on this machine is named, others are not."""
+    await desk.go_without_key()
+    await page.evaluate("document.body.textContent = 'Read me \\ufffe \\uffff'")
+    assert await page.evaluate(pictures.LETTERS) == ["\ufffe", "\uffff"]
 
 
 async def test_an_empty_overview_is_no_picture(desk: Desk, page: Page) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,13 @@ def test_one_seed_makes_one_month() -> None:
     """The same seed and end make the same month; another seed makes another one."""
     assert month(UNTIL, SEED) == month(UNTIL, SEED)
     assert month(UNTIL, SEED) != month(UNTIL, SEED + 1)
+
+
+def test_it_can_happen_later() -> None:
+    """The same story some hours later is the same, but for its times."""
+    later = timedelta(days=2, hours=-9)
+    shifted = month(UNTIL + later, SEED, later=later)
+    assert [replace(went, at=went.at - later) for went in shifted] == month(UNTIL, SEED)
 
 
 def test_it_lies_in_the_past_and_in_order() -> None:
