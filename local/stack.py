@@ -113,6 +113,8 @@ class StackOptions:
         data: the folder that keeps everything between runs; None keeps nothing.
         logs: the folder of the log files, one for each process.
         keep_logs: append to the log files of the last run.
+        wire: the file that gets every log record which Azure's worker would send to its host; see
+            `local.host.logs`.
         senders: the resource's senders, as PARLEY_SENDERS lists them.
         settings: further settings of the app, or others than the stack's own.
         host: `local` is ours, `func` is Core Tools from the PATH.
@@ -127,6 +129,7 @@ class StackOptions:
     data: Path | None = None
     logs: Path = LOCAL / "logs"
     keep_logs: bool = False
+    wire: Path | None = None
     senders: tuple[Mapping[str, Any], ...] = DEFAULT_SENDERS
     settings: Mapping[str, str] = field(default_factory=dict)
     host: Literal["local", "func"] = "local"
@@ -368,6 +371,7 @@ class Stack:
             "function-key": self._keys.host_function,
             "eventgrid-key": self._keys.host_eventgrid,
             "queue-lease-seconds": self._options.queue_lease_seconds,
+            **({} if self._options.wire is None else {"wire": self._options.wire}),
         }
         write_secret(arguments, "\n".join(f"--{name}={value}" for name, value in options.items()))
         return Child(

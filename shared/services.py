@@ -363,7 +363,11 @@ def _transport() -> AsyncHttpTransport[Any, Any]:
 
     # Where the environment names proxies they are used. Where it names none, aiohttp would look
     # for them, and for a netrc file, in two other threads before every single request.
-    made: AsyncHttpTransport[Any, Any] = AioHttpTransport(use_env_settings=bool(getproxies()))
+    # Patience belongs here: clients that are given a transport leave it to that, which would wait
+    # for five minutes, whatever time-outs the clients themselves are made with.
+    made: AsyncHttpTransport[Any, Any] = AioHttpTransport(
+        use_env_settings=bool(getproxies()), connection_timeout=5, read_timeout=10
+    )
     return made
 
 

@@ -22,9 +22,11 @@ RETRY_SCALE = 0.002
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Started once; everything in memory, on free ports."""
+    logs = tmp_path_factory.mktemp("logs")
     options = StackOptions(
         ports=Ports.any_free(),
-        logs=tmp_path_factory.mktemp("logs"),
+        logs=logs,
+        wire=logs / "wire.jsonl",
         delivery_seconds=DELIVERY_SECONDS,
         retry_scale=RETRY_SCALE,
     )

@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import logging
 import os
 import signal
 import socket
@@ -24,6 +23,7 @@ from local.host.config import read_settings
 from local.host.errors import HostError
 from local.host.host import FunctionsHost
 from local.host.http import Keys
+from local.host.logs import log_as_the_worker
 from local.host.queues import DEFAULT_LEASE
 
 _GRACE_SECONDS: Final = 5
@@ -60,17 +60,12 @@ def _arguments(arguments: list[str]) -> argparse.Namespace:
         default=DEFAULT_LEASE.total_seconds(),
         help="how long a message stays hidden if this process dies while working on it",
     )
-    return parser.parse_args(arguments)
-
-
-def _configure_logging() -> None:
-    logging.basicConfig(
-        level=logging.INFO,
-        stream=sys.stderr,
-        format="%(asctime)s %(levelname)s %(name)s %(message)s",
+    parser.add_argument(
+        "--wire",
+        type=Path,
+        help="a file that gets every log record which Azure's worker would send to its host",
     )
-    # At INFO the client libraries log every request with its headers.
-    logging.getLogger("azure").setLevel(logging.WARNING)
+    return parser.parse_args(arguments)
 
 
 def _load(options: argparse.Namespace) -> FunctionsHost:
@@ -142,7 +137,8 @@ def _run(host: FunctionsHost, listener: socket.socket) -> None:
 def main(arguments: list[str]) -> int:
     """Serve until SIGTERM or SIGINT; 1 if the app is refused or the port is taken."""
     options = _arguments(arguments)
-    _configure_logging()
+    wire = options.wire.open("a", encoding="utf-8") if options.wire is not None else None
+    log_as_the_worker(sys.stderr, wire)
     try:
         host = _load(options)
         with _bind(options.port) as listener:

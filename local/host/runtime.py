@@ -22,6 +22,7 @@ from azure_functions_runtime import functions_metadata_request, handle_event, wo
 from azure_functions_runtime.bindings.datumdef import Datum
 from azure_functions_runtime.native_invocation import invocation_request_native
 
+from local.host import logs
 from local.host.errors import HostError, InvocationFailed
 
 __all__ = ["Datum", "LoadedFunction", "load"]
@@ -82,9 +83,11 @@ class LoadedFunction:
         Raises:
             InvocationFailed: the function raised, or the value could not be decoded.
         """
-        ok, returned, _, _, _ = await invocation_request_native(
-            str(uuid4()), self.key, [(parameter, value)], metadata
-        )
+        invocation_id = str(uuid4())
+        with logs.running(invocation_id):
+            ok, returned, _, _, _ = await invocation_request_native(
+                invocation_id, self.key, [(parameter, value)], metadata
+            )
         if not ok:
             raise InvocationFailed(self.name)
         return returned

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import gc
 import json
-import logging
 import os
 import platform
 import select
@@ -31,6 +30,7 @@ import azure.storage.blob.aio
 import azure.storage.queue.aio  # noqa: F401
 
 from local.host import FunctionsHost, Keys
+from local.host.logs import log_as_the_worker
 from shared.addresses import recipient
 from tests.crash.process import FUNCTION_KEY, run
 
@@ -111,8 +111,7 @@ def say(answer: dict[str, Any]) -> None:
 
 def main() -> None:
     """Load, say so, serve."""
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr)
-    logging.getLogger("azure").setLevel(logging.WARNING)
+    log_as_the_worker(sys.stderr)
     host = FunctionsHost.load(ROOT, settings=os.environ, keys=Keys(function=FUNCTION_KEY))
     # Both are remembered: the tables of numbers, and the machine's name for the user agent.
     recipient("+14255550123")

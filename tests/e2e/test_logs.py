@@ -1,18 +1,49 @@
-"""What the running host has logged."""
+"""What the running host has logged, and what Azure's worker would have put on the wire."""
 
 from __future__ import annotations
 
+import contextlib
+import json
+import re
+import sys
 import uuid
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
+import aiohttp
+import pytest
+
+from local.child import Child
 from local.stack import Stack
+from shared import ids
 from tests.support.client import TOLL_FREE, Parley, Platform, send_body
 from tests.support.golden import golden_event
+from tests.support.wire import closed_port, numbers_in, records, silent_port
+
+ROOT = Path(__file__).parents[2]
+LOOK_UPS = ("/optouts/{person}", "/conversations/{ours}/{person}", "/conversations", "/messages")
+# What a second host must not take away from the shared one.
+_OTHERS_WORK = ("record", "dispatch", "record_poison", "dispatch_poison", "fold_rollups")
+
+
+def _log_of(stack: Stack) -> str:
+    return (stack._options.logs / "functions.log").read_text(encoding="utf-8")
+
+
+def _wire_of(stack: Stack) -> Path:
+    assert stack._options.wire is not None
+    return stack._options.wire
 
 
 async def test_no_log_tells_who_or_what(
     stack: Stack, parley: Parley, platform: Platform, person: str
 ) -> None:
-    """Through sending, replies, reports, refusals and quarantine: no number, no word, no key."""
+    """Through sending, replies, reports, look-ups and quarantine: no number, no word, no key.
+
+    On the wire as well, where nothing has been dropped yet, and for whoever else is on it.
+    """
     words = f"secret-{uuid.uuid4().hex}"
     (item,) = await parley.send(person, message=words, tag=words)
     await parley.message_in_state(item["messageId"], "delivered")
@@ -20,6 +51,9 @@ async def test_no_log_tells_who_or_what(
     await platform.relayed_event("Parley.SMSReceived", platformMessageId=spoken)
     await platform.speak(person, "STOP")
     await platform.relayed_event("Parley.OptOutChanged", recipient=person)
+    for target in LOOK_UPS:
+        path = target.format(ours=quote(TOLL_FREE, safe=""), person=quote(person, safe=""))
+        assert (await parley.own("GET", path)).status == 200
     await parley.send(person, message=words)
     await parley.signed("POST", "/sms", send_body(person, sender="NOBODY", message=words))
     await parley.signed("POST", "/sms", {"from": person, "message": words, words: person})
@@ -28,11 +62,98 @@ async def test_no_log_tells_who_or_what(
     assert await parley.deliver("inbound", [strange]) == 202
     assert await parley.deliver("inbound", [words]) == 500
 
-    log = (stack._options.logs / "functions.log").read_text(encoding="utf-8")
-    assert item["messageId"] in log or item["messageId"].partition(".")[0] in log
-    assert words not in log
-    assert person not in log
-    assert person.lstrip("+") not in log
-    for key in (*stack.access_keys, stack.function_key, stack.keys.acs, stack.keys.id_key):
-        assert key not in log
+    log, sent = _log_of(stack), _wire_of(stack).read_text(encoding="utf-8")
+    for text in (log, sent):
+        assert item["messageId"] in text or item["messageId"].partition(".")[0] in text
+        assert words not in text
+        assert person.lstrip("+") not in text
+        assert numbers_in(text) == set()
+        for key in (*stack.access_keys, stack.function_key, stack.keys.acs, stack.keys.id_key):
+            assert key not in text
     assert TOLL_FREE in log
+
+
+class SecondHost:
+    """The app once more, with the shared stack's settings but for some."""
+
+    def __init__(self, stack: Stack, folder: Path, settings: dict[str, str]) -> None:
+        self.log, self.wire = folder / "host.log", folder / "wire.jsonl"
+        self._stack = stack
+        self._port = 0
+        arguments = folder / "arguments"
+        options = {
+            "app": ROOT,
+            "port": 0,
+            "function-key": stack.function_key,
+            "eventgrid-key": stack.keys.host_eventgrid,
+            "wire": self.wire,
+        }
+        arguments.write_text("\n".join(f"--{name}={value}" for name, value in options.items()))
+        others_work = {f"AzureWebJobs.{name}.Disabled": "true" for name in _OTHERS_WORK}
+        self.child = Child(
+            "A second functions host",
+            [sys.executable, "-m", "local.host", f"@{arguments}"],
+            log=self.log,
+            ready=self._is_ready,
+            environ={**stack.settings, **others_work, **settings},
+            directory=ROOT,
+        )
+        self.child.wait_until_ready(60)
+
+    def _is_ready(self, line: str) -> bool:
+        self._port = json.loads(line)["port"]
+        return True
+
+    @contextlib.asynccontextmanager
+    async def client(self) -> AsyncIterator[Parley]:
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None)) as session:
+            client = Parley(self._stack, session)
+            client.endpoint = f"http://127.0.0.1:{self._port}"
+            yield client
+
+    @property
+    def everything(self) -> str:
+        return self.log.read_text(encoding="utf-8") + self.wire.read_text(encoding="utf-8")
+
+
+@contextlib.contextmanager
+def second_host(stack: Stack, folder: Path, **settings: str) -> Iterator[SecondHost]:
+    running = SecondHost(stack, folder, settings)
+    try:
+        yield running
+    finally:
+        running.child.stop()
+
+
+@pytest.mark.parametrize("silent", [False, True], ids=["refused", "no answer"])
+async def test_no_number_while_storage_is_away(
+    stack: Stack, person: str, tmp_path: Path, *, silent: bool
+) -> None:
+    """An outage fails every trigger; no failure, no cause and no retry tells for whom it was."""
+    with contextlib.ExitStack() as open_ports:
+        port = open_ports.enter_context(silent_port()) if silent else closed_port()
+        storage = re.sub(r"(TableEndpoint=http://[^:]+):\d+", rf"\1:{port}", stack.storage)
+        host = open_ports.enter_context(second_host(stack, tmp_path, PARLEY_STORAGE=storage))
+        async with host.client() as parley:
+            assert await parley.deliver("inbound", [golden_event("received", person=person)]) == 500
+            if not silent:
+                report = golden_event("report-delivered", person=person)
+                report["data"]["tag"] = f"{ids.new_send_id()}:tag"
+                assert await parley.deliver("delivery_report", [report]) == 500
+                path = f"/optouts/{quote(person, safe='')}"
+                assert (await parley.own("GET", path)).status == 503
+                assert (await parley.own("POST", "/messages", send_body(person))).status == 503
+    assert "StorageDown" in host.everything
+    assert person.lstrip("+") not in host.everything
+    assert numbers_in(host.everything) == set()
+
+
+async def test_no_logger_of_a_client_library_speaks(stack: Stack, parley: Parley) -> None:
+    """The libraries log requests at INFO, their URLs hold numbers: none is let through."""
+    await parley.call("GET", "/health")
+    spoken: set[Any] = {
+        record["category"]
+        for record in records(_wire_of(stack))
+        if record["level"] == "INFO" and record["category"].startswith("azure.")
+    }
+    assert {name for name in spoken if not name.startswith("azure.functions")} == set()
