@@ -247,7 +247,7 @@ class AcsClient:
         except AzureError as error:
             raise AnswerMissing(
                 f"Azure Communication Services could not be reached ({type(error).__name__})."
-            ) from error
+            ) from None
         return response, doubt
 
 

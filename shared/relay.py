@@ -101,7 +101,7 @@ class Relay:
             async with asyncio.timeout(_PATIENCE_SECONDS):
                 await self._client.send(cloud_events, **_TIME_OUTS)
         except (AzureError, TimeoutError) as error:
-            raise TopicDown(f"The outgoing topic failed ({type(error).__name__}).") from error
+            raise TopicDown(f"The outgoing topic failed ({type(error).__name__}).") from None
 
     async def publish_or_queue(self, events: Sequence[OutgoingEvent]) -> None:
         """Publish now, or let the `record` queue try until it works.

@@ -62,7 +62,11 @@ _FOR_EVER: Final = -1
 
 
 class StorageDown(Unavailable):
-    """Storage did not answer as it should. What was asked may have happened all the same."""
+    """Storage did not answer as it should. What was asked may have happened all the same.
+
+    It is always raised `from None`. The client library's own error quotes the URL, and the URL of a
+    row holds a person's number; of a function that fails, Azure keeps the causes too.
+    """
 
     code = "StorageUnavailable"
 
@@ -153,7 +157,7 @@ class Storage:
         except ResourceExistsError:
             return None
         except AzureError as error:
-            raise StorageDown(_said(error)) from error
+            raise StorageDown(_said(error)) from None
         return str(answer["etag"])
 
     async def put(self, table: str, entity: Entity) -> None:
@@ -163,7 +167,7 @@ class Storage:
                 table, lambda client: client.upsert_entity(entity, mode=UpdateMode.REPLACE)
             )
         except AzureError as error:
-            raise StorageDown(_said(error)) from error
+            raise StorageDown(_said(error)) from None
 
     async def merge(self, table: str, entity: Entity, *, etag: str) -> str:
         """Change members of the entity that was read with `etag`; the new ETag.
@@ -178,10 +182,10 @@ class Storage:
                 etag=etag,
                 match_condition=MatchConditions.IfNotModified,
             )
-        except (ResourceModifiedError, ResourceNotFoundError) as error:
-            raise Changed from error
+        except (ResourceModifiedError, ResourceNotFoundError):
+            raise Changed from None
         except AzureError as error:
-            raise StorageDown(_said(error)) from error
+            raise StorageDown(_said(error)) from None
         return str(answer["etag"])
 
     async def note(self, table: str, entity: Entity) -> None:
@@ -194,7 +198,7 @@ class Storage:
                 table, lambda client: client.upsert_entity(entity, mode=UpdateMode.MERGE)
             )
         except AzureError as error:
-            raise StorageDown(_said(error)) from error
+            raise StorageDown(_said(error)) from None
 
     async def remove(self, table: str, partition: str, row: str, *, etag: str) -> None:
         """Delete the entity that was read with `etag`; one that is gone already is fine.
@@ -208,10 +212,10 @@ class Storage:
             )
         except ResourceNotFoundError:
             return
-        except ResourceModifiedError as error:
-            raise Changed from error
+        except ResourceModifiedError:
+            raise Changed from None
         except AzureError as error:
-            raise StorageDown(_said(error)) from error
+            raise StorageDown(_said(error)) from None
 
     async def get(
         self, table: str, partition: str, row: str, *, must_exist: bool = False
@@ -234,7 +238,7 @@ class Storage:
                 raise TableMissing(table) from error
             return None
         except AzureError as error:
-            raise StorageDown(_said(error)) from error
+            raise StorageDown(_said(error)) from None
 
     async def query(
         self,
@@ -270,7 +274,7 @@ class Storage:
                 raise TableMissing(table) from error
             return
         except AzureError as error:
-            raise StorageDown(_said(error)) from error
+            raise StorageDown(_said(error)) from None
 
     async def commit(
         self, table: str, operations: Sequence[TableOperation], *, must_exist: bool = False
@@ -297,19 +301,19 @@ class Storage:
             if must_exist and _error_code(error) == _NO_TABLE:
                 raise TableMissing(table) from error
             if error.status_code in {_CONFLICT, _PRECONDITION_FAILED}:
-                raise Changed from error
-            raise StorageDown(_said(error)) from error
-        except (ResourceExistsError, ResourceModifiedError) as error:
-            raise Changed from error
+                raise Changed from None
+            raise StorageDown(_said(error)) from None
+        except (ResourceExistsError, ResourceModifiedError):
+            raise Changed from None
         except AzureError as error:
-            raise StorageDown(_said(error)) from error
+            raise StorageDown(_said(error)) from None
 
     async def make_table(self, table: str) -> None:
         """Make a table if it is not there."""
         try:
             await self._service().create_table_if_not_exists(table)
         except AzureError as error:
-            raise StorageDown(_said(error)) from error
+            raise StorageDown(_said(error)) from None
 
     async def drop_table(self, table: str) -> None:
         """Drop a table with all it holds; none there is fine."""
@@ -318,7 +322,7 @@ class Storage:
         except ResourceNotFoundError:
             return
         except AzureError as error:
-            raise StorageDown(_said(error)) from error
+            raise StorageDown(_said(error)) from None
 
     async def tables(self, prefix: str) -> list[str]:
         """Names of the tables that start with `prefix`."""
@@ -329,7 +333,7 @@ class Storage:
             )
             return [item.name async for item in found]
         except AzureError as error:
-            raise StorageDown(_said(error)) from error
+            raise StorageDown(_said(error)) from None
 
     def table(self, name: str) -> TableClient:
         """The client of one table."""
@@ -376,14 +380,14 @@ class Storage:
                 text, visibility_timeout=delay_seconds, time_to_live=_FOR_EVER
             )
         except AzureError as error:
-            raise StorageDown(_said(error)) from error
+            raise StorageDown(_said(error)) from None
 
     async def queue_length(self, queue: str) -> int:
         """About how many messages wait."""
         try:
             properties = await self._queue(queue).get_queue_properties()
         except AzureError as error:
-            raise StorageDown(_said(error)) from error
+            raise StorageDown(_said(error)) from None
         return int(properties.approximate_message_count or 0)
 
     def _queue(self, name: str) -> QueueClient:
@@ -426,7 +430,7 @@ class Storage:
                 metadata=dict(metadata) if metadata is not None else None,
             )
         except AzureError as error:
-            raise StorageDown(_said(error)) from error
+            raise StorageDown(_said(error)) from None
 
     async def upload(self, container: str, name: str, data: bytes, content_type: str) -> str:
         """Write a blob of up to 100 MB, in place of the one that was there; its ETag."""
@@ -438,7 +442,7 @@ class Storage:
                 data, overwrite=True, content_settings=ContentSettings(content_type=content_type)
             )
         except AzureError as error:
-            raise StorageDown(_said(error)) from error
+            raise StorageDown(_said(error)) from None
         return str(answer["etag"])
 
     async def blob(self, container: str, name: str) -> BlobFacts | None:
@@ -448,7 +452,7 @@ class Storage:
         except ResourceNotFoundError:
             return None
         except AzureError as error:
-            raise StorageDown(_said(error)) from error
+            raise StorageDown(_said(error)) from None
         return BlobFacts(str(found.etag), int(found.size))
 
     async def read_blob(
@@ -480,10 +484,10 @@ class Storage:
             )
             async for piece in found.chunks():
                 yield piece
-        except (ResourceModifiedError, ResourceNotFoundError) as error:
-            raise Changed from error
+        except (ResourceModifiedError, ResourceNotFoundError):
+            raise Changed from None
         except AzureError as error:
-            raise StorageDown(_said(error)) from error
+            raise StorageDown(_said(error)) from None
 
     async def blobs(self, container: str) -> AsyncIterator[BlobEntry]:
         """The container's blobs by name, all pages; nothing where it is not there yet."""
@@ -493,7 +497,7 @@ class Storage:
         except ResourceNotFoundError:
             return
         except AzureError as error:
-            raise StorageDown(_said(error)) from error
+            raise StorageDown(_said(error)) from None
 
     async def delete_blob(
         self, container: str, name: str, *, unmodified_since: datetime | None = None
@@ -507,10 +511,10 @@ class Storage:
             await self._container(container).delete_blob(name, if_unmodified_since=unmodified_since)
         except ResourceNotFoundError:
             return
-        except ResourceModifiedError as error:
-            raise Changed from error
+        except ResourceModifiedError:
+            raise Changed from None
         except AzureError as error:
-            raise StorageDown(_said(error)) from error
+            raise StorageDown(_said(error)) from None
 
     async def whole_blob(self, container: str, name: str) -> bytes | None:
         """A small blob's bytes, or None; one operation."""
@@ -520,14 +524,14 @@ class Storage:
         except ResourceNotFoundError:
             return None
         except AzureError as error:
-            raise StorageDown(_said(error)) from error
+            raise StorageDown(_said(error)) from None
 
     async def container_exists(self, container: str) -> bool:
         """Whether a container is there and can be reached."""
         try:
             return bool(await self._container(container).exists())
         except AzureError as error:
-            raise StorageDown(_said(error)) from error
+            raise StorageDown(_said(error)) from None
 
     def _container(self, name: str) -> ContainerClient:
         if self._blob_service is None:

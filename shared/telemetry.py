@@ -7,6 +7,7 @@ text; `sendId` and `messageId` lead to both for whoever may read the record.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -16,13 +17,28 @@ from opentelemetry.propagators.textmap import TextMapPropagator
 from opentelemetry.trace import Link, Span, SpanKind, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from shared import log
 from shared.settings import Settings
 
-_NAME: Final = "parley"
+_NAME: Final = log.NAME
 _TRACER: Final = trace.get_tracer(_NAME)
 _METER: Final = metrics.get_meter(_NAME)
 _PROPAGATOR: Final[TextMapPropagator] = TraceContextTextMapPropagator()
 _HEADER: Final = "traceparent"
+_EXPORT_INTERVAL_MILLISECONDS: Final = "5000"
+# All that the exporter's distribution knows.
+INSTRUMENTATIONS: Final = (
+    "azure_sdk",
+    "django",
+    "fastapi",
+    "flask",
+    "httpx",
+    "httpx2",
+    "psycopg2",
+    "requests",
+    "urllib",
+    "urllib3",
+)
 
 SENDS: Final = _METER.create_counter(
     "parley.sends", "{recipient}", "Recipients of sends, by sender and state."
@@ -57,34 +73,28 @@ def start(settings: Settings) -> None:
     """Export to Azure Monitor if its setting is there; else leave everything as it is.
 
     The exporter is imported only then. Of the instrumentations that it brings none is switched on:
-    they record URLs, and the URL of a table row holds a person's number.
+    they record URLs, and the URL of a table row holds a person's number. The same libraries log
+    those URLs, which ends here, with an exporter and without.
     """
+    log.quiet_libraries()
     if settings.telemetry is None:
         return
     from azure.monitor.opentelemetry import configure_azure_monitor  # noqa: PLC0415
 
+    # An instance may live for half a minute and is ended without a last export: OpenTelemetry's
+    # own 60 seconds would lose what it had counted.
+    os.environ.setdefault("OTEL_METRIC_EXPORT_INTERVAL", _EXPORT_INTERVAL_MILLISECONDS)
     options: dict[str, object] = {
         "connection_string": settings.telemetry,
         "logger_name": _NAME,
-        "instrumentation_options": {
-            name: {"enabled": False}
-            for name in (
-                "azure_sdk",
-                "django",
-                "fastapi",
-                "flask",
-                "psycopg2",
-                "requests",
-                "urllib",
-                "urllib3",
-            )
-        },
+        "instrumentation_options": {name: {"enabled": False} for name in INSTRUMENTATIONS},
     }
     if settings.identity_client_id is not None:
         from azure.identity import ManagedIdentityCredential  # noqa: PLC0415
 
         options["credential"] = ManagedIdentityCredential(client_id=settings.identity_client_id)
     configure_azure_monitor(**options)
+    log.leave_to_exporter()
 
 
 @contextmanager
