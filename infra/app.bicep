@@ -270,6 +270,9 @@ resource settings 'Microsoft.Web/sites/config@2025-03-01' = {
     FUNCTIONS_REQUEST_BODY_SIZE_LIMIT: '25165824'
     APPLICATIONINSIGHTS_CONNECTION_STRING: insightsConnectionString
     APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identityClientId};Authorization=AAD'
+    // An instance may live for half a minute; OpenTelemetry's own 60 seconds would lose what it counted.
+    OTEL_METRIC_EXPORT_INTERVAL: '5000'
+    OTEL_SERVICE_NAME: appName
     AZURE_CLIENT_ID: identityClientId
     PARLEY_STORAGE__credential: 'managedidentity'
     PARLEY_STORAGE__clientId: identityClientId

@@ -22,6 +22,8 @@ PLATFORM: Final = frozenset(
         "AzureWebJobsStorage__clientId",
         "AzureWebJobsStorage__credential",
         "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT",
+        "OTEL_METRIC_EXPORT_INTERVAL",
+        "OTEL_SERVICE_NAME",
         "PARLEY_STORAGE__clientId",
         "PARLEY_STORAGE__credential",
     }

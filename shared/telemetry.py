@@ -87,6 +87,8 @@ def start(settings: Settings) -> None:
     options: dict[str, object] = {
         "connection_string": settings.telemetry,
         "logger_name": _NAME,
+        # A dozen figures of the process at every export, used or not; Azure measures the instances.
+        "enable_performance_counters": False,
         "instrumentation_options": {name: {"enabled": False} for name in INSTRUMENTATIONS},
     }
     if settings.identity_client_id is not None:

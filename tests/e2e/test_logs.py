@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import re
-import sys
 import uuid
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import aiohttp
 import pytest
 
-from local.child import Child
 from local.stack import Stack
 from tests.support.client import TOLL_FREE, Parley, Platform, send_body
 from tests.support.golden import golden_event
+from tests.support.host import second_host
 from tests.support.wire import closed_port, numbers_in, records, silent_port
 
-ROOT = Path(__file__).parents[2]
 LOOK_UPS = ("/optouts/{person}", "/conversations/{ours}/{person}", "/conversations", "/messages")
-# What a second host must not take away from the shared one.
-_OTHERS_WORK = ("record", "dispatch", "record_poison", "dispatch_poison", "fold_rollups")
 
 
 def _log_of(stack: Stack) -> str:
@@ -70,58 +63,6 @@ async def test_no_log_tells_who_or_what(
         for key in (*stack.access_keys, stack.function_key, stack.keys.acs, stack.keys.id_key):
             assert key not in text
     assert TOLL_FREE in log
-
-
-class SecondHost:
-    """The app once more, with the shared stack's settings but for some."""
-
-    def __init__(self, stack: Stack, folder: Path, settings: dict[str, str]) -> None:
-        self.log, self.wire = folder / "host.log", folder / "wire.jsonl"
-        self._stack = stack
-        self._port = 0
-        arguments = folder / "arguments"
-        options = {
-            "app": ROOT,
-            "port": 0,
-            "function-key": stack.function_key,
-            "eventgrid-key": stack.keys.host_eventgrid,
-            "wire": self.wire,
-        }
-        arguments.write_text("\n".join(f"--{name}={value}" for name, value in options.items()))
-        others_work = {f"AzureWebJobs.{name}.Disabled": "true" for name in _OTHERS_WORK}
-        self.child = Child(
-            "A second functions host",
-            [sys.executable, "-m", "local.host", f"@{arguments}"],
-            log=self.log,
-            ready=self._is_ready,
-            environ={**stack.settings, **others_work, **settings},
-            directory=ROOT,
-        )
-        self.child.wait_until_ready(60)
-
-    def _is_ready(self, line: str) -> bool:
-        self._port = json.loads(line)["port"]
-        return True
-
-    @contextlib.asynccontextmanager
-    async def client(self) -> AsyncIterator[Parley]:
-        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None)) as session:
-            client = Parley(self._stack, session)
-            client.endpoint = f"http://127.0.0.1:{self._port}"
-            yield client
-
-    @property
-    def everything(self) -> str:
-        return self.log.read_text(encoding="utf-8") + self.wire.read_text(encoding="utf-8")
-
-
-@contextlib.contextmanager
-def second_host(stack: Stack, folder: Path, **settings: str) -> Iterator[SecondHost]:
-    running = SecondHost(stack, folder, settings)
-    try:
-        yield running
-    finally:
-        running.child.stop()
 
 
 @pytest.mark.parametrize("silent", [False, True], ids=["refused", "no answer"])

@@ -96,16 +96,19 @@ async def by_a_task_that_nobody_awaits(number: str) -> None:
     del task
 
 
-WAYS = {way.__name__: way for way in (
-    by_the_client_library,
-    by_a_cause,
-    by_a_context,
-    by_exc_info,
-    by_arguments,
-    by_a_thread,
-    by_a_task_that_outlives_it,
-    by_a_task_that_nobody_awaits,
-)}
+WAYS = {
+    way.__name__: way
+    for way in (
+        by_the_client_library,
+        by_a_cause,
+        by_a_context,
+        by_exc_info,
+        by_arguments,
+        by_a_thread,
+        by_a_task_that_outlives_it,
+        by_a_task_that_nobody_awaits,
+    )
+}
 
 
 @app.route("leak/{way}/{number}", methods=["POST"])
