@@ -357,8 +357,11 @@ def _poison_path(item: Mapping[str, Any]) -> str:
 
 def _health(client: Client, chosen: argparse.Namespace) -> int:
     try:
-        report = client.get("/health")
+        report = client.get("/health/details")
     except Refused as error:
+        # A 503 is the report itself; anything else, such as a wrong key, is a refusal.
+        if "checks" not in error.problem:
+            raise
         report = dict(error.problem)
     _show(chosen, report, _health_lines)
     return DONE if report.get("status") == "Healthy" else UNREACHABLE
@@ -492,14 +495,18 @@ def _poison_lines(item: Mapping[str, Any]) -> list[str]:
 
 
 def _health_lines(report: Mapping[str, Any]) -> list[str]:
-    checks = report.get("checks", {})
+    checks, versions = report.get("checks", {}), report.get("versions", {})
     return [
         str(report.get("status", "Unhealthy")),
-        *(
-            f"  {name}: {check['status']} {check.get('error', '')}"
-            for name, check in checks.items()
-        ),
+        *(_check_line(name, check) for name, check in checks.items()),
+        *(f"  version of {name}: {version}" for name, version in versions.items()),
     ]
+
+
+def _check_line(name: str, check: Mapping[str, Any]) -> str:
+    answered = f"(answered {check['answer']})" if "answer" in check else ""
+    said = [f"{name}:", str(check["status"]), str(check.get("error", "")), answered]
+    return "  " + " ".join(part for part in said if part)
 
 
 if __name__ == "__main__":

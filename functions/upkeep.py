@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import azure.functions as func
 
 from functions.http import json_answer, own_face
@@ -19,10 +22,25 @@ async def upkeep_daily(timer: func.TimerRequest) -> None:  # noqa: ARG001  # the
 
 @blueprint.route(route="health", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 async def health(req: func.HttpRequest) -> func.HttpResponse:
-    """Whether each dependency answers; 503 if one does not."""
+    """Whether all is well, in one word; 503 if it is not. The answer is up to ten seconds old."""
 
     async def answer() -> func.HttpResponse:
         report = await services().health.report()
-        return json_answer(report, status=200 if report["status"] == HEALTHY else 503)
+        return json_answer({"status": report["status"]}, status=_status_of(report))
 
     return await own_face(req, answer)
+
+
+@blueprint.route(route="health/details", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
+async def health_details(req: func.HttpRequest) -> func.HttpResponse:
+    """Whether each dependency answers, and which versions run; 503 if one does not."""
+
+    async def answer() -> func.HttpResponse:
+        report = await services().health.report()
+        return json_answer(report, status=_status_of(report))
+
+    return await own_face(req, answer)
+
+
+def _status_of(report: Mapping[str, Any]) -> int:
+    return 200 if report["status"] == HEALTHY else 503

@@ -302,7 +302,14 @@ def build(
         ),
         folding=folding,
         analytics=Analytics(clock=clock, storage=storage, folding=folding, programs=programs),
-        health=Health(settings, storage, ledger, transport),
+        health=Health(
+            settings=settings,
+            clock=clock,
+            storage=storage,
+            ledger=ledger,
+            acs=acs,
+            transport=transport,
+        ),
         upkeep=Upkeep(
             storage,
             clock,

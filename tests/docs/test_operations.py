@@ -83,7 +83,7 @@ def test_states_of_a_message_lead_somewhere() -> None:
 def test_checks_of_health_are_there() -> None:
     """Each check has a row."""
     source = documents.read(ROOT / "shared" / "health.py")
-    probes = re.findall(r'^ {12}"(\w+)":', source, re.MULTILINE)
+    probes = re.findall(r'^ {12}"(\w+)": self\.', source, re.MULTILINE)
     assert documents.first_cells(documents.section(TEXT, "Health")) == probes
 
 

@@ -1,4 +1,4 @@
-"""Reading back: every state, every page, previews, health."""
+"""Reading back: every state, every page, previews."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import base64
 import uuid
 from datetime import UTC, datetime, timedelta
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
 import pytest
 
@@ -214,7 +214,7 @@ async def test_a_conversation_under_any_spelling(parley: Parley, person: str) ->
     assert await parley.conversation(SHORT_CODE, person) == []
 
 
-# Previews and health ------------------------------------------------------------------------------
+# Previews -----------------------------------------------------------------------------------------
 
 
 async def test_a_preview_sends_nothing(parley: Parley, platform: Platform, people: People) -> None:
@@ -246,31 +246,6 @@ async def test_a_preview_sends_nothing(parley: Parley, platform: Platform, peopl
     assert (bad["wouldSend"], bad["address"]) == (False, None)
     assert await platform.calls() == calls
     assert await parley.conversation(TOLL_FREE, open_) == []
-
-
-async def test_health(stack: Stack, parley: Parley) -> None:
-    """Each dependency is named with its state; no key is needed, no secret is told."""
-    reply = await parley.call("GET", "/health")
-    assert reply.status == 200
-    health = reply.json
-    assert health["status"] == "Healthy"
-    assert {name: check["status"] for name, check in health["checks"].items()} == dict.fromkeys(
-        ["tables", "queues", "blobs", "communicationServices", "outgoingTopic"], "Healthy"
-    )
-    text = reply.body.decode()
-    for secret in (stack.platform, urlsplit(stack.platform).netloc, stack.storage):
-        assert secret not in text
-
-
-async def test_health_without_a_dependency(stack: Stack) -> None:
-    """What does not answer is named; the rest is still looked at, and all is Unhealthy."""
-    nowhere = "http://127.0.0.1:9"
-    async with parts_of(stack, PARLEY_TOPIC_ENDPOINT=nowhere) as parts:
-        report = await parts.health.report()
-    assert report["status"] == "Unhealthy"
-    assert report["checks"]["outgoingTopic"]["status"] == "Unhealthy"
-    assert report["checks"]["tables"]["status"] == "Healthy"
-    assert nowhere not in str(report)
 
 
 async def test_reading_while_sending(parley: Parley, people: People) -> None:

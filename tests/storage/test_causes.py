@@ -1,4 +1,4 @@
-"""No error of Parley's brings along what a client library said: that quotes URLs, and URLs numbers."""
+"""No error of Parley's brings along what a client library said: that quotes URLs with numbers."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ async def storage() -> AsyncIterator[Storage]:
     """Nobody takes its connections, and nobody refuses them."""
     with silent_port() as port:
         at = f"http://127.0.0.1:{port}/a"
-        account = f"AccountName=a;AccountKey=AAAA;TableEndpoint={at};QueueEndpoint={at};BlobEndpoint={at};"
+        ends = "".join(f"{service}Endpoint={at};" for service in ("Table", "Queue", "Blob"))
+        account = f"AccountName=a;AccountKey=AAAA;{ends}"
         async with AioHttpTransport(connection_timeout=0.2) as transport:
             yield Storage(load(minimal(account)), transport=transport)
 

@@ -48,7 +48,7 @@ async def by_a_cause(number: str) -> None:
 async def by_a_context(number: str) -> None:
     """Whatever is raised while another error is handled brings that error along."""
     try:
-        raise LookupError(number)
+        {}[number]  # type: ignore[index]
     except LookupError:
         raise RuntimeError("storage is down")  # noqa: B904  # the very leak
 
@@ -56,7 +56,7 @@ async def by_a_context(number: str) -> None:
 async def by_exc_info(number: str) -> None:
     """The trace of a caught error is part of the record."""
     try:
-        raise LookupError(number)
+        {}[number]  # type: ignore[index]
     except LookupError:
         logging.getLogger("app").exception("it failed")
 
@@ -89,7 +89,7 @@ async def by_a_task_that_nobody_awaits(number: str) -> None:
     """The event loop logs the error, with its trace, when the task is thrown away."""
 
     async def failing() -> None:
-        raise LookupError(number)
+        {}[number]  # type: ignore[index]
 
     task = asyncio.create_task(failing())
     await asyncio.wait([task])
