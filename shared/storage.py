@@ -235,7 +235,7 @@ class Storage:
             return await self.table(table).get_entity(partition, row)
         except ResourceNotFoundError as error:
             if must_exist and _error_code(error) == _NO_TABLE:
-                raise TableMissing(table) from error
+                raise TableMissing(table) from None
             return None
         except AzureError as error:
             raise StorageDown(_said(error)) from None
@@ -269,9 +269,9 @@ class Storage:
         try:
             async for entity in found:
                 yield entity
-        except ResourceNotFoundError as error:
+        except ResourceNotFoundError:
             if must_exist:
-                raise TableMissing(table) from error
+                raise TableMissing(table) from None
             return
         except AzureError as error:
             raise StorageDown(_said(error)) from None
@@ -299,7 +299,7 @@ class Storage:
                 await self._made(table, lambda client: client.submit_transaction(operations))
         except TableTransactionError as error:
             if must_exist and _error_code(error) == _NO_TABLE:
-                raise TableMissing(table) from error
+                raise TableMissing(table) from None
             if error.status_code in {_CONFLICT, _PRECONDITION_FAILED}:
                 raise Changed from None
             raise StorageDown(_said(error)) from None
