@@ -13,8 +13,8 @@ from tests.support.client import Parley, Platform
 from tests.support.people import People
 from tests.support.storage import StorageView, view_of
 
+pytest_plugins = ["tests.support.kinds"]
 DELIVERY_SECONDS = 0.05
-A_DAY = 86_400.0
 # Event Grid's first pause of ten seconds becomes 20 ms.
 RETRY_SCALE = 0.002
 
@@ -58,12 +58,9 @@ async def platform(any_platform: Platform) -> AsyncIterator[Platform]:
 
 
 @pytest.fixture
-async def a_slow_carrier(platform: Platform) -> AsyncIterator[None]:
-    """Texts are accepted and do not arrive."""
-    before = await platform.control("GET", "/settings")
-    await platform.control("PATCH", "/settings", {"deliverySeconds": A_DAY})
-    yield
-    await platform.control("PATCH", "/settings", {"deliverySeconds": before["deliverySeconds"]})
+async def a_slow_carrier(platform: Platform, person: str) -> None:
+    """Texts to `person` are accepted and do not arrive."""
+    await platform.slow(person)
 
 
 @pytest.fixture(scope="session")

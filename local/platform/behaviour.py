@@ -82,6 +82,7 @@ class Behaviour:
     def __init__(self, initial: Mapping[str, Any] | None = None) -> None:
         self._initial = {name: default for name, (_, default) in SETTINGS.items()}
         self._values = dict(self._initial)
+        self._delivery_of: dict[str, float] = {}
         self.change(initial or {})
         self._initial = dict(self._values)
 
@@ -101,9 +102,28 @@ class Behaviour:
                 raise ValueError(f"{name}: {error}") from None
         self._values.update(checked)
 
+    def change_of(self, number: str, delivery_seconds: Any) -> None:
+        """Give a handset its own `deliverySeconds`; None takes them away.
+
+        Raises:
+            ValueError: a sentence that names the setting.
+        """
+        if delivery_seconds is None:
+            self._delivery_of.pop(number, None)
+            return
+        try:
+            self._delivery_of[number] = SETTINGS["deliverySeconds"][0](delivery_seconds)
+        except ValueError as error:
+            raise ValueError(f"deliverySeconds: {error}") from None
+
+    def delivery_seconds(self, number: str) -> float:
+        """From acceptance to this handset."""
+        return float(self._delivery_of.get(number, self._values["deliverySeconds"]))
+
     def restore(self) -> None:
         """Go back to what the process was started with."""
         self._values = dict(self._initial)
+        self._delivery_of.clear()
 
     def as_json(self) -> dict[str, Any]:
         """Every setting by its JSON name."""

@@ -137,7 +137,7 @@ class Carriers:
         """Take over a text from ACS; its fate comes true after the delivery moment."""
         self.outgoing[message.id] = message
         self._changed(message)
-        delay = self._behaviour["deliverySeconds"]
+        delay = self._behaviour.delivery_seconds(message.to)
         self._timeline.after(delay, lambda: self._arrive(message))
 
     def hear(self, number: str, sender_address: str, text: str) -> str:

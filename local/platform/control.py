@@ -3,18 +3,21 @@
     GET    /simulator/account                       {"handsets": [...], "messages": [...]}
     GET    /simulator/handsets/{number}             {"number", "texts": [Text]}
     PUT    /simulator/handsets/{number}             list a handset before its first text
+    PATCH  /simulator/handsets/{number}             {"deliverySeconds": its own, null: all others'}
     POST   /simulator/handsets/{number}/messages    {"to"?, "message"} -> 202 {"messageId"}
     GET    /simulator/senders, /simulator/magic     {"value": [...]}
     GET    /simulator/settings                      all of `behaviour.SETTINGS`
     PATCH  /simulator/settings                      some of them
     GET    /simulator/faults                        {"value": [...]}
     POST   /simulator/faults                        {"on", "behaviour", "times"?, "retryAfter"?,
-                                                    "status"?}; see `faults.BEHAVIOURS`
+                                                    "status"?, "number"?}; see
+                                                    `faults.BEHAVIOURS`
     DELETE /simulator/faults                        cancel; hanging calls are let go
     GET    /simulator/events?after=N                what went to Parley, with each attempt
     POST   /simulator/events?repeat=N               an event, a list, or {"events", "repeat"?,
-                                                    "batch"?, "subscription"?}, or {"rawBody",
-                                                    "subscription"} -> 202 {"sequences"}
+                                                    "batch"?, "subscription"?, "maxAttempts"?},
+                                                    or {"rawBody", "subscription"}
+                                                    -> 202 {"sequences"}
     POST   /simulator/pause, /simulator/resume      hold new events; let them go
     GET    /simulator/pending                       what is held
     POST   /simulator/release                       {"order": [sequence]}, in that order
@@ -22,7 +25,7 @@
     GET    /simulator/webhooks                      subscribers of the topic, and deliveries
     POST   /simulator/webhooks                      {"url"}
     GET    /simulator/deadLetters                   {"value": [{"subscription", "event"}]}
-    GET    /simulator/calls                         {operation: count}
+    GET    /simulator/calls?number=+N               {operation: count}
     PUT    /simulator/wiring                        {"functionsUrl"?, "eventgridKey"?,
                                                     "parleyUrl"?, "parleyFunctionKey"?}
     POST   /simulator/reset                         all is forgotten, settings are the first ones
@@ -42,6 +45,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from local.platform.behaviour import SETTINGS
 from local.platform.carriers import Undeliverable, as_message_json
 from local.platform.faults import parse_fault
 from local.platform.payloads import SMS_RECEIVED, SMS_REPORT
@@ -73,6 +77,7 @@ def control_routes(platform: Simulator) -> list[Route]:
         ("GET", "/magic", control.magic),
         ("GET", "/handsets/{number}", control.handset),
         ("PUT", "/handsets/{number}", control.open_handset),
+        ("PATCH", "/handsets/{number}", control.change_handset),
         ("POST", "/handsets/{number}/messages", control.speak),
         ("GET", "/settings", control.settings),
         ("PATCH", "/settings", control.change_settings),
@@ -137,6 +142,16 @@ class _Control:
         self._platform.account.open(number)
         return self._handset_of(number)
 
+    async def change_handset(self, request: Request) -> Response:
+        number, order = _number_of(request), await _object_of(request)
+        if order.keys() != {"deliverySeconds"}:
+            raise BadOrder("The body must be an object with deliverySeconds alone.")
+        try:
+            self._platform.behaviour.change_of(number, order["deliverySeconds"])
+        except ValueError as error:
+            raise BadOrder(str(error)) from None
+        return Response(status_code=204)
+
     async def speak(self, request: Request) -> Response:
         number, order = _number_of(request), await _object_of(request)
         text = order.get("message")
@@ -182,10 +197,10 @@ class _Control:
         return JSONResponse({"value": [delivery.as_json() for delivery in deliveries]})
 
     async def emit(self, request: Request) -> Response:
-        """One event, a list, or `{"events" or "rawBody", "subscription", "repeat", "batch"}`."""
+        """One event, a list, or an object with `events` or `rawBody` and how to send them."""
         order = _emission(await _json_of(request), request)
         numbers = [
-            self._platform.system.publish(subscription, events, raw=order.raw)
+            self._platform.system.publish(subscription, events, raw=order.raw, most=order.most)
             for _ in range(order.repeat)
             for subscription, events in order.requests
         ]
@@ -215,8 +230,8 @@ class _Control:
         platform = self._platform
         return JSONResponse({"value": platform.system.dead_letters + platform.topic.dead_letters})
 
-    async def calls(self, _: Request) -> Response:
-        return JSONResponse(dict(self._platform.calls))
+    async def calls(self, request: Request) -> Response:
+        return JSONResponse(self._platform.calls(request.query_params.get("number")))
 
     async def pause(self, _: Request) -> Response:
         self._platform.system.pause()
@@ -272,6 +287,11 @@ class _Emission:
         if type(repeat) is not int or not 1 <= repeat <= _MAX_REPEAT:
             raise BadOrder(f"repeat: must be a whole number from 1 to {_MAX_REPEAT}")
         self.repeat = repeat
+        most = order.get("maxAttempts")
+        try:
+            self.most: int | None = None if most is None else SETTINGS["maxAttempts"][0](most)
+        except ValueError as error:
+            raise BadOrder(f"maxAttempts: {error}") from None
         self.raw: bytes | None = None
         wanted = order.get("subscription")
         if wanted is not None and wanted not in SUBSCRIPTIONS.values():

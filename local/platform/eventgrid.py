@@ -102,6 +102,7 @@ class Delivery:
 
     Attributes:
         attempts: one object per attempt: `{"at", "outcome", "status"}`.
+        most: how many attempts there are; None: as many as the setting says.
     """
 
     sequence: int
@@ -109,6 +110,7 @@ class Delivery:
     events: list[Any]
     published: datetime
     raw: bytes | None = None
+    most: int | None = None
     state: State = "waiting"
     attempts: list[dict[str, Any]] = field(default_factory=list)
 
@@ -172,8 +174,17 @@ class EventGrid:
         if subscription.url:
             self._spawn(self._shake_hands(subscription), "handshake")
 
-    def publish(self, subscription: str, events: list[Any], *, raw: bytes | None = None) -> int:
+    def publish(
+        self,
+        subscription: str,
+        events: list[Any],
+        *,
+        raw: bytes | None = None,
+        most: int | None = None,
+    ) -> int:
         """Send events to a subscription in one request; `raw` replaces its body.
+
+        With `most`, so many attempts are made, whatever the setting says.
 
         Returns:
             The delivery's sequence number.
@@ -183,7 +194,9 @@ class EventGrid:
         """
         if subscription not in self._subscriptions:
             raise KeyError(subscription)
-        delivery = Delivery(len(self.deliveries) + 1, subscription, events, self._now(), raw=raw)
+        delivery = Delivery(
+            len(self.deliveries) + 1, subscription, events, self._now(), raw=raw, most=most
+        )
         self.deliveries.append(delivery)
         if self.paused:
             self._move(delivery, "held")
@@ -289,7 +302,7 @@ class EventGrid:
             return True
         if status in subscription.final:
             return self._give_up(delivery, outcome)
-        if len(delivery.attempts) >= self._behaviour["maxAttempts"]:
+        if len(delivery.attempts) >= (delivery.most or self._behaviour["maxAttempts"]):
             return self._give_up(delivery, "MaxDeliveryAttemptsExceeded")
         self._move(delivery, "retrying")
         return False
@@ -302,10 +315,10 @@ class EventGrid:
                 return subscription
 
     async def _post(self, subscription: Subscription, delivery: Delivery) -> tuple[int | None, str]:
-        fault = self._faults.take("delivery")
+        headers, body = self._request_of(subscription, delivery)
+        fault = self._faults.take("delivery", body)
         if fault is not None and not fault.works_all_the_same:
             return _faulty(fault)
-        headers, body = self._request_of(subscription, delivery)
         try:
             async with self._at_once:
                 reply = await self._caller(

@@ -1,5 +1,6 @@
 """Trouble on order: the next calls of one interface fail in the way asked for.
 
+An order may name a phone number; then it waits for calls about that number and lets others pass.
 `BEHAVIOURS` is the list. Those that start with `accept`, and those that mangle an answer, fail
 after the work was done: the people are texted, and only the caller does not learn it.
 """
@@ -8,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections import defaultdict, deque
+import re
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -39,8 +41,11 @@ BEHAVIOURS: Final[dict[str, bool]] = {
     "acceptThenTimeout": True,
     "acceptThenClose": True,
 }
-_MEMBERS: Final = frozenset({"on", "behaviour", "times", "retryAfter", "status"})
 _TRACE_ID: Final = f"00-{'0123456789abcdef' * 2}-0123456789abcdef-00"
+_MEMBERS: Final = frozenset({"on", "behaviour", "times", "retryAfter", "status", "number"})
+_NUMBER: Final = re.compile(r"\+[1-9][0-9]{6,14}")
+# With or without the plus sign, as events have them.
+_NUMBERS_IN_BODY: Final = re.compile(rb"(?<![0-9])[1-9][0-9]{6,14}(?![0-9])")
 _FOREIGN_ITEM: Final = {
     "to": "+14255550000",
     "messageId": "Outgoing_of_somebody_else",
@@ -53,13 +58,18 @@ _FOREIGN_ITEM: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One order: the next `times` calls on `on` behave so."""
+    """One order: the next `times` calls on `on` behave so.
+
+    Attributes:
+        number: only calls about this phone number.
+    """
 
     on: str
     behaviour: str
     times: int = 1
     retry_after: int = 1
     status: int | None = None
+    number: str | None = None
 
     @property
     def works_all_the_same(self) -> bool:
@@ -74,6 +84,7 @@ class Fault:
             "times": self.times,
             "retryAfter": self.retry_after,
             "status": self.status,
+            "number": self.number,
         }
 
 
@@ -95,31 +106,42 @@ def parse_fault(body: Mapping[str, Any]) -> Fault:
             raise ValueError(f"{member}: must be a whole number of at least {least}")
     if status is not None and (type(status) is not int or not 200 <= status <= 599):  # noqa: PLR2004
         raise ValueError("status: must be an HTTP status from 200 to 599")
-    return Fault(body["on"], body["behaviour"], times, retry_after, status)
+    number = body.get("number")
+    if number is not None and not (isinstance(number, str) and _NUMBER.fullmatch(number)):
+        raise ValueError("number: must be a phone number in E.164 form, such as +14255550123")
+    return Fault(body["on"], body["behaviour"], times, retry_after, status, number)
+
+
+def numbers_in(body: bytes) -> set[str]:
+    """Every phone number that a call is about, in E.164 form."""
+    return {f"+{digits.decode()}" for digits in _NUMBERS_IN_BODY.findall(body)}
 
 
 class Faults:
     """The orders that are open, first come, first served."""
 
     def __init__(self) -> None:
-        self._open: dict[str, deque[Fault]] = defaultdict(deque)
+        self._open: dict[str, list[Fault]] = defaultdict(list)
         self._released = asyncio.Event()
 
     def order(self, fault: Fault) -> None:
         """Add an order behind those already open."""
         self._open[fault.on].append(fault)
 
-    def take(self, place: str) -> Fault | None:
-        """The fault that this call must suffer, if any; it is used up by one."""
+    def take(self, place: str, body: bytes) -> Fault | None:
+        """The fault that the call with this body must suffer, if any; it is used up by one."""
         waiting = self._open[place]
         if not waiting:
             return None
-        fault = waiting[0]
-        if fault.times == 1:
-            waiting.popleft()
-        else:
-            waiting[0] = replace(fault, times=fault.times - 1)
-        return fault
+        numbers = numbers_in(body)
+        for index, fault in enumerate(waiting):
+            if fault.number is not None and fault.number not in numbers:
+                continue
+            waiting[index : index + 1] = (
+                [replace(fault, times=fault.times - 1)] if fault.times > 1 else []
+            )
+            return fault
+        return None
 
     def clear(self) -> None:
         """Cancel all orders, and let go of callers who wait for an answer that never comes."""

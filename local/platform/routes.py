@@ -67,7 +67,7 @@ class _AcsFace:
         self, request: Request, body: bytes, operation: str, place: str | None, serve: _Serve
     ) -> Response:
         platform = self._platform
-        platform.calls[operation] += 1
+        platform.count_call(operation, body)
         response = await self._decide(request, body, place, serve)
         response.headers["api-supported-versions"] = _SUPPORTED
         response.headers["MS-CV"] = f"{uuid.uuid4().hex[:22]}.0"
@@ -93,7 +93,7 @@ class _AcsFace:
             return _as_response(unauthorized(reason))
         if not _API_VERSION.fullmatch(request.query_params.get("api-version", "")):
             return _as_response(platform.acs.invalid_version())
-        fault = platform.faults.take(place) if place else None
+        fault = platform.faults.take(place, body) if place else None
         if fault is not None:
             return await platform.faults.answer(fault, request, serve)
         return _as_response(serve(None))
@@ -102,7 +102,7 @@ class _AcsFace:
 def _topic_endpoint(platform: Simulator) -> _Endpoint:
     async def accept(request: Request) -> Response:
         body = await request.body()
-        platform.calls["topic"] += 1
+        platform.count_call("topic", body)
         if not platform.topic.is_authorized(request.headers):
             return _as_response(unauthorized("The aeg-sas-key does not fit this topic."))
         content_type = request.headers.get("content-type", "")
@@ -110,7 +110,7 @@ def _topic_endpoint(platform: Simulator) -> _Endpoint:
         def serve(_: int | None) -> Answer:
             return platform.topic.accept(content_type, body)
 
-        fault = platform.faults.take("topic")
+        fault = platform.faults.take("topic", body)
         if fault is not None:
             return await platform.faults.answer(fault, request, serve)
         answer = serve(None)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +21,7 @@ from local.platform.caller import HttpCaller
 from local.platform.carriers import Carriers, Outgoing, as_message_json
 from local.platform.clock import LoopTimeline, NewId, Now, Timeline
 from local.platform.eventgrid import Caller, Delivery, EventGrid, Subscription
-from local.platform.faults import Faults
+from local.platform.faults import Faults, numbers_in
 from local.platform.handsets import Account, Text
 from local.platform.hub import Hub
 from local.platform.payloads import SMS_RECEIVED, SMS_REPORT, Received, Reported, event_of
@@ -70,7 +70,8 @@ class Simulator:
         self.options = options
         self.wiring = options.wiring
         self.now = now
-        self.calls: Counter[str] = Counter()
+        self._calls: Counter[str] = Counter()
+        self._calls_about: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self._letters = itertools.count(1)
         self.hub = Hub()
         self.faults = Faults()
@@ -136,9 +137,20 @@ class Simulator:
         self.acs.clear()
         self.system.clear()
         self.topic.clear()
-        self.calls.clear()
+        self._calls.clear()
+        self._calls_about.clear()
         self._state.touch()
         self.hub.publish("reset", {})
+
+    def count_call(self, operation: str, body: bytes) -> None:
+        """Note a call of Parley's, for each phone number that it is about as well."""
+        self._calls[operation] += 1
+        for number in numbers_in(body):
+            self._calls_about[number][operation] += 1
+
+    def calls(self, number: str | None = None) -> dict[str, int]:
+        """How often each operation was called; with a number, only calls about it."""
+        return dict(self._calls if number is None else self._calls_about[number])
 
     def hang_up(self) -> None:
         """Let go of every caller that waits, so that the server can stop."""

@@ -32,7 +32,9 @@ APPS: Final = Path(__file__).parent / "apps"
 # The queue's work is switched off in the host that is measured, and done by one of its own.
 WITHOUT_RECORD: Final = {"AzureWebJobs.record.Disabled": "true"}
 # Nor does a timer's work get mixed with a request's.
-_WITHOUT_COUNTING: Final = {"AzureWebJobs.fold_rollups.Disabled": "true"}
+_WITHOUT_TIMERS: Final = {
+    f"AzureWebJobs.{timer}.Disabled": "true" for timer in ("fold_rollups", "upkeep_daily")
+}
 RECORD: Final = "record"
 # Where the parts app puts messages that lead to nothing.
 _BENCH_QUEUE: Final = "bench"
@@ -140,7 +142,7 @@ class Stage:
             environ={
                 **os.environ,
                 **self._stack.settings,
-                **_WITHOUT_COUNTING,
+                **_WITHOUT_TIMERS,
                 **(settings or {}),
             },
             directory=ROOT,

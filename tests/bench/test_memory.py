@@ -17,6 +17,8 @@ _FEW, _MANY = 30_000, 160_000
 _A_MB = 1024 * 1024
 
 
+@pytest.mark.servers
+@pytest.mark.slow
 def test_a_list_takes_few_bytes_a_row(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Reading a list keeps nothing of its rows but the set of their numbers."""
     with Stage(tmp_path_factory.mktemp("logs-of-memory")) as stage:

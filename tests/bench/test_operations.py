@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from tests.bench.analytics import day_operations
@@ -20,9 +22,14 @@ from tests.bench.stage import Stage
 
 
 @pytest.fixture(scope="module")
-def counted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Operation]]:
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     with Stage(tmp_path_factory.mktemp("logs")) as stage:
-        return counted_operations(stage)
+        yield stage
+
+
+@pytest.fixture(scope="module")
+def counted(stage: Stage) -> dict[str, list[Operation]]:
+    return counted_operations(stage)
 
 
 @pytest.mark.parametrize(
@@ -47,14 +54,12 @@ def test_operations(counted: dict[str, list[Operation]], name: str, operations: 
     assert len(counted[name]) == operations, counted[name]
 
 
-def test_operations_of_a_chunk(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_operations_of_a_chunk(stage: Stage) -> None:
     """A campaign's chunk of a hundred costs seven: the campaign, the bytes, the campaign again when
     its moment has come, the ledger's news, the intent, the outcome, what became of the chunk."""
-    with Stage(tmp_path_factory.mktemp("logs-of-chunks")) as stage:
-        assert len(found := chunk_operations(stage)) == 7, found
+    assert len(found := chunk_operations(stage)) == 7, found
 
 
-def test_operations_of_a_day_of_analytics(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_operations_of_a_day_of_analytics(stage: Stage) -> None:
     """A day by the hour costs two: how far the fold has come, and one query for the hours."""
-    with Stage(tmp_path_factory.mktemp("logs-of-analytics")) as stage:
-        assert len(found := day_operations(stage)) == 2, found
+    assert len(found := day_operations(stage)) == 2, found

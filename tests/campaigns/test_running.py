@@ -169,7 +169,7 @@ async def test_a_refusal_by_the_platform_pauses_the_campaign(
 ) -> None:
     """What ACS refuses as a whole is not tried again by itself; a resume tries it again."""
     person = people.one()
-    await platform.order_fault("send", "badRequest")
+    await platform.order_fault("send", "badRequest", number=person)
     made = await ordered(parley, order(person))
     paused = await campaign_in_state(parley, made["campaignId"], "paused")
     assert "PlatformRefused" in paused["reason"]
@@ -183,7 +183,7 @@ async def test_a_429_slows_down_and_is_tried_again(
 ) -> None:
     """The chunk leaves later, once."""
     person = people.one()
-    await platform.order_fault("send", "throttle")
+    await platform.order_fault("send", "throttle", number=person)
     made = await ordered(parley, order(person))
     await campaign_in_state(parley, made["campaignId"], "done")
     assert len(await platform.accepted(person)) == 1

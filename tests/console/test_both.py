@@ -10,6 +10,7 @@ from tests.console.desk import Desk
 from tests.support.client import TOLL_FREE, Platform
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [1440, 360])
 async def test_the_main_job_on_one_page(
     chromium: Browser, stack: Stack, platform: Platform, person: str, width: int

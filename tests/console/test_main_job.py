@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from playwright.async_api import Page, expect
 
 from tests.console.desk import Desk
@@ -36,6 +37,7 @@ async def test_write_be_answered_be_stopped(
     assert [e["isOptedOut"] for e in await parley.optouts(person)] == [True]
 
 
+@pytest.mark.slow
 async def test_the_key_is_asked_for_and_kept_in_the_tab(
     desk: Desk, page: Page, parley: Parley
 ) -> None:
@@ -54,6 +56,7 @@ async def test_the_key_is_asked_for_and_kept_in_the_tab(
     assert await page.evaluate("Object.values(localStorage).join()") == ""
 
 
+@pytest.mark.slow
 async def test_a_key_in_the_address_leaves_it(desk: Desk, page: Page, parley: Parley) -> None:
     """A link with a key works once: the address holds the view alone."""
     await desk.go("live")
@@ -61,6 +64,7 @@ async def test_a_key_in_the_address_leaves_it(desk: Desk, page: Page, parley: Pa
     await expect(page.get_by_role("dialog")).to_have_count(0)
 
 
+@pytest.mark.slow
 async def test_the_feed_is_alive(
     desk: Desk, page: Page, parley: Parley, platform: Platform, person: str
 ) -> None:

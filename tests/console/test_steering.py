@@ -6,6 +6,7 @@ import itertools
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from playwright.async_api import Page, expect
 
 from local.stack import Stack
@@ -15,6 +16,8 @@ from shared.quarantine import place_of
 from tests.console.desk import Desk
 from tests.support.client import SHORT_CODE, Parley
 from tests.support.parts import parts_of
+
+pytestmark = pytest.mark.slow
 
 
 async def test_a_campaign_is_held_up_and_ended(

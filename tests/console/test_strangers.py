@@ -14,6 +14,8 @@ from shared.conversations.entries import TABLE, Entry, _row
 from tests.console.desk import Desk
 from tests.support.client import TOLL_FREE, Parley, Platform
 
+pytestmark = pytest.mark.slow
+
 ODD = (
     "<img src=x onerror=\"document.title='taken'\">",
     "</script><script>document.title='taken'</script>",

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import re
 
+import pytest
 from playwright.async_api import Page, Route, expect
 
 from local.stack import Stack
 from tests.console.desk import Desk
 from tests.support.client import TOLL_FREE, Parley, Platform
+
+pytestmark = pytest.mark.slow
 
 
 async def test_a_key_loses_its_right(

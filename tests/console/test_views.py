@@ -14,6 +14,8 @@ from tests.console.desk import Desk, Scheme
 from tests.support.client import SHORT_CODE, TOLL_FREE, Parley, Platform
 from tests.support.people import People
 
+pytestmark = pytest.mark.slow
+
 # What axe calls it when somebody cannot use a page.
 _GRAVE = {"serious", "critical"}
 LOOKS: list[tuple[int, Scheme, str]] = [

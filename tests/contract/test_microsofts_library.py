@@ -119,7 +119,7 @@ async def test_a_retry_inside_the_library_meets_the_first_attempt(
 ) -> None:
     """The 503 of a lost answer is retried by the library itself: one text, one message."""
     # Once for the call and once for each of Parley's own retries.
-    await platform.order_fault("send", "acceptThenServerError", times=3)
+    await platform.order_fault("send", "acceptThenServerError", number=person, times=3)
     (result,) = await call(parley, TOLL_FREE, person, "Once only")
     assert result.successful
     await parley.message_in_state(result.message_id, "delivered")
@@ -167,7 +167,7 @@ async def test_throttling_reaches_the_caller(
     call: Callable[..., Any], parley: Parley, platform: Platform, person: str
 ) -> None:
     """ACS's 429 is passed on; the library waits as long as it says, and then the text goes out."""
-    await platform.order_fault("send", "throttle", retryAfter=1)
+    await platform.order_fault("send", "throttle", number=person, retryAfter=1)
     (result,) = await call(parley, TOLL_FREE, person, "After a pause")
     assert result.successful
     assert [text["text"] for text in await platform.accepted(person)] == ["After a pause"]

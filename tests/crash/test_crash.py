@@ -3,6 +3,9 @@
 Every run is a process that is forked, serves one invocation on Microsoft's runtime library, and is
 killed before or after one of the calls that it makes. The points are not listed anywhere: a run
 that is left in peace shows them.
+
+Each scenario is stopped at every point that it has. One scenario of each kind is always played; all
+the others are what `make check-all` is for.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ from collections.abc import Callable, Sequence
 from http import HTTPStatus
 
 import pytest
+from _pytest.mark.structures import ParameterSet
 
 from tests.crash.calls import Plan
 from tests.crash.dispatched import (
@@ -18,11 +22,13 @@ from tests.crash.dispatched import (
     DUE,
     DUE_RETRY,
     FAST,
+    CampaignChunk,
     LateScheduledSend,
     RetryOrdered,
     RetrySent,
+    ScheduledSend,
 )
-from tests.crash.handlers import HANDLERS
+from tests.crash.handlers import HANDLERS, InboundStop
 from tests.crash.lab import Lab, event_step, http_step
 from tests.crash.play import Play, Race, Revenant, Variant
 from tests.crash.scenarios import (
@@ -43,6 +49,7 @@ from tests.crash.sends import (
     ClosedMeanwhile,
     LateCode,
     LateReportedMeanwhile,
+    LateSendToOne,
     LateTakenOver,
     ReportedMeanwhile,
     Send,
@@ -58,11 +65,22 @@ DEAD_ATTEMPT = 31.0
 AFTER_THE_WINDOW = 300.0
 
 
-def named(kind: type[Scenario]) -> str:
-    return kind.name.replace(" ", "-")
+ALWAYS = (SendToOne, LateSendToOne, InboundStop, ScheduledSend, CampaignChunk)
 
 
-@pytest.mark.parametrize("kind", SENDS, ids=named)
+def each(kinds: Sequence[type[Scenario]]) -> list[ParameterSet]:
+    """Every scenario, by its name; those that are not always played are slow."""
+    return [
+        pytest.param(
+            kind,
+            id=kind.name.replace(" ", "-"),
+            marks=[] if kind in ALWAYS else [pytest.mark.slow],
+        )
+        for kind in kinds
+    ]
+
+
+@pytest.mark.parametrize("kind", each(SENDS))
 async def test_a_repeat_completes_a_send_that_was_cut_off(
     kind: type[Send], lab: Lab, tally: Tally
 ) -> None:
@@ -99,7 +117,7 @@ def judge_patience(case: Case, found: Findings, *, outcome_call: str) -> None:
         found.equal(early["status"], 202, "the status of an early repeat")
 
 
-@pytest.mark.parametrize("kind", HANDLERS, ids=named)
+@pytest.mark.parametrize("kind", each(HANDLERS))
 async def test_a_repeat_completes_a_handler_that_was_cut_off(
     kind: type[Scenario], lab: Lab, tally: Tally
 ) -> None:
@@ -110,7 +128,7 @@ async def test_a_repeat_completes_a_handler_that_was_cut_off(
     assert not play.faults, "\n".join(play.faults)
 
 
-@pytest.mark.parametrize("kind", DISPATCHED, ids=named)
+@pytest.mark.parametrize("kind", each(DISPATCHED))
 async def test_a_message_of_the_dispatch_queue_comes_again(
     kind: type[Scenario], lab: Lab, tally: Tally
 ) -> None:
@@ -127,6 +145,7 @@ async def test_a_message_of_the_dispatch_queue_comes_again(
     assert not play.faults, "\n".join(play.faults)
 
 
+@pytest.mark.slow
 async def test_what_waited_is_not_texted_on_a_guess(lab: Lab, tally: Tally) -> None:
     """The host's lease lasts ten minutes: who is in doubt then reads uncertain."""
     variant = Variant(
@@ -140,6 +159,7 @@ async def test_what_waited_is_not_texted_on_a_guess(lab: Lab, tally: Tally) -> N
     assert not play.faults, "\n".join(play.faults)
 
 
+@pytest.mark.slow
 async def test_a_failure_that_may_pass_leads_to_one_retry(lab: Lab, tally: Tally) -> None:
     """Wherever the report's process dies, the text is sent again, once."""
     variant = Variant(
@@ -150,7 +170,7 @@ async def test_a_failure_that_may_pass_leads_to_one_retry(lab: Lab, tally: Tally
     assert not play.faults, "\n".join(play.faults)
 
 
-@pytest.mark.parametrize("kind", LATE_SENDS, ids=named)
+@pytest.mark.parametrize("kind", each(LATE_SENDS))
 async def test_nobody_is_texted_on_a_guess_after_the_window(
     kind: type[Send], lab: Lab, tally: Tally
 ) -> None:
@@ -190,6 +210,7 @@ async def judge_reported(play: Play, reported: Sequence[tuple[Case, str]]) -> No
         play.blame(f"{case.name}, after its report", found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "memory", "later"),
     [
@@ -218,6 +239,7 @@ async def test_a_report_is_not_undone_by_the_repeat(
     assert not play.faults, "\n".join(play.faults)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "memory", "later"),
     # 260 s is past the window of the first attempt and within that of the takeover.
@@ -238,6 +260,7 @@ async def test_a_repeat_may_die_like_a_first_attempt(
     assert not play.faults, "\n".join(play.faults)
 
 
+@pytest.mark.slow
 async def test_a_code_is_sent_again_where_the_operator_prefers_that(lab: Lab, tally: Tally) -> None:
     """PARLEY_SEND_AGAIN_WHEN_UNCERTAIN: a possible second text is better than silence."""
     variant = Variant(
@@ -251,6 +274,7 @@ async def test_a_code_is_sent_again_where_the_operator_prefers_that(lab: Lab, ta
     assert not play.faults, "\n".join(play.faults)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("later", [DEAD_ATTEMPT, AFTER_THE_WINDOW])
 async def test_an_opt_out_between_crash_and_repeat_leaves_doubt(
     later: float, lab: Lab, tally: Tally
@@ -275,6 +299,7 @@ def leaves_the_platform_unasked(plan: Plan) -> bool:
     return plan.point in {INTENT, NEWS} or (plan.point, plan.when) == (ASKED, "before")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("memory", "only"),
     [(300, lambda _: True), (0, leaves_the_platform_unasked)],
@@ -295,6 +320,7 @@ async def test_of_two_repeats_at_once_one_sends(
     assert not play.faults, "\n".join(play.faults)
 
 
+@pytest.mark.slow
 async def test_an_attempt_that_was_thought_dead_changes_nothing(lab: Lab, tally: Tally) -> None:
     """It finds the outcome of the repeat that took over, and answers with it."""
     variant = Variant(

@@ -16,7 +16,7 @@ from local.stack import Stack
 from shared.clock import iso
 from shared.events import SMS_DELIVERY_REPORT_RECEIVED, SMS_RECEIVED, Envelope
 from shared.services import Services
-from tests.support.client import TOLL_FREE, Parley
+from tests.support.client import TOLL_FREE, Parley, Platform
 from tests.support.parts import parts_of
 from tests.support.people import People
 
@@ -80,10 +80,12 @@ async def check_the_end(parley: Parley, stories: list[Story]) -> None:
 
 
 @pytest.fixture
-async def stories(parley: Parley, people: People, a_slow_carrier: None) -> list[Story]:
+async def stories(parley: Parley, platform: Platform, people: People) -> list[Story]:
     """A person and a message for each way in which times and arrivals can lie."""
     ways = list(itertools.product(MOMENTS, ARRIVALS))
-    items = await parley.send(*people.many(len(ways)), tag="order-17")
+    many = people.many(len(ways))
+    await platform.slow(*many)
+    items = await parley.send(*many, tag="order-17")
     return [
         Story(item["to"], item["messageId"], dict(zip(WORDS, moments, strict=True)), arrivals)
         for item, (moments, arrivals) in zip(items, ways, strict=True)

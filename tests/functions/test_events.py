@@ -10,7 +10,7 @@ import base64
 import json
 import random
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -26,7 +26,6 @@ RECEIVED = "Parley.SMSReceived"
 REPORT = "Parley.SMSDeliveryReportReceived"
 CHANGED = "Parley.OptOutChanged"
 ROOMY = 100
-A_DAY = 86_400.0
 
 
 class Sent:
@@ -43,12 +42,9 @@ class Sent:
 
 @pytest.fixture(scope="module")
 async def sent(parley: Parley, any_platform: Platform, people: People) -> Sent:
-    control = any_platform.control
-    before = await control("GET", "/settings")
-    await control("PATCH", "/settings", {"deliverySeconds": A_DAY})
-    items = await parley.send(*people.many(ROOMY), tag="order-17")
-    await control("PATCH", "/settings", {"deliverySeconds": before["deliverySeconds"]})
-    return Sent(items)
+    roomy = people.many(ROOMY)
+    await any_platform.slow(*roomy)
+    return Sent(await parley.send(*roomy, tag="order-17"))
 
 
 class Quarantined:
@@ -522,19 +518,11 @@ async def test_what_cannot_be_decoded(function: str, body: bytes, parley: Parley
     assert await parley.deliver(function, body) == 500
 
 
-@pytest.fixture
-async def three_attempts(platform: Platform) -> AsyncIterator[None]:
-    before = await platform.control("GET", "/settings")
-    await platform.control("PATCH", "/settings", {"maxAttempts": 3})
-    yield
-    await platform.control("PATCH", "/settings", {"maxAttempts": before["maxAttempts"]})
-
-
-@pytest.mark.usefixtures("three_attempts")
 async def test_the_undecodable_ends_as_a_dead_letter(platform: Platform) -> None:
     """After its attempts an event that the host refuses stands in the dead-letter container."""
     marker = str(uuid.uuid4())
-    await platform.control("POST", "/events", {"events": [marker], "subscription": "inbound"})
+    order = {"events": [marker], "subscription": "inbound", "maxAttempts": 3}
+    await platform.control("POST", "/events", order)
 
     async def dead() -> list[dict[str, Any]]:
         letters = await platform.control("GET", "/deadLetters")
@@ -550,7 +538,7 @@ async def test_an_event_is_delivered_again_until_parley_can_take_it(
 ) -> None:
     """While the topic is down the handler fails on purpose, and the repeat does what is missing."""
     # The client's own three tries, twice.
-    await platform.order_fault("topic", "serverError", times=6)
+    await platform.order_fault("topic", "serverError", number=person, times=6)
     await platform.speak(person, "Are you there?")
     event = await platform.relayed_event(RECEIVED, **{"from": person})
     assert event["data"]["message"] == "Are you there?"

@@ -5,28 +5,30 @@ from __future__ import annotations
 import random
 import uuid
 
+import pytest
+
 from tests.support.client import TOLL_FREE, Parley, Platform
 from tests.support.golden import golden_event
 from tests.support.people import People
 from tests.support.storage import StorageView
 
-BATCH = 5000
 TEXTS = 200
 REPEATS = 100
 
 
-async def test_five_thousand_events_in_one_request(
-    parley: Parley, platform: Platform, people: People, storage: StorageView
+@pytest.mark.parametrize("batch", [500, pytest.param(5000, marks=pytest.mark.slow)])
+async def test_so_many_events_in_one_request(
+    batch: int, parley: Parley, platform: Platform, people: People, storage: StorageView
 ) -> None:
     """Each is recorded or quarantined, none twice and none lost, and the request succeeds."""
     authors = people.many(TEXTS)
     texts = [golden_event("received", person=author) for author in authors]
     strange = [
         {"id": str(uuid.uuid4()), "eventType": "Contoso.Unknown", "data": None, "topic": "x"}
-        for _ in range(BATCH - TEXTS - REPEATS)
+        for _ in range(batch - TEXTS - REPEATS)
     ]
     events = [*texts, *texts[:REPEATS], *strange]
-    random.Random(5000).shuffle(events)  # noqa: S311  # no secret
+    random.Random(batch).shuffle(events)  # noqa: S311  # no secret
     before = await storage.quarantined_names("inbound")
 
     assert await parley.deliver("inbound", events) == 202

@@ -13,6 +13,8 @@ import pytest
 from shared.settings import describe
 from tests.support.settings import KEY, minimal
 
+pytestmark = pytest.mark.servers
+
 ROOT = Path(__file__).parents[2]
 PATIENCE_SECONDS = 100
 # What only some paths need, and every cold start would pay for.

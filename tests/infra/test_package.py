@@ -208,6 +208,7 @@ def host_only(folder: Path) -> Path:
     return target
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(0)  # the time that a registry takes is not ours
 def test_is_indexed_elsewhere(fresh: Path) -> None:
     """Unpacked elsewhere, with its own requirements alone, the runtime finds the same functions."""

@@ -20,6 +20,8 @@ from local.child import Child
 from local.host import HttpAnswer, HttpCall
 from local.host.asgi import asgi_app
 
+pytestmark = pytest.mark.servers
+
 ROOT = Path(__file__).parents[2]
 APP = Path(__file__).parent / "apps" / "all_triggers"
 SETTINGS = {"TEST_QUEUE": "messages", "TEST_STORAGE": "UseDevelopmentStorage=true"}

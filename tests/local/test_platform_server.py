@@ -495,6 +495,7 @@ async def test_answers_are_not_held_back() -> None:
         assert listener.proto == socket.IPPROTO_TCP
 
 
+@pytest.mark.servers
 async def test_process_keeps_its_state(tmp_path: Path) -> None:
     """The process says its port, and a second run knows handsets and opt-outs of the first."""
     config = tmp_path / "config.json"

@@ -91,6 +91,7 @@ def _get(stack: Stack, path: str) -> Any:
         return json.load(answer)
 
 
+@pytest.mark.slow
 def test_what_was_written_reads_as_if_it_had_happened(young: Stack) -> None:
     """States, conversations, opt-outs and campaigns of a written day are those of the story."""
     start = UNTIL.replace(hour=0, minute=0) - timedelta(days=5)

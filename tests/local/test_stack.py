@@ -36,6 +36,8 @@ from local.stack import (
 from shared.senders import SenderKind
 from shared.settings import describe, load
 
+pytestmark = pytest.mark.servers
+
 ROOT = Path(__file__).parents[2]
 APP = Path(__file__).parent / "apps" / "wired"
 PERSON = "+14255550123"
@@ -145,6 +147,7 @@ def test_an_app_that_does_not_start_stops_the_stack(tmp_path: Path) -> None:
     assert not stack._azurite.child.running
 
 
+@pytest.mark.slow
 def test_the_command(tmp_path: Path) -> None:
     """`python -m local` says where everything is, in print and in files, and cleans up after."""
     app = tmp_path / "app"

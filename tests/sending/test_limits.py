@@ -84,8 +84,9 @@ async def test_what_acs_refuses_is_given_back(
     """A refused item was not sent, so it uses no budget."""
     services = limited({"PARLEY_DAILY_BUDGETS": {"service-uk": 1}})
     uk = "+447400123456"
-    await platform.order_fault("send", "itemErrors")
-    refused = await send(services, people.one(), sender=uk)
+    person = people.one()
+    await platform.order_fault("send", "itemErrors", number=person)
+    refused = await send(services, person, sender=uk)
     assert not refused.items[0].successful
     again = await send(services, people.one(), sender=uk)
     assert again.items[0].successful

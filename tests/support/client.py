@@ -21,6 +21,7 @@ from shared.clock import from_http_date, http_date
 from tests.support.polling import eventually
 
 API_VERSION = "2021-03-07"
+A_DAY = 86_400.0
 TOLL_FREE, SHORT_CODE, TEN_DLC = "+18005550100", "24680", "+12065550100"
 LONG_CODE, ALPHANUMERIC = "+447400123456", "CONTOSO"
 
@@ -238,15 +239,23 @@ class Platform:
         )
         return str(spoken["messageId"])
 
-    async def order_fault(self, on: str, behaviour: str, times: int = 1, **members: Any) -> None:
-        """The next calls fail so."""
-        await self.control(
-            "POST", "/faults", {"on": on, "behaviour": behaviour, "times": times, **members}
-        )
+    async def order_fault(
+        self, on: str, behaviour: str, *, number: str, times: int = 1, **members: Any
+    ) -> None:
+        """The next calls about a person fail so; nobody else's do."""
+        order = {"on": on, "behaviour": behaviour, "number": number, "times": times, **members}
+        await self.control("POST", "/faults", order)
 
-    async def calls(self, operation: str = "send") -> int:
-        """How often an operation of ACS was called."""
-        return int((await self.control("GET", "/calls")).get(operation, 0))
+    async def calls(self, number: str, operation: str = "send") -> int:
+        """How often an operation of ACS was called about a person."""
+        counts = await self.control("GET", f"/calls?number={quote(number)}")
+        return int(counts.get(operation, 0))
+
+    async def slow(self, *numbers: str, seconds: float | None = A_DAY) -> None:
+        """Texts to these people are accepted and do not arrive; None ends that."""
+        for number in numbers:
+            path = f"/handsets/{quote(number)}"
+            await self.control("PATCH", path, {"deliverySeconds": seconds})
 
     async def accepted(self, number: str) -> list[dict[str, Any]]:
         """Every text to a number that ACS has accepted, delivered or not."""
