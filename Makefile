@@ -1,7 +1,8 @@
 # Everything that a developer types. Needs make, Python 3.11 to 3.13 and the package registries.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test check lint types format bench pictures package clean
+.PHONY: help setup run demo test test-fast check check-all lint types format bench pictures package \
+  clean
 
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
   "$$p" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null \
@@ -12,9 +13,11 @@ READY := $(VENV)/ready
 RUNTIME := azure-functions-runtime==1.3.0
 AZURITE := .local/azurite/ready
 CONSOLE := .local/console/ready
+# A file at a time for each worker, in the order of tests/support/kinds.py.
+TESTS := $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder
 
 help: ## Say what each target does
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
 
 $(READY): requirements.txt requirements-older.txt requirements-dev.txt Makefile
 	@test -n "$(PYTHON)" || { echo "Parley needs Python 3.11, 3.12 or 3.13 on the PATH (or PYTHON=...)." >&2; exit 1; }
@@ -51,10 +54,16 @@ format: $(READY) ## Format and mend what can be mended
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-test: setup $(CONSOLE) ## All tests, a file at a time on each core
-	$(BIN)/python -m pytest -n auto --dist loadfile
+test: setup $(CONSOLE) ## The tests of check
+	$(TESTS) -n auto -m "not slow"
 
-check: lint types test ## What CI runs
+test-fast: $(READY) ## Tests that need no servers; within a minute
+	$(TESTS) -n logical -m "not servers and not slow"
+
+check: lint types test ## Lint, types, tests: before every commit; within five minutes on two cores
+
+check-all: lint types setup $(CONSOLE) ## check, and all that is slow by nature: what CI runs
+	$(TESTS) -n auto
 
 bench: setup ## Measure, print a table, write bench.json
 	$(BIN)/python -m tests.bench

@@ -8,13 +8,17 @@ import aiohttp
 import pytest
 
 from local.ports import Ports
-from local.stack import Stack, StackOptions
-from tests.support.client import Parley, Platform
+from local.stack import DEFAULT_SENDERS, Stack, StackOptions
+from tests.support.client import UNHURRIED, Parley, Platform
 from tests.support.people import People
 from tests.support.storage import StorageView, view_of
 
 pytest_plugins = ["tests.support.kinds"]
 DELIVERY_SECONDS = 0.05
+SENDERS = (
+    *DEFAULT_SENDERS,
+    {"sender": UNHURRIED, "program": "reminders", "ratePerMinute": 60_000},
+)
 # Event Grid's first pause of ten seconds becomes 20 ms.
 RETRY_SCALE = 0.002
 
@@ -27,6 +31,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         ports=Ports.any_free(),
         logs=logs,
         wire=logs / "wire.jsonl",
+        senders=SENDERS,
         delivery_seconds=DELIVERY_SECONDS,
         retry_scale=RETRY_SCALE,
     )

@@ -77,8 +77,8 @@ def test_faults_are_there() -> None:
 def test_targets_are_there() -> None:
     """Each target of the Makefile that one types is in the table, and no other."""
     makefile = documents.read(documents.ROOT / "Makefile")
-    targets = {f"make {name}" for name in re.findall(r"^([a-z]+):.*## ", makefile, re.MULTILINE)}
-    listed = re.findall(r"`(make [a-z]+)`", documents.section(TEXT, "Commands"))
+    targets = {f"make {name}" for name in re.findall(r"^([a-z-]+):.*## ", makefile, re.MULTILINE)}
+    listed = re.findall(r"`(make [a-z-]+)`", documents.section(TEXT, "Commands"))
     assert set(listed) == targets
 
 

@@ -29,6 +29,7 @@ QUICK = QueueConfig(
     base64=False,
 )
 LEASE = timedelta(seconds=60)
+pytestmark = pytest.mark.servers
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ when the process starts.
 from __future__ import annotations
 
 import inspect
+import os
 import re
 import sys
 from collections.abc import Iterator, Sequence
@@ -18,9 +19,7 @@ import pytest
 
 SERVERS: Final = "servers"
 # What a fixture's annotation names if it starts servers; what it wraps starts them as well.
-_GIVES_OUT_SERVERS: Final = re.compile(
-    r"\b(Stack|Stage|Azurite|Lab|StorageAndPlatform|Browser|HostProcess)\b"
-)
+_GIVES_OUT_SERVERS: Final = re.compile(r"\b(Stack|Stage|Azurite|Lab|StorageAndPlatform|Browser)\b")
 # Azurite's program, and the modules that are run as the stack or a part of it.
 _SERVER: Final = re.compile(r".*azurite\.js|local|local\.host|local\.platform")
 
@@ -48,11 +47,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: -weights[item.nodeid.partition("::")[0]])
 
 
-def pytest_xdist_auto_num_workers() -> int:
-    """Tests that need servers mostly wait for them: two workers share a core."""
-    import os  # noqa: PLC0415
-
-    return 2 * (os.cpu_count() or 1)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """`-n auto`: two workers a core, since who needs servers mostly waits; `-n logical`: one."""
+    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    return cores if config.getoption("numprocesses") == "logical" else 2 * cores
 
 
 def _definitions(item: pytest.Item) -> Iterator[pytest.FixtureDef[Any]]:
