@@ -91,7 +91,7 @@ def failed(
 ) -> Envelope:
     """The report that a text has failed."""
     details = f"ErrorCode: {code}. ErrorMessage: No."
-    return reported(parts, message_id, person, "Failed", details, sender)
+    return reported(parts, message_id, person, "Failed", details, sender=sender)
 
 
 def reported(
@@ -100,6 +100,7 @@ def reported(
     person: str,
     status: str,
     details: str,
+    *,
     sender: str = TOLL_FREE,
 ) -> Envelope:
     data = {
