@@ -24,6 +24,9 @@ from local.platform.simulator import Simulator
 
 HOST: Final = "127.0.0.1"
 _GRACE_SECONDS: Final = 2
+# Idle connections outlive every client's own idea of idle, as at Azure's front ends, so that none is
+# closed while in use.
+_KEEP_ALIVE_SECONDS: Final = 130
 
 
 class ClosableProtocol(HttpToolsProtocol):
@@ -49,6 +52,7 @@ class PlatformServer(uvicorn.Server):
             ws="none",
             access_log=False,
             log_level="warning",
+            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=_GRACE_SECONDS,
         )
         super().__init__(config)

@@ -263,6 +263,14 @@ async def test_closed_connections(platform: Client, behaviour: str) -> None:
         await platform.send(PERSON)
 
 
+async def test_an_idle_connection_stays_open() -> None:
+    """No server closes a connection that a client may be about to use: libraries keep theirs for
+    fifteen seconds and more."""
+    server = PlatformServer(Simulator(options_for(), now=utc_now, new_id=CountedIds()), 0)
+    assert server.config.timeout_keep_alive > 60
+    server._socket.close()
+
+
 async def test_hanging_ends_with_the_order(platform: Client) -> None:
     """A call that gets no answer hangs until the faults are cleared."""
     await platform.control("POST", "/faults", {"on": "send", "behaviour": "timeout", "times": 2})
