@@ -1,7 +1,7 @@
 # Everything that a developer types. Needs make, Python 3.11 to 3.13 and the package registries.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test test-fast check check-all lint types format bench pictures package \
+.PHONY: help setup run demo test test-fast test-at check check-all lint types format bench pictures package \
   clean
 
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
@@ -59,6 +59,9 @@ test: setup $(CONSOLE) ## The tests of check
 
 test-fast: $(READY) ## Tests that need no servers; within a minute
 	$(TESTS) -n logical -m "not servers and not slow"
+
+test-at: setup $(CONSOLE) ## The tests of check as if it were AT=03:00 (UTC); needs Debian's faketime
+	tests/support/faketime/at $(AT) $(TESTS) -n auto -m "not slow"
 
 check: lint types test ## Lint, types, tests: before every commit; within five minutes on two cores
 

@@ -24,8 +24,7 @@ from local.platform.simulator import Simulator
 
 HOST: Final = "127.0.0.1"
 _GRACE_SECONDS: Final = 2
-# Idle connections outlive every client's own idea of idle, as at Azure's front ends, so that none is
-# closed while in use.
+# Idle connections outlive every client's own idea of idle, so that none is closed while in use.
 _KEEP_ALIVE_SECONDS: Final = 130
 
 
