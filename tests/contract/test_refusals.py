@@ -74,7 +74,7 @@ async def test_a_single_denial_is_passed_over(
     status: int, stack: Stack, platform: Platform, person: str
 ) -> None:
     """ACS is asked once more, and the caller learns nothing of the first answer."""
-    await platform.order_fault("send", "unauthorized", status=status)
+    await platform.order_fault("send", "unauthorized", number=person, status=status)
     async with counted_parts(stack) as (parts, counted):
         answer = await parts.sending.send(send_request(parts, send_body(person)))
     assert [item.status for item in answer.items] == [202]
@@ -89,7 +89,7 @@ async def test_a_denial_that_lasts_is_believed_for_ten_seconds(
     """Two denials are 503; what comes next from that sender is not asked of ACS, then it is."""
     first, second, other = people.many(3)
     clock = Clock()
-    await platform.order_fault("send", "unauthorized", 2, status=status)
+    await platform.order_fault("send", "unauthorized", number=first, times=2, status=status)
     async with counted_parts(stack, clock) as (parts, counted):
         with pytest.raises(PlatformDenied) as caught:
             await parts.sending.send(send_request(parts, send_body(first)))
@@ -117,7 +117,7 @@ async def test_a_denial_on_both_faces_and_its_repeat(
 ) -> None:
     """503 with Retry-After in either shape, never 502; a repeat of the request texts once."""
     body = with_ids(send_body(person, sender=LONG_CODE))
-    await platform.order_fault("send", "unauthorized", 2)
+    await platform.order_fault("send", "unauthorized", number=person, times=2)
     reply = await parley.signed("POST", "/sms", body)
     assert (reply.status, reply.headers["Retry-After"]) == (503, "30")
     assert reply.json["error"]["code"] == "PlatformDenied"
@@ -157,13 +157,13 @@ async def test_a_400_of_the_whole_request_is_a_400(
     parley: Parley, platform: Platform, person: str
 ) -> None:
     """ACS's reasons reach the caller in the shape of each face, and nobody repeats the request."""
-    await platform.order_fault("send", "badRequest")
+    await platform.order_fault("send", "badRequest", number=person)
     reply = await parley.signed("POST", "/sms", send_body(person))
     assert reply.status == 400
     assert reply.headers["Content-Type"].startswith("application/problem+json")
     assert "Retry-After" not in reply.headers
     assert reply.json["errors"] == {"SmsRecipients": ["Invalid recipient phone number format."]}
-    await platform.order_fault("send", "badRequest")
+    await platform.order_fault("send", "badRequest", number=person)
     own = await parley.own("POST", "/messages", send_body(person))
     assert own.status == 400
     assert (own.json["code"], own.json["retryable"]) == ("PlatformRefused", False)
