@@ -22,7 +22,7 @@ help: ## Say what each target does
 $(READY): requirements.txt requirements-older.txt requirements-dev.txt Makefile
 	@test -n "$(PYTHON)" || { echo "Parley needs Python 3.11, 3.12 or 3.13 on the PATH (or PYTHON=...)." >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $$($(BIN)/python -m local.requirements --file)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $$($(BIN)/python -m tools.requirements --file)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --ignore-requires-python $(RUNTIME)
 	@touch $@
@@ -31,9 +31,9 @@ $(AZURITE): local/npm/package-lock.json | $(READY)
 	@echo "Installing Azurite from npm, about a minute ..."
 	$(BIN)/python -m local.azurite --install
 
-$(CONSOLE): local/console/package-lock.json | $(READY)
+$(CONSOLE): tools/console/package-lock.json | $(READY)
 	@echo "Installing what the console's tests need from npm, up to a minute ..."
-	$(BIN)/python -m local.browser --install
+	$(BIN)/python -m tools.browser --install
 
 setup: $(READY) $(AZURITE) ## Make the environment: .venv and the storage emulator
 
@@ -72,10 +72,10 @@ bench: setup ## Measure, print a table, write bench.json
 	$(BIN)/python -m tests.bench
 
 pictures: setup $(CONSOLE) ## Make the README's pictures anew
-	$(BIN)/python -m local.pictures
+	$(BIN)/python -m tools.pictures
 
 package: $(READY) ## Build the zip that azd ships
-	$(BIN)/python -m local.package
+	$(BIN)/python -m tools.package
 
 clean: ## Remove the environment and all local data
 	rm -rf $(VENV) .local .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -13,12 +13,12 @@ from functions import (
     optouts,
     poison,
     quarantine,
-    record,
+    queues,
     send,
     senders,
     upkeep,
 )
-from shared import telemetry
+from shared.azure import telemetry
 from shared.services import settings_of_this_app
 
 # Settings that are missing or malformed stop the start here, with a message that names them.
@@ -36,7 +36,7 @@ for module in (
     analytics,
     console,
     senders,
-    record,
+    queues,
     poison,
     quarantine,
     upkeep,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import azure.functions as func
 
 from functions.http import json_answer, own_face
-from shared.clock import iso
-from shared.rollups.analytics import empty_row, read_query, read_rebuild
-from shared.rollups.spreadsheet import as_csv
-from shared.sending.request import parse_json
+from shared.analytics.api import empty_row, read_query, read_rebuild
+from shared.analytics.spreadsheet import as_csv
+from shared.base.clock import iso
+from shared.base.json_body import parse_json
 from shared.services import services
 
 blueprint = func.Blueprint()

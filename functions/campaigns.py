@@ -8,11 +8,11 @@ from typing import Any, Final
 import azure.functions as func
 
 from functions.http import json_answer, own_face, page_answer
-from shared.campaigns.desk import Desk
-from shared.errors import InvalidRequest
-from shared.messages.reading import read_limit
-from shared.sending.keys import read_key
-from shared.sending.request import parse_json
+from shared.base.errors import InvalidRequest
+from shared.base.json_body import parse_json
+from shared.base.pages import read_limit
+from shared.campaigns.api import Desk
+from shared.sending.idempotency import read_key
 from shared.services import services
 
 blueprint = func.Blueprint()

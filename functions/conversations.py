@@ -5,11 +5,11 @@ from __future__ import annotations
 import azure.functions as func
 
 from functions.http import json_answer, own_face, page_answer
-from shared.addresses import BadAddress, normal
+from shared.base.errors import InvalidRequest
+from shared.base.pages import read_limit
 from shared.conversations import listing
 from shared.conversations.reading import read_cursor, read_order
-from shared.errors import InvalidRequest
-from shared.messages.reading import read_limit
+from shared.rules.addresses import BadAddress, normal
 from shared.services import services
 
 blueprint = func.Blueprint()

@@ -12,7 +12,7 @@ import binascii
 import json
 from typing import Any
 
-from shared.events import Envelope
+from shared.azure.event_grid import Envelope
 
 
 def envelope(event: str) -> Envelope:

@@ -19,8 +19,9 @@ from urllib.parse import quote, urlencode, urlsplit
 import azure.functions as func
 from opentelemetry.trace import Span, SpanKind
 
-from shared import access, log, telemetry
-from shared.errors import (
+from shared.azure import signatures, telemetry
+from shared.base import log
+from shared.base.errors import (
     ForeignSender,
     InvalidRequest,
     LengthRequired,
@@ -97,8 +98,8 @@ def _check_signature(request: func.HttpRequest) -> None:
     settings = services().settings
     parts = urlsplit(request.url)
     secondary = settings.access_key_secondary
-    access.check(
-        access.SignedRequest(
+    signatures.check(
+        signatures.SignedRequest(
             method=request.method.upper(),
             target=f"{parts.path}?{parts.query}",
             headers={"host": parts.netloc, **{k.lower(): v for k, v in request.headers.items()}},

@@ -6,7 +6,8 @@ import azure.functions as func
 
 from functions.http import json_answer, own_face, page_answer
 from functions.send import read
-from shared.messages.reading import read_cursor, read_limit, read_span
+from shared.base.pages import read_limit
+from shared.messages.reading import read_cursor, read_span
 from shared.services import services
 
 blueprint = func.Blueprint()

@@ -7,10 +7,10 @@ from typing import Any
 import azure.functions as func
 
 from functions.http import acs_face, json_answer, own_face
-from shared.addresses import BadAddress, recipient
-from shared.errors import InvalidRequest
-from shared.ledger import Direction
-from shared.optouts import Operation, OptOutItem
+from shared.base.errors import InvalidRequest
+from shared.optouts import Direction
+from shared.optouts.api import Operation, OptOutItem
+from shared.rules.addresses import BadAddress, recipient
 from shared.services import services
 
 blueprint = func.Blueprint()

@@ -8,9 +8,9 @@ from __future__ import annotations
 import azure.functions as func
 
 from functions.http import json_answer, own_face, page_answer
-from functions.record import taken
-from shared.messages.reading import read_limit
-from shared.poison import read_cursor
+from functions.queues import taken
+from shared.base.pages import read_limit
+from shared.jobs.poison import read_cursor
 from shared.services import services
 
 blueprint = func.Blueprint()

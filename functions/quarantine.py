@@ -5,8 +5,8 @@ from __future__ import annotations
 import azure.functions as func
 
 from functions.http import json_answer, own_face, page_answer
-from shared.messages.reading import read_limit
-from shared.quarantine import read_cursor
+from shared.base.pages import read_limit
+from shared.receiving.quarantine import read_cursor
 from shared.services import services
 
 blueprint = func.Blueprint()

@@ -7,9 +7,10 @@ from typing import Any
 import azure.functions as func
 
 from functions.http import acs_face, json_answer, own_face, traced
-from shared.sending.keys import read_key
-from shared.sending.request import SendRequest, read_send
-from shared.sending.send import Answer, Item
+from shared.messages.request import SendRequest
+from shared.sending.answers import Answer, Item
+from shared.sending.idempotency import read_key
+from shared.sending.request_body import read_send
 from shared.services import services
 
 blueprint = func.Blueprint()

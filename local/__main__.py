@@ -19,7 +19,7 @@ from local.child import ChildFailed
 from local.node import InstallFailed
 from local.ports import Ports
 from local.stack import LOCAL, ROOT, Stack, StackBusy, StackOptions, write_secret
-from shared.storage import StorageDown
+from shared.azure.storage import StorageDown
 
 _ENDPOINT_FILE: Final = "endpoint.json"
 _CORE_TOOLS_FILE: Final = "local.settings.json"

@@ -11,14 +11,14 @@ import tzdata
 from azure.core.exceptions import AzureError
 from azure.core.rest import HttpRequest
 
-from shared.acs import AcsClient
-from shared.clock import Clock, iso
-from shared.errors import ParleyError
-from shared.ledger import Ledger
-from shared.quarantine import CONTAINER
-from shared.relay import QUEUE
+from shared.azure.acs import AcsClient
+from shared.azure.storage import Storage
+from shared.azure.topic import QUEUE
+from shared.base.clock import Clock, iso
+from shared.base.errors import ParleyError
+from shared.optouts import Ledger
+from shared.receiving.quarantine import CONTAINER
 from shared.settings import Settings
-from shared.storage import Storage
 from shared.version import VERSION
 
 if TYPE_CHECKING:

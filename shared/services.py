@@ -14,51 +14,51 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from shared import settings as settings_module
-from shared.acs import AcsClient
-from shared.campaigns.caps import Caps
+from shared.analytics.api import Analytics
+from shared.analytics.late import Late
+from shared.analytics.minute import Tariff
+from shared.analytics.timer import Folding
+from shared.azure.acs import AcsClient
+from shared.azure.storage import Storage
+from shared.azure.topic import Relay
+from shared.base.clock import Clock, utc_now
+from shared.campaigns.api import Desk
 from shared.campaigns.chunks import Chunks
 from shared.campaigns.counting import Counting
-from shared.campaigns.desk import Desk
+from shared.campaigns.dry_run import Plans
 from shared.campaigns.engine import Engine
-from shared.campaigns.plans import Plans
 from shared.campaigns.retention import Retention
 from shared.campaigns.store import Store
-from shared.clock import Clock, utc_now
 from shared.conversations import Conversations
 from shared.conversations.index import ConversationIndex
-from shared.conversations.listing import Listing, Progress
+from shared.conversations.listing import IndexedUpTo, Listing
 from shared.conversations.reading import ConversationReading
-from shared.dispatch import Dispatch
-from shared.follow_up import FollowUp
-from shared.guards import Guards
 from shared.health import Health
-from shared.inbound import HANDLER as INBOUND
-from shared.inbound import Inbound
-from shared.ledger import Ledger
+from shared.jobs.dispatch import Dispatch
+from shared.jobs.poison import Poison
+from shared.limits import Guards
+from shared.limits.frequency_caps import Caps
+from shared.limits.pacing import Pacing
+from shared.limits.sender_status import Roster
 from shared.messages.reading import Reading
 from shared.messages.record import Record
-from shared.optouts import OptOuts
-from shared.pacing import Pacing
-from shared.poison import Poison
-from shared.quarantine import Quarantine, QuarantineDesk
-from shared.relay import Relay
-from shared.reports import HANDLER as REPORTS
-from shared.reports import DeliveryReports
-from shared.rollups.analytics import Analytics
-from shared.rollups.fold import Tariff
-from shared.rollups.folding import Folding
-from shared.rollups.late import Late
-from shared.roster import Roster
-from shared.senders import Programs
+from shared.optouts import Ledger
+from shared.optouts.api import OptOuts
+from shared.receiving.delivery_reports import HANDLER as REPORTS
+from shared.receiving.delivery_reports import DeliveryReports
+from shared.receiving.inbound import HANDLER as INBOUND
+from shared.receiving.inbound import Inbound
+from shared.receiving.quarantine import Quarantine, QuarantineDesk
+from shared.rules.senders import Programs
 from shared.sending.due import Due
-from shared.sending.keys import IdempotencyKeys
+from shared.sending.follow_up import FollowUp
+from shared.sending.idempotency import IdempotencyKeys
 from shared.sending.preview import Preview
 from shared.sending.retries import Retries
+from shared.sending.scheduled import Waiting
 from shared.sending.send import Rules, Sending
 from shared.sending.timetable import Timetable
-from shared.sending.waiting import Waiting
 from shared.settings import Settings
-from shared.storage import Storage
 from shared.upkeep import Upkeep
 
 if TYPE_CHECKING:
@@ -350,15 +350,15 @@ def settings_of_this_app() -> Settings:
     return settings_module.load(os.environ)
 
 
-async def _progress(folding: Folding) -> Progress | None:
+async def _progress(folding: Folding) -> IndexedUpTo | None:
     state = await folding.state()
-    return Progress(state.folded_up_to, state.marks_up_to) if state is not None else None
+    return IndexedUpTo(state.folded_up_to, state.marks_up_to) if state is not None else None
 
 
 def _tariff(settings: Settings) -> Tariff:
     # Made with the first fold: no send needs them.
-    from shared.cost.countries import country_of  # noqa: PLC0415
-    from shared.cost.prices import own_prices  # noqa: PLC0415
+    from shared.rules.cost.countries import country_of  # noqa: PLC0415
+    from shared.rules.cost.prices import own_prices  # noqa: PLC0415
 
     return Tariff(settings.senders, settings.prices or own_prices(), country_of)
 

@@ -16,13 +16,20 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from shared.errors import SettingsError
-from shared.limits import Budget, FloodLimits, parse_budgets, parse_countries, parse_flood_limits
-from shared.senders import Sender, parse_senders
-from shared.timing.quiet import Rules, parse_rules
+from shared.base.errors import SettingsError
+from shared.rules.categories import CATEGORIES
+from shared.rules.limit_settings import (
+    Budget,
+    FloodLimits,
+    parse_budgets,
+    parse_countries,
+    parse_flood_limits,
+)
+from shared.rules.senders import Sender, parse_senders
+from shared.rules.timing.quiet import QuietHours, parse_rules
 
 if TYPE_CHECKING:
-    from shared.cost.prices import PriceTable
+    from shared.rules.cost.prices import PriceTable
 
 _REQUIRED: Final = object()
 _MIN_KEY_BYTES: Final = 32
@@ -30,7 +37,6 @@ _API_VERSION: Final = re.compile(r"20[0-9]{2}-[01][0-9]-[0-3][0-9](?:-preview[0-
 _ORIGIN: Final = re.compile(r"https?://[A-Za-z0-9.-]+(?::[0-9]{1,5})?")
 _A_DAY: Final = 86_400
 MOST_RETRIES: Final = 3
-CATEGORIES: Final = ("marketing", "transactional", "oneTimeCode")
 
 
 def _setting(
@@ -123,7 +129,7 @@ def _senders(value: str) -> Mapping[str, Sender]:
     return MappingProxyType(parse_senders(value))
 
 
-def _quiet_hours(value: str) -> Rules | None:
+def _quiet_hours(value: str) -> QuietHours | None:
     # What a template writes for "none".
     return None if value == "{}" else parse_rules(value)
 
@@ -132,7 +138,7 @@ def _prices(value: str) -> PriceTable | None:
     # What a template writes for "none".
     if value == "{}":
         return None
-    from shared.cost.prices import parse_prices  # noqa: PLC0415  # only where there is a table
+    from shared.rules.cost.prices import parse_prices  # noqa: PLC0415  # only where there is a table
 
     return parse_prices(value)
 
@@ -297,7 +303,7 @@ class Settings:
         default=None,
     )
 
-    quiet_hours: Rules | None = _setting(  # noqa: RUF009  # a field specifier
+    quiet_hours: QuietHours | None = _setting(  # noqa: RUF009  # a field specifier
         "PARLEY_QUIET_HOURS",
         "JSON of the hours in which marketing may leave, by place; without it the built-in ones.",
         _quiet_hours,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from shared import log
+from shared.analytics.timer import Folding
+from shared.azure.storage import Storage
+from shared.base import log
+from shared.base.clock import Clock
 from shared.campaigns.retention import Retention
-from shared.clock import Clock
-from shared.guards import Guards
-from shared.rollups.folding import Folding
-from shared.sending import keys
-from shared.storage import Storage
+from shared.limits import Guards
+from shared.sending import idempotency
 
 
 class Upkeep:
@@ -47,13 +47,13 @@ class Upkeep:
         now = self._clock()
         tomorrow, next_month = now + timedelta(days=1), (now.replace(day=1) + timedelta(days=32))
         for table in (
-            keys.table_of(now),
-            keys.table_of(tomorrow),
+            idempotency.table_of(now),
+            idempotency.table_of(tomorrow),
             f"messages{now:%Y%m}",
             f"messages{next_month:%Y%m}",
         ):
             await self._storage.make_table(table)
-        dropped = keys.forgotten(await self._storage.tables(keys.PREFIX), now)
+        dropped = idempotency.forgotten(await self._storage.tables(idempotency.PREFIX), now)
         for table in dropped:
             await self._storage.drop_table(table)
         await self._guards.forget(now)

@@ -51,7 +51,7 @@ from local.platform.faults import parse_fault
 from local.platform.payloads import SMS_RECEIVED, SMS_REPORT
 from local.platform.recipients import MAGIC, is_textable
 from local.platform.simulator import SUBSCRIPTIONS, Simulator
-from shared.senders import SenderKind
+from shared.rules.senders import SenderKind
 
 _MAX_REPEAT: Final = 10_000
 _MAX_TEXT: Final = 2048

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from local.platform.simulator import Options, Wiring
-from shared.senders import parse_senders
+from shared.rules.senders import parse_senders
 
 # Command-line option to the setting of `behaviour.SETTINGS` that it begins with.
 _BEHAVIOUR: Final = {

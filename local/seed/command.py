@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.request import Request, urlopen
 
-from local.seed.story import DAYS, month
-from local.seed.writing import Written, write
+from local.seed.month import DAYS, month
+from local.seed.rows import Written, write
 from local.stack import Stack
-from shared.clock import from_iso, iso
+from shared.base.clock import from_iso, iso
 
 _FILE: Final = "seed.json"
 _REBUILD_SECONDS: Final = 60

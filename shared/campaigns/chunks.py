@@ -10,20 +10,22 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
 
-from shared import log, ulid
-from shared.campaigns.caps import Caps
-from shared.campaigns.lists import Row, read_range
-from shared.campaigns.people import People, Recipient
-from shared.campaigns.store import CONTAINER, Campaign, Fate, Phase, Piece, Store
-from shared.clock import Clock, from_iso, iso
-from shared.dispatch import Dispatch
-from shared.errors import ParleyError, PlatformDenied, Throttled
-from shared.pacing import Pacing
-from shared.senders import Sender
-from shared.sending.request import Asked, SendRequest
-from shared.sending.send import Answer, Sending
-from shared.sending.waiting import Standing
-from shared.storage import Changed, Storage
+from shared.azure.storage import Changed, Storage
+from shared.base import log, ulid
+from shared.base.clock import Clock, from_iso, iso
+from shared.base.errors import ParleyError, PlatformDenied, Throttled
+from shared.campaigns.campaign import Campaign, Fate, Phase, Piece
+from shared.campaigns.list_reader import ListRow, read_range
+from shared.campaigns.recipients import People, Recipient
+from shared.campaigns.store import CONTAINER, Store
+from shared.jobs.dispatch import Dispatch
+from shared.limits.frequency_caps import Caps
+from shared.limits.pacing import Pacing
+from shared.messages.request import Asked, SendRequest
+from shared.rules.senders import Sender
+from shared.sending.answers import Answer
+from shared.sending.scheduled import CampaignStanding
+from shared.sending.send import Sending
 
 REPLACED: Final = "The list has been replaced since the campaign was ordered."
 CAPPED: Final = "capped"
@@ -56,7 +58,7 @@ class _Watch:
         """Whether one more send may leave; once that is denied, none may."""
         async with self._turn:
             if self._runs and self._left == 0:
-                self._runs = await self._store.standing(self._campaign_id) is Standing.RUNS
+                self._runs = await self._store.standing(self._campaign_id) is CampaignStanding.RUNS
                 self._left = _AT_ONCE
             self._left -= 1
             return self._runs
@@ -185,7 +187,7 @@ class Chunks:
         people, skip = People(definition, self._senders), set(piece.skip)
         groups: dict[tuple[str, str], list[str]] = {}
         for row in read_range(data, definition.layout, piece.line):
-            if isinstance(row, Row) and row.line - piece.line not in skip:
+            if isinstance(row, ListRow) and row.line - piece.line not in skip:
                 judged = people.judge(row)
                 if isinstance(judged, Recipient):
                     groups.setdefault((judged.sender, judged.text), []).append(judged.address)

@@ -11,13 +11,14 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
-from shared import ids
+from shared.base import ids
+from shared.base.clock import Clock
+from shared.campaigns.campaign import Chunk
 from shared.campaigns.chunks import CAPPED
-from shared.campaigns.store import Chunk, Store
-from shared.clock import Clock
-from shared.lifecycle import TERMINAL, State
+from shared.campaigns.store import Store
 from shared.messages.record import Record, Send
 from shared.messages.views import Seen, recipients_of
+from shared.rules.message_states import TERMINAL, State
 from shared.settings import MOST_RETRIES
 
 _MOST_REASONS: Final = 20

@@ -15,44 +15,29 @@ only half a minute ahead, so that what leaves without waiting shifts what follow
 from __future__ import annotations
 
 import asyncio
-import math
-from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from shared import log
+from shared.azure.storage import Changed, Storage
+from shared.base import log
+from shared.base.clock import Clock, iso
+from shared.base.errors import Unintelligible
+from shared.campaigns.campaign import OVER, Campaign, Chunk, Fate, Phase, Piece, Totals
+from shared.campaigns.chunking import Cutter, lead
 from shared.campaigns.chunks import AHEAD, REPLACED, Chunks
 from shared.campaigns.counting import Counting
-from shared.campaigns.lists import Refused, Row, rows_async
-from shared.campaigns.people import TWICE, Numbers, People, Recipient
-from shared.campaigns.requests import Definition
-from shared.campaigns.store import (
-    CONTAINER,
-    MOST_REFUSED_KEPT,
-    OVER,
-    Campaign,
-    Chunk,
-    Fate,
-    Phase,
-    Piece,
-    Store,
-    Totals,
-)
-from shared.clock import Clock, iso
-from shared.dispatch import Dispatch, Work
-from shared.errors import Unintelligible
-from shared.lifecycle import State
-from shared.pacing import HEADROOM, Pacing
-from shared.senders import Sender
+from shared.campaigns.list_reader import ListRow, Refused, rows_async
+from shared.campaigns.order import Definition
+from shared.campaigns.recipients import TWICE, Numbers, People, Recipient
+from shared.campaigns.store import CONTAINER, MOST_REFUSED_KEPT, Store
+from shared.jobs.dispatch import Dispatch, Work
+from shared.limits.pacing import HEADROOM, Pacing
+from shared.rules.message_states import State
+from shared.rules.senders import Sender
 from shared.sending.timetable import Timetable
-from shared.storage import Changed, Storage
 
-MOST_IN_A_CHUNK: Final = 100
-_MOST_ROWS_IN_A_CHUNK: Final = 1000
-_MOST_BYTES_IN_A_CHUNK: Final = 4 * 1024 * 1024
-_SECONDS_OF_A_CHUNK: Final = 5
 _CHUNKS_A_WRITE: Final = 50
 _ROWS_A_BREATH: Final = 100
 _HORIZON: Final = timedelta(seconds=30)
@@ -208,7 +193,7 @@ class Engine:
 
     async def read(
         self, definition: Definition, people: People, inline: bytes | None = None
-    ) -> AsyncIterator[tuple[Row | Refused, Recipient | str]]:
+    ) -> AsyncIterator[tuple[ListRow | Refused, Recipient | str]]:
         """Each row of a list with its recipient, or with why it has none.
 
         Args:
@@ -344,100 +329,3 @@ class Engine:
 
 async def _pieces(data: bytes) -> AsyncIterator[bytes]:
     yield data
-
-
-class Cutter:
-    """Cuts a list into chunks as its rows come by.
-
-    Args:
-        definition: the campaign's.
-        senders: their rates: a chunk is about five seconds of them.
-
-    Attributes:
-        pieces: chunks that are complete; the owner takes them away.
-        refused: lines that text nobody; the owner takes them away.
-        number: of the next chunk.
-    """
-
-    def __init__(self, definition: Definition, senders: Mapping[str, Sender]) -> None:
-        self.pieces: list[Piece] = []
-        self.refused: list[Refused] = []
-        self.number = 0
-        self._rates = {address: senders[address].rate_per_minute for address in definition.senders}
-        self._size = chunk_size(sum(self._rates.values()))
-        self._sum: Counter[str] = Counter()
-        self._rows = self._recipients = self._refusals = self._duplicates = 0
-        self._open()
-
-    def _open(self) -> None:
-        self._first: Row | Refused | None = None
-        self._end = self._seen = self._texts = 0
-        self._skip: list[int] = []
-        self._units: Counter[str] = Counter()
-
-    def take(self, row: Row | Refused, judged: Recipient | str) -> None:
-        """One row, in the order of the list."""
-        first = self._first = self._first or row
-        self._rows += 1
-        self._seen += 1
-        self._end = row.offset + row.length
-        if isinstance(judged, Recipient):
-            self._texts += 1
-            self._units[judged.sender] += judged.segments
-        else:
-            self._skip.append(row.line - first.line)
-            self.refused.append(Refused(row.line, judged))
-            self._duplicates += judged == TWICE
-            self._refusals += judged != TWICE
-        if (
-            self._texts >= self._size
-            or self._seen >= _MOST_ROWS_IN_A_CHUNK
-            or self._end - first.offset >= _MOST_BYTES_IN_A_CHUNK
-        ):
-            self.finish()
-
-    def finish(self) -> None:
-        """What is left is a chunk, too."""
-        if self._first is not None and self._texts:
-            self.pieces.append(
-                Piece(
-                    number=self.number,
-                    offset=self._first.offset,
-                    length=self._end - self._first.offset,
-                    line=self._first.line,
-                    skip=tuple(self._skip),
-                    lead=lead(self._sum, self._rates),
-                    segments=dict(self._units),
-                    recipients=self._texts,
-                )
-            )
-            self.number += 1
-            self._sum += self._units
-            self._recipients += self._texts
-        self._open()
-
-    def totals(self) -> Totals:
-        """What the list came to."""
-        return Totals(
-            self._rows, self._recipients, self._refusals, self._duplicates, dict(self._sum)
-        )
-
-
-def chunk_size(rate: int) -> int:
-    """About five seconds of a rate a minute, and 100 at most.
-
-    The platform counts whole minutes, in which one chunk more begins than ends. So the size is one
-    of which that many still fit, and leave a hundredth to what cannot wait: 11 for a rate of 200,
-    not 16. A slow sender has no such size; then at least the chunks themselves fit.
-    """
-    largest = max(1, min(MOST_IN_A_CHUNK, rate * _SECONDS_OF_A_CHUNK // 60))
-    for room in (rate - math.ceil(rate / 100), rate):
-        for size in range(largest, 0, -1):
-            if (int(rate * HEADROOM / size) + 1) * size <= room:
-                return size
-    return 1
-
-
-def lead(segments: Mapping[str, int], rates: Mapping[str, int]) -> float:
-    """Seconds that so many segments take at full rate, the senders of a pool side by side."""
-    return max((units / rates[sender] * 60 for sender, units in segments.items()), default=0.0)

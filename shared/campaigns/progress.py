@@ -15,11 +15,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
 
+from shared.base.clock import from_iso, iso
+from shared.base.tasks import every
+from shared.campaigns.campaign import Campaign, Chunk, Fate, Phase
 from shared.campaigns.counting import Counting
-from shared.campaigns.store import Campaign, Chunk, Fate, Phase, Store
-from shared.clock import from_iso, iso
-from shared.lifecycle import State
-from shared.storage import every
+from shared.campaigns.store import Store
+from shared.rules.message_states import State
 
 COUNTED_AT_ONCE: Final = 100
 MOST_OPEN: Final = COUNTED_AT_ONCE
@@ -152,7 +153,7 @@ class Sum:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Look:
     """What a look has found.
 
     Attributes:
@@ -178,7 +179,7 @@ class Progress:
         self._store = store
         self._counting = counting
 
-    async def look(self, campaign: Campaign) -> Seen:
+    async def look(self, campaign: Campaign) -> Look:
         """How far it is. Of the chunks that are not final, those longest uncounted are counted."""
         campaign_id = campaign.campaign_id
         kept, etag = Sum(), None
@@ -197,7 +198,7 @@ class Progress:
         recipients, waiting = _rest(campaign, done, chunks)
         ended = campaign.phase in {Phase.CANCELED, Phase.FAILED}
         counts = done.counts + Counter({State.CANCELED if ended else State.QUEUED: recipients})
-        return Seen({str(state): count for state, count in counts.items()}, done, waiting)
+        return Look({str(state): count for state, count in counts.items()}, done, waiting)
 
     async def _unfinished(self, campaign: Campaign, kept: Sum) -> list[Chunk]:
         """The chunks that the sum does not hold, up to where nobody can have sent any."""

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from shared.campaigns.caps import Caps
-from shared.campaigns.store import CONTAINER, OVER, Campaign, Listed, Store, index_key
-from shared.storage import Changed, Storage
+from shared.azure.storage import Changed, Storage
+from shared.campaigns.campaign import OVER, Campaign
+from shared.campaigns.store import CONTAINER, Listed, Store, index_key
+from shared.limits.frequency_caps import Caps
 
 MOST_ROWS: Final = 100_000
 MOST_LISTS: Final = 1_000

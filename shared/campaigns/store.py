@@ -18,21 +18,21 @@ import random
 from asyncio import sleep
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import Any, Final
 
 from azure.data.tables import UpdateMode
 
-from shared import log
-from shared.campaigns.lists import Refused
-from shared.campaigns.requests import Definition
-from shared.clock import from_iso, iso
-from shared.errors import Unavailable
-from shared.packing import pack, unpack
-from shared.sending.waiting import Standing
-from shared.storage import Changed, Entity, Storage, TableOperation, etag_of
+from shared.azure.packing import pack, unpack
+from shared.azure.storage import Changed, Entity, Storage, TableOperation, etag_of
+from shared.base import log
+from shared.base.clock import from_iso, iso
+from shared.base.errors import Unavailable
+from shared.campaigns.campaign import OVER, Campaign, Chunk, Fate, Phase, Piece, Totals
+from shared.campaigns.list_reader import Refused
+from shared.campaigns.order import Definition
+from shared.sending.scheduled import CampaignStanding
 
 TABLE: Final = "campaigns"
 CONTAINER: Final = "lists"
@@ -50,20 +50,6 @@ _LONGEST_PAUSE: Final = 0.5
 # Milliseconds since 1970 have no more digits than this until the year 2286.
 _LATEST: Final = 9_999_999_999_999
 _RANGE: Final = "PartitionKey eq @partition and RowKey ge @low and RowKey lt @high"
-
-
-class Phase(StrEnum):
-    """Where a campaign stands."""
-
-    PREPARING = "preparing"
-    RUNNING = "running"
-    PAUSED = "paused"
-    CANCELED = "canceled"
-    FAILED = "failed"
-    DONE = "done"
-
-
-OVER: Final = frozenset({Phase.CANCELED, Phase.FAILED, Phase.DONE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,171 +72,11 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True)
-class Totals:
-    """What the whole list comes to.
-
-    Attributes:
-        rows: readable or not.
-        recipients: who is to be texted, each once.
-        refused: rows that text nobody because something is wrong with them.
-        duplicates: rows whose number stands on an earlier line.
-        segments: of all texts, by sender.
-    """
-
-    rows: int = 0
-    recipients: int = 0
-    refused: int = 0
-    duplicates: int = 0
-    segments: Mapping[str, int] = field(default_factory=dict)
-
-    def to_json(self) -> dict[str, Any]:
-        """As it is kept and shown."""
-        return {
-            "rows": self.rows,
-            "recipients": self.recipients,
-            "refused": self.refused,
-            "duplicates": self.duplicates,
-            "segments": dict(self.segments),
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Campaign:
-    """A campaign as its row has it.
-
-    Attributes:
-        campaign_id: its id.
-        definition: what it is.
-        phase: where it stands.
-        created_at: when it was ordered.
-        attempt: what tells this campaign from another one that was refused for having its id.
-        reason: why it is paused or has failed, where nobody asked for it.
-        expanded: whether the list has been read to its end.
-        totals: of the list, once it has been.
-        chunks: how many there are.
-        next: the first chunk that has not been given its place in time.
-        last_slot: the place in time of the chunk before that.
-        eta: when the last text was to leave, as reckoned when the list had been read.
-        finished_at: when the last one left.
-        etag: of the row.
-    """
-
-    campaign_id: str
-    definition: Definition
-    phase: Phase
-    created_at: datetime
-    attempt: str
-    reason: str | None = None
-    expanded: bool = False
-    totals: Totals = field(default_factory=Totals)
-    chunks: int = 0
-    next: int = 0
-    last_slot: datetime | None = None
-    eta: datetime | None = None
-    finished_at: datetime | None = None
-    etag: str | None = None
-
-    @property
-    def start(self) -> datetime:
-        """When it begins."""
-        return self.definition.start_at or self.created_at
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """A chunk's place in the list, as its message names it.
-
-    Attributes:
-        number: from 0.
-        offset: its first byte.
-        length: its bytes.
-        line: its first line.
-        skip: its lines that text nobody, counted from `line`.
-        lead: seconds from the campaign's start to its nominal moment, at full rate.
-        segments: of its texts, by sender.
-        recipients: how many are to be texted.
-    """
-
-    number: int
-    offset: int
-    length: int
-    line: int
-    skip: tuple[int, ...]
-    lead: float
-    segments: Mapping[str, int]
-    recipients: int
-
-    def to_json(self) -> dict[str, Any]:
-        """As a message and a row hold it."""
-        return {
-            "chunk": self.number,
-            "offset": self.offset,
-            "length": self.length,
-            "line": self.line,
-            "skip": list(self.skip),
-            "lead": self.lead,
-            "segments": dict(self.segments),
-            "recipients": self.recipients,
-        }
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Piece:
-        """What `to_json` wrote."""
-        return cls(
-            value["chunk"],
-            value["offset"],
-            value["length"],
-            value["line"],
-            tuple(value["skip"]),
-            value["lead"],
-            value["segments"],
-            value["recipients"],
-        )
-
-
-@dataclass(frozen=True, slots=True)
 class Kept:
     """A packed value, and the ETag of its row."""
 
     value: Mapping[str, Any]
     etag: str
-
-
-class Fate(StrEnum):
-    """What has become of a chunk; empty while nothing has."""
-
-    OPEN = ""
-    DONE = "done"
-    PARKED = "parked"
-    FAILED = "failed"
-    CANCELED = "canceled"
-
-
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """A chunk with what became of it.
-
-    Attributes:
-        piece: where it lies.
-        fate: what became of it.
-        counts: recipients by state, as last counted.
-        errors: recipients by the reason for which they were not texted.
-        sends: the ids of its sends.
-        done_at: when it was done.
-        counted_at: when its reports were last looked at; None for never.
-        settled: whether all its states are final.
-        etag: of the row.
-    """
-
-    piece: Piece
-    fate: Fate = Fate.OPEN
-    counts: Mapping[str, int] = field(default_factory=dict)
-    errors: Mapping[str, int] = field(default_factory=dict)
-    sends: tuple[str, ...] = ()
-    done_at: datetime | None = None
-    counted_at: datetime | None = None
-    settled: bool = False
-    etag: str | None = None
 
 
 class CampaignBusy(Unavailable):
@@ -285,12 +111,12 @@ class Store:
         row = await self._storage.get(TABLE, campaign_id, _CAMPAIGN)
         return None if row is None else _read(row)
 
-    async def standing(self, campaign_id: str) -> Standing:
+    async def standing(self, campaign_id: str) -> CampaignStanding:
         """Whether a campaign's texts may leave."""
         known = await self.get(campaign_id)
         if known is None or known.phase in {Phase.CANCELED, Phase.FAILED}:
-            return Standing.ENDED
-        return Standing.PAUSED if known.phase is Phase.PAUSED else Standing.RUNS
+            return CampaignStanding.ENDED
+        return CampaignStanding.PAUSED if known.phase is Phase.PAUSED else CampaignStanding.RUNS
 
     async def change(
         self, campaign_id: str, change: Callable[[Campaign], Campaign | None]

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from shared.campaigns.shapes import same_name
+from shared.campaigns.list_format import same_name
 
 _BRACE: Final = re.compile(r"\{\{|\}\}|[{}]")
 _LONGEST_NAME: Final = 100

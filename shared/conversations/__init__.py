@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from shared.conversations.entries import Conversations, Entry, Head
+from shared.conversations.entries import Conversations, Entry, Top
 
-__all__ = ["Conversations", "Entry", "Head"]
+__all__ = ["Conversations", "Entry", "Top"]

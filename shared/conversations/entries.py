@@ -16,12 +16,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from shared.clock import from_iso, iso
-from shared.conversations.windows import Oldest
-from shared.errors import Unavailable
-from shared.keys import key_part
-from shared.packing import pack, unpack
-from shared.storage import Changed, Entity, Storage, etag_of, every
+from shared.azure.packing import pack, unpack
+from shared.azure.storage import Changed, Entity, Storage, etag_of
+from shared.azure.table_keys import key_part
+from shared.base.clock import from_iso, iso
+from shared.base.errors import Unavailable
+from shared.base.tasks import every
+from shared.conversations.oldest import Oldest
 
 TABLE: Final = "conversations"
 READ_MARK: Final = "!read"
@@ -72,7 +73,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class Top:
     """What stands at the top of a conversation.
 
     Attributes:
@@ -193,13 +194,13 @@ class Conversations:
             return _read(row)
         return None
 
-    async def head(self, ours: str, theirs: str, limit: int) -> Head:
+    async def head(self, ours: str, theirs: str, limit: int) -> Top:
         """The last messages and the read mark; one query."""
         rows = await self._rows(_partition(ours, theirs), "!", BEHIND_ALL, limit + 1)
         mark = None
         if rows and rows[0]["RowKey"] == READ_MARK:
             mark = from_iso(rows.pop(0)["readUpTo"])
-        return Head([_read(row) for row in rows[:limit]], mark)
+        return Top([_read(row) for row in rows[:limit]], mark)
 
     async def spoken_after(self, ours: str, theirs: str, moment: datetime | None) -> bool:
         """Whether the person has said anything after a moment, or ever; one query."""

@@ -13,13 +13,13 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Final
 
+from shared.azure.event_grid import Received
+from shared.azure.packing import pack, unpack
+from shared.azure.storage import Entity, Storage
+from shared.azure.table_keys import key_part
 from shared.conversations.entries import BEHIND_ALL, place
-from shared.events import Received
-from shared.keys import key_part
-from shared.lifecycle import MAY_HAVE_LEFT
 from shared.messages.record import MinuteFacts, Send
-from shared.packing import pack, unpack
-from shared.storage import Entity, Storage
+from shared.rules.message_states import MAY_HAVE_LEFT
 
 TABLE: Final = "conversationIndex"
 # Of this many, what is packed is a third of what a property holds.

@@ -18,22 +18,15 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from shared import ids
-from shared.addresses import BadAddress, normal
-from shared.clock import Clock, iso
-from shared.conversations.entries import (
-    BEFORE_ALL,
-    BEHIND_ALL,
-    Conversations,
-    Entry,
-    Head,
-    place,
-)
+from shared.base import ids
+from shared.base.clock import Clock, iso
+from shared.base.errors import InvalidRequest
+from shared.base.pages import Page
+from shared.base.tasks import every
+from shared.conversations.entries import BEFORE_ALL, BEHIND_ALL, Conversations, Entry, Top, place
 from shared.conversations.index import ConversationIndex, Spoken, minute_of, spoken_in
-from shared.errors import InvalidRequest
-from shared.messages.reading import Page
 from shared.messages.record import Record
-from shared.storage import every
+from shared.rules.addresses import BadAddress, normal
 
 _AT_ONCE: Final = 8
 # Of a conversation's messages, so many are looked at.
@@ -51,7 +44,7 @@ _CURSOR: Final = re.compile(r"([0-9]{18})~([0-9]{18})~([^~]{1,16})~([^~]{1,16})"
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class IndexedUpTo:
     """How far the index is.
 
     Attributes:
@@ -98,7 +91,7 @@ class Listing:
         conversations: Conversations,
         index: ConversationIndex,
         record: Record,
-        progress: Callable[[], Awaitable[Progress | None]],
+        progress: Callable[[], Awaitable[IndexedUpTo | None]],
         senders: Iterable[str],
     ) -> None:
         self._clock = clock
@@ -190,11 +183,11 @@ class _Looks:
     index: ConversationIndex
     began: str
     since: datetime
-    progress: Progress | None
+    progress: IndexedUpTo | None
     fresh: dict[tuple[str, str], str]
     settled: set[tuple[str, str]] = field(default_factory=set)
     count: int = 0
-    _heads: dict[tuple[str, str], Head] = field(default_factory=dict)
+    _heads: dict[tuple[str, str], Top] = field(default_factory=dict)
 
     async def at(self, candidates: Iterable[Spoken]) -> None:
         """Look at their conversations."""
@@ -239,7 +232,7 @@ class _Looks:
         self.count += 1
         return await self.index.has(entry.ours, entry.theirs, entry.at, facts_of)
 
-    async def _view(self, head: Head, ours: str, theirs: str) -> dict[str, Any]:
+    async def _view(self, head: Top, ours: str, theirs: str) -> dict[str, Any]:
         newest, mark = head.entries[0], head.read_up_to
         return {
             "ours": ours,
@@ -255,7 +248,7 @@ class _Looks:
             "readUpTo": iso(mark) if mark is not None else None,
         }
 
-    async def _unread(self, head: Head, ours: str, theirs: str) -> bool:
+    async def _unread(self, head: Top, ours: str, theirs: str) -> bool:
         mark = head.read_up_to
         since = [entry for entry in head.entries if mark is None or entry.at > mark]
         if any(entry.inbound for entry in since):

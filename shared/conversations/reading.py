@@ -9,15 +9,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from shared import ids
-from shared.clock import Clock, from_iso, iso
+from shared.base import ids
+from shared.base.clock import Clock, from_iso, iso
+from shared.base.errors import InvalidRequest
+from shared.base.json_body import parse_json
+from shared.base.pages import Page
+from shared.base.tasks import every
 from shared.conversations.entries import BEHIND_ALL, Conversations, Entry, Stretch, place
-from shared.errors import InvalidRequest
-from shared.ledger import Ledger
-from shared.ledger.rows import Said
-from shared.messages.reading import Page, Reading
-from shared.sending.request import parse_json
-from shared.storage import every
+from shared.messages.reading import Reading
+from shared.optouts import Ledger
+from shared.optouts.rows import Said
 
 _AT_ONCE: Final = 8
 _MOST_CHANGES: Final = 10**16 - 1

@@ -18,17 +18,17 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from shared import ids
-from shared.clock import from_iso, iso
-from shared.codes import code_in
-from shared.events import Answered, PlatformReport, Received
-from shared.lifecycle import State
-from shared.packing import pack, unpack
-from shared.segments import Measure
-from shared.sending.request import Asked, SendRequest
-from shared.states import Report
-from shared.storage import Entity, etag_of, stored_at
-from shared.timing.windows import read_window, written
+from shared.azure.event_grid import Answered, PlatformReport, Received
+from shared.azure.packing import pack, unpack
+from shared.azure.storage import Entity, etag_of, stored_at
+from shared.base import ids
+from shared.base.clock import from_iso, iso
+from shared.messages.request import Asked, SendRequest
+from shared.messages.state import Report
+from shared.rules.delivery_codes import code_in
+from shared.rules.message_states import State
+from shared.rules.segments import Measure
+from shared.rules.timing.windows import read_window, written
 
 OUTCOME: Final = ".outcome"
 ANSWER: Final = ".answer"

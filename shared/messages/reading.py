@@ -6,17 +6,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from shared import ids
-from shared.clock import Clock, from_iso
-from shared.errors import InvalidRequest, NotFound
-from shared.events import Received
-from shared.ledger import Ledger
+from shared.azure.event_grid import Received
+from shared.base import ids
+from shared.base.clock import Clock, from_iso
+from shared.base.errors import InvalidRequest, NotFound
+from shared.base.pages import Page
 from shared.messages import views
 from shared.messages.record import Record, Send
 from shared.messages.views import Seen
+from shared.optouts import Ledger
 
-DEFAULT_PAGE: Final = 50
-LARGEST_PAGE: Final = 500
 _DEFAULT_SPAN: Final = timedelta(days=1)
 _LONGEST_SPAN: Final = timedelta(days=366)
 _YEARS: Final = range(1970, 9999)
@@ -24,20 +23,7 @@ _NO_MESSAGE: Final = "There is no message with this id."
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
-    """A page of a list.
-
-    Attributes:
-        value: its items.
-        after: where the next page begins; None on the last.
-    """
-
-    value: list[dict[str, Any]]
-    after: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
+class ListedTime:
     """What a list of messages covers: from `start` inclusive to `end` exclusive."""
 
     start: datetime
@@ -111,7 +97,7 @@ class Reading:
             raise NotFound("There is no delivery report for this message yet.")
         return report
 
-    async def page(self, span: Span, *, after: str, limit: int) -> Page:
+    async def page(self, span: ListedTime, *, after: str, limit: int) -> Page:
         """Messages in the order of time, a page of them.
 
         Args:
@@ -132,7 +118,7 @@ class Reading:
                 value.append(view)
         return Page(value, None)
 
-    def _views(self, key: str, what: Send | Received, span: Span) -> list[dict[str, Any]]:
+    def _views(self, key: str, what: Send | Received, span: ListedTime) -> list[dict[str, Any]]:
         # By the id's time, which is where the rows lie: a client's clock may be a little off.
         if not span.start <= ids.time_of(key) < span.end:
             return []
@@ -157,7 +143,7 @@ class Reading:
         raise NotFound(_NO_MESSAGE)
 
 
-def read_span(start: str | None, end: str | None, now: datetime) -> Span:
+def read_span(start: str | None, end: str | None, now: datetime) -> ListedTime:
     """The span that two query parameters name; the last 24 hours where they are silent.
 
     Raises:
@@ -179,7 +165,7 @@ def read_span(start: str | None, end: str | None, now: datetime) -> Span:
         raise InvalidRequest.of("endTime", "The span ends before it begins.")
     if until - since > _LONGEST_SPAN:
         raise InvalidRequest.of("startTime", "A span is at most 366 days.")
-    return Span(since, until)
+    return ListedTime(since, until)
 
 
 def _sensible(moment: datetime) -> datetime:
@@ -187,19 +173,6 @@ def _sensible(moment: datetime) -> datetime:
     if moment.year not in _YEARS:
         raise ValueError("a moment of which there can be no message")
     return moment
-
-
-def read_limit(text: str | None) -> int:
-    """The page size that a query parameter names.
-
-    Raises:
-        InvalidRequest: if it is no whole number from 1 to 500.
-    """
-    if text is None:
-        return DEFAULT_PAGE
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= LARGEST_PAGE:
-        raise InvalidRequest.of("maxpagesize", f"This is a whole number from 1 to {LARGEST_PAGE}.")
-    return int(text)
 
 
 def read_cursor(text: str | None) -> str:

@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from shared import ids
-from shared.clock import from_iso
-from shared.events import PlatformReport, Received
+from shared.analytics.late import Late
+from shared.azure.event_grid import PlatformReport, Received
+from shared.azure.storage import Entity, Storage
+from shared.base import ids
+from shared.base.clock import from_iso
 from shared.messages import facts
 from shared.messages.facts import Intent, Outcome, StoredReport
-from shared.rollups.late import Late
-from shared.storage import Entity, Storage
 
 _ROWS: Final = "PartitionKey eq @partition and RowKey ge @low and RowKey le @high"
 _ONE_MESSAGE: Final = (

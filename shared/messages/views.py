@@ -7,16 +7,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from shared import ids, keywords
-from shared.clock import iso
-from shared.codes import CODES, OPTED_OUT, code_in
-from shared.errors import PlatformDenied, PlatformRefused, Throttled
-from shared.events import Received
-from shared.lifecycle import TERMINAL, State
+from shared.azure.event_grid import Received
+from shared.base import ids
+from shared.base.clock import iso
+from shared.base.errors import PlatformDenied, PlatformRefused, Throttled
+from shared.messages.events import BLOCKED_DETAILS
 from shared.messages.facts import Outcome, StoredReport
 from shared.messages.record import Send
-from shared.relay import BLOCKED_DETAILS
-from shared.states import aged, fold
+from shared.messages.state import aged, fold
+from shared.rules import keywords
+from shared.rules.delivery_codes import CODES, OPTED_OUT, code_in
+from shared.rules.message_states import TERMINAL, State
 
 # Attempts that ended so have sent nothing for certain and are made again, if the send had waited.
 _PUT_OFF: Final = frozenset({Throttled.code, PlatformDenied.code})

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final
 
-from shared.clock import Clock
-from shared.dispatch import Dispatch
-from shared.errors import ParleyError, Throttled, Unintelligible
-from shared.pacing import Pacing
+from shared.base.clock import Clock
+from shared.base.errors import ParleyError, Throttled, Unintelligible
+from shared.jobs.dispatch import Dispatch
+from shared.limits.pacing import Pacing
+from shared.sending.scheduled import Waiting
 from shared.sending.send import Sending
-from shared.sending.waiting import Waiting
 
 _SOON: Final = timedelta(seconds=1)
 

@@ -8,20 +8,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from shared import segments
-from shared.clock import Clock, iso
-from shared.guards import Guards
-from shared.ledger import Ledger
-from shared.lint import lint
-from shared.segments import Measure
-from shared.sending.request import Asked, SendRequest
+from shared.base.clock import Clock, iso
+from shared.base.tasks import every
+from shared.limits import Guards
+from shared.messages.request import Asked, SendRequest
+from shared.optouts import Ledger
+from shared.rules import segments
+from shared.rules.segments import Measure
+from shared.rules.text_warnings import lint
 from shared.sending.send import BLOCKED
 from shared.sending.timetable import Timetable, Wait
 from shared.settings import Settings
-from shared.storage import every
 
 if TYPE_CHECKING:
-    from shared.cost.estimate import Saving
+    from shared.rules.cost.estimate import Saving
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +73,8 @@ class Preview:
         Raises:
             LedgerUnavailable: who is blocked cannot be said.
         """
-        from shared.cost.estimate import estimate, saving  # noqa: PLC0415  # no other path needs it
-        from shared.cost.prices import own_prices  # noqa: PLC0415
+        from shared.rules.cost.estimate import estimate, saving  # noqa: PLC0415  # no other path needs it
+        from shared.rules.cost.prices import own_prices  # noqa: PLC0415
 
         await self._ledger.news()
         waits = self._timetable.waits(request, request.send_at or self._clock())

@@ -19,18 +19,18 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from shared import ids, log
-from shared.clock import Clock
-from shared.codes import Code
-from shared.dispatch import Dispatch
-from shared.errors import InvalidRequest
-from shared.events import PlatformReport
-from shared.lifecycle import TERMINAL, State
+from shared.azure.event_grid import PlatformReport
+from shared.base import ids, log
+from shared.base.clock import Clock
+from shared.base.errors import InvalidRequest
+from shared.jobs.dispatch import Dispatch
 from shared.messages import facts
 from shared.messages.facts import Intent, Retry
 from shared.messages.record import Record, Send
+from shared.messages.state import fold, outcome_of
+from shared.rules.delivery_codes import DeliveryCode
+from shared.rules.message_states import TERMINAL, State
 from shared.sending.timetable import Timetable
-from shared.states import fold, outcome_of
 
 # A pause grows by up to this share of itself.
 SPREAD: Final = 0.2
@@ -42,7 +42,7 @@ def retry_id(message_id: str) -> str:
     return ids.child_send_id(message_id[: ids.ULID_LENGTH], f"retry {message_id}")
 
 
-def wants_retry(report: PlatformReport, code: Code | None) -> bool:
+def wants_retry(report: PlatformReport, code: DeliveryCode | None) -> bool:
     """Whether a report alone allows that its text is sent again."""
     return report.status == "Failed" and code is not None and code.retryable
 

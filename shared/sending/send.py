@@ -5,7 +5,7 @@
     3. ACS.
     4. The outcome, beside the conversation's entry; events.
 
-A send whose time has not come is written down and waits (`shared.sending.waiting`); when it has
+A send whose time has not come is written down and waits (`shared.sending.scheduled`); when it has
 come, it is attempted here.
 
 A crash leaves an intent without an outcome. A repeat of the request finds it: while the attempt may
@@ -16,21 +16,22 @@ texted on a guess, and what is not known reads `uncertain` until a report settle
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, TypeVar
+from typing import Final
 
 from opentelemetry.trace import SpanKind
 
-from shared import ids, log, segments, telemetry
-from shared.acs import AcsClient, AcsItem, AcsRecipient
-from shared.clock import Clock, iso
-from shared.codes import CODES, OPTED_OUT
-from shared.conversations import Conversations, Entry
-from shared.errors import (
+from shared.azure import telemetry
+from shared.azure.acs import AcsClient, AcsItem, AcsRecipient
+from shared.azure.packing import message_text
+from shared.azure.storage import Changed, Storage, StorageDown
+from shared.azure.topic import QUEUE, OutgoingEvent, Relay
+from shared.base import ids, log
+from shared.base.clock import Clock, iso
+from shared.base.errors import (
     AlreadyRunning,
     AnswerMissing,
     InvalidRequest,
@@ -43,19 +44,22 @@ from shared.errors import (
     Throttled,
     Unintelligible,
 )
-from shared.guards import Guards
-from shared.ledger import Ledger
-from shared.lifecycle import MAY_HAVE_LEFT, State
+from shared.base.tasks import both
+from shared.conversations import Conversations, Entry
+from shared.limits import Guards
+from shared.limits.pacing import Pacing
 from shared.messages import facts
+from shared.messages.events import BLOCKED_DETAILS, delivery_report
 from shared.messages.facts import Intent, Outcome
 from shared.messages.record import Record
-from shared.pacing import Pacing
-from shared.packing import message_text
-from shared.relay import BLOCKED_DETAILS, QUEUE, OutgoingEvent, Relay, delivery_report
-from shared.sending.keys import IdempotencyKeys
-from shared.sending.request import Asked, SendRequest
-from shared.sending.waiting import Waiting
-from shared.storage import Changed, Storage, StorageDown
+from shared.messages.request import Asked, SendRequest
+from shared.optouts import Ledger
+from shared.rules import segments
+from shared.rules.delivery_codes import CODES, OPTED_OUT
+from shared.rules.message_states import MAY_HAVE_LEFT, State
+from shared.sending.answers import BAD_REQUEST, Answer, Item
+from shared.sending.idempotency import IdempotencyKeys
+from shared.sending.scheduled import Waiting
 
 # ACS's own sentence, in the item and in the report.
 BLOCKED: Final = "Sender blocked for given recipient."
@@ -65,43 +69,8 @@ _GONE: Final = 410
 CANCELED: Final = "Canceled before it was sent."
 EXPIRED: Final = "Its time to live ended before it could be sent."
 _LEFT: Final = frozenset({State.SENT, State.UNCERTAIN})
-_BAD_REQUEST: Final = 400
 # Clocks of two processes: an opt-out counts as older than an attempt only by this much.
 _CLOCK_MARGIN: Final = timedelta(seconds=60)
-_A = TypeVar("_A")
-_B = TypeVar("_B")
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """What one entry of the request is answered with, ACS's members by ACS's meaning."""
-
-    to: str
-    status: int
-    successful: bool
-    message_id: str | None = None
-    error: str | None = None
-    repeatability: str | None = None
-    state: State | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a send is answered with.
-
-    Attributes:
-        send_id: of the send.
-        items: one for each entry, in the caller's order.
-        segments: that the text needs, for each recipient.
-        encoding: of the text.
-        replayed: whether this is the answer of an earlier, equal request.
-    """
-
-    send_id: str
-    items: tuple[Item, ...]
-    segments: int
-    encoding: str
-    replayed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +198,7 @@ class Sending:
         if intent.waiting or children:
             return await self._begin_waiting(intent, children)
         # 1. Whoever opted out before this request arrived is in the news.
-        news, begun = await _both(self._ledger.news(), self._record.begin(intent))
+        news, begun = await both(self._ledger.news(), self._record.begin(intent))
         if isinstance(begun, BaseException):
             raise begun
         if begun is None:
@@ -427,7 +396,7 @@ class Sending:
     async def _conclude(self, intent: Intent, outcomes: list[Outcome]) -> bool:
         """Record the outcome and what follows. False if another attempt had recorded one."""
         at = self._clock()
-        concluded, followed = await _both(
+        concluded, followed = await both(
             self._record.conclude(intent.send_id, outcomes, at), self.follow_up(intent, outcomes)
         )
         for result in (concluded, followed):
@@ -573,7 +542,7 @@ class Sending:
         if outcome is None:
             return Item(
                 asked.to,
-                _BAD_REQUEST,
+                BAD_REQUEST,
                 successful=False,
                 error=asked.refusal,
                 repeatability="rejected" if asked.rejected else None,
@@ -644,10 +613,3 @@ def _count(intent: Intent, outcomes: Sequence[Outcome]) -> None:
         refused=sum(asked.refusal is not None for asked in intent.request.asked),
         **{str(state): states.count(state) for state in dict.fromkeys(states)},
     )
-
-
-async def _both(
-    first: Awaitable[_A], second: Awaitable[_B]
-) -> tuple[_A | BaseException, _B | BaseException]:
-    """Both results, or what they raised: neither is left running when the other fails."""
-    return await asyncio.gather(first, second, return_exceptions=True)

@@ -12,11 +12,11 @@ from datetime import datetime
 from functools import reduce
 from typing import Final
 
-from shared.errors import InvalidRequest
-from shared.sending.request import SendRequest
-from shared.timing.quiet import Allowed, Rules, built_in_rules, next_allowed
-from shared.timing.windows import Window, narrowed
-from shared.timing.zones import zones_of
+from shared.base.errors import InvalidRequest
+from shared.messages.request import SendRequest
+from shared.rules.timing.quiet import Allowed, QuietHours, built_in_rules, next_allowed
+from shared.rules.timing.windows import Window, narrowed
+from shared.rules.timing.zones import zones_of
 
 MARKETING: Final = "marketing"
 _ROUNDS: Final = 8
@@ -42,11 +42,11 @@ class Timetable:
         rules: the windows; None for the built-in ones.
     """
 
-    def __init__(self, rules: Rules | None) -> None:
+    def __init__(self, rules: QuietHours | None) -> None:
         self._given = rules
 
     @property
-    def _rules(self) -> Rules:
+    def _rules(self) -> QuietHours:
         return self._given or built_in_rules()
 
     def waits(self, request: SendRequest, start: datetime) -> dict[str, Wait]:

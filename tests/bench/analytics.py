@@ -14,12 +14,12 @@ from typing import Any, Final
 from azure.core.pipeline.transport import AioHttpTransport
 from azure.data.tables.aio import TableClient
 
-from shared.rollups.analytics import read_query
-from shared.rollups.counts import Tally
-from shared.rollups.folding import STATE_PARTITION, STATE_ROW
-from shared.rollups.rows import HOURS, TABLE, entity_of, properties
+from shared.analytics.api import read_query
+from shared.analytics.counts import Tally
+from shared.analytics.rows import HOURS, TABLE, entity_of, properties
+from shared.analytics.state import STATE_PARTITION, STATE_ROW
+from shared.azure.storage import Storage
 from shared.services import Services
-from shared.storage import Storage
 from tests.bench.counting import Operation, counted
 from tests.bench.counting import Tally as Asked
 from tests.bench.stage import Stage

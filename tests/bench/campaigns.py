@@ -15,12 +15,13 @@ from azure.storage.blob import BlobServiceClient
 from azure.storage.queue import QueueClient
 
 from local.stack import ROOT
-from shared import ulid
-from shared.campaigns.lists import HEAD, sniff
-from shared.campaigns.requests import Definition
-from shared.campaigns.store import CONTAINER, Campaign, Phase
-from shared.clock import iso
-from shared.dispatch import QUEUE
+from shared.base import ulid
+from shared.base.clock import iso
+from shared.campaigns.campaign import Campaign, Phase
+from shared.campaigns.list_reader import HEAD, sniff
+from shared.campaigns.order import Definition
+from shared.campaigns.store import CONTAINER
+from shared.jobs.dispatch import QUEUE
 from tests.bench.counting import Operation, Tally, counted
 from tests.bench.stage import WITHOUT_RECORD, Host, Stage, drained
 from tests.support.client import SHORT_CODE

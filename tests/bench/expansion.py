@@ -11,10 +11,11 @@ from typing import Any
 from azure.core.pipeline.transport import AioHttpTransport
 
 from shared import settings as settings_module
-from shared import ulid
-from shared.campaigns.lists import HEAD, sniff
-from shared.campaigns.requests import Definition
-from shared.campaigns.store import CONTAINER, Campaign, Phase
+from shared.base import ulid
+from shared.campaigns.campaign import Campaign, Phase
+from shared.campaigns.list_reader import HEAD, sniff
+from shared.campaigns.order import Definition
+from shared.campaigns.store import CONTAINER
 from shared.services import build
 from tests.bench.memory import peak_megabytes
 from tests.support.client import SHORT_CODE

@@ -12,7 +12,7 @@ from azure.data.tables import TableClient
 from azure.storage.queue import QueueClient
 
 from local.stack import ROOT
-from shared.pacing import TABLE as PACING
+from shared.limits.pacing import TABLE as PACING
 from tests.bench.counting import Operation, Tally, counted
 from tests.bench.stage import WITHOUT_RECORD, Host, Stage, drained
 from tests.bench.traffic import Request, Sent, Traffic, sent_in

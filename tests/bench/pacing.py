@@ -22,7 +22,7 @@ import aiohttp
 
 from local.ports import Ports
 from local.stack import ROOT, Stack, StackOptions
-from shared.clock import from_iso
+from shared.base.clock import from_iso
 from tests.bench.stage import Stage
 from tests.campaigns.support import campaign, order, ordered
 from tests.support.client import Parley, Platform, send_body

@@ -16,8 +16,9 @@ from datetime import datetime
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
-from shared import access, ids
-from shared.clock import http_date, iso
+from shared.azure import signatures
+from shared.base import ids
+from shared.base.clock import http_date, iso
 
 SENDER: Final = "+12065550100"
 TAG: Final = "order-17"
@@ -157,7 +158,7 @@ class Traffic:
 
     def _signed(self, target: str, host: str, body: Any, expected: int) -> Request:
         content = json.dumps(body).encode()
-        headers = access.signed_headers(
+        headers = signatures.signed_headers(
             self._key, method="POST", target=target, host=host, body=content, now=self._now
         )
         return Request(target, content, expected, headers)

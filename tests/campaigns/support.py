@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from shared.campaigns.store import Chunk
+from shared.campaigns.campaign import Chunk
 from shared.services import Services
 from tests.support.client import SHORT_CODE, Parley
 from tests.support.polling import eventually

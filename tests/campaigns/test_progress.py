@@ -14,11 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from local.stack import Stack
-from shared import ulid
+from shared.base import ulid
+from shared.base.clock import iso
+from shared.campaigns.campaign import Campaign, Chunk, Fate, Phase, Piece, Totals
+from shared.campaigns.order import Definition, inline_shape
 from shared.campaigns.progress import AHEAD, MOST_OPEN, Progress, Sum
-from shared.campaigns.requests import Definition, inline_shape
-from shared.campaigns.store import TABLE, Campaign, Chunk, Fate, Phase, Piece, Totals, _row
-from shared.clock import iso
+from shared.campaigns.store import TABLE, _row
 from shared.services import Services
 from tests.support.client import SHORT_CODE
 from tests.support.parts import parts_of

@@ -12,15 +12,16 @@ from azure.storage.blob.aio import BlobServiceClient
 
 from local.azurite import Azurite
 from shared import settings as settings_module
-from shared import ulid
-from shared.campaigns import caps
-from shared.campaigns.caps import Caps
-from shared.campaigns.lists import Refused
-from shared.campaigns.requests import Definition, inline_shape
+from shared.azure.storage import Changed, Storage
+from shared.base import ulid
+from shared.base.clock import Clock
+from shared.campaigns.campaign import Campaign, Phase, Piece
+from shared.campaigns.list_reader import Refused
+from shared.campaigns.order import Definition, inline_shape
 from shared.campaigns.retention import MOST_LISTS, MOST_ROWS, Forgotten, Retention
-from shared.campaigns.store import CONTAINER, TABLE, Campaign, Phase, Piece, Store, index_key
-from shared.clock import Clock
-from shared.storage import Changed, Storage
+from shared.campaigns.store import CONTAINER, TABLE, Store, index_key
+from shared.limits import frequency_caps
+from shared.limits.frequency_caps import Caps
 from tests.support.settings import minimal
 
 KEPT = timedelta(days=90)
@@ -55,7 +56,7 @@ async def storage(azurite: Azurite) -> AsyncIterator[Storage]:
         storage = Storage(
             settings_module.load(minimal(azurite.connection_string)), transport=transport
         )
-        for table in (TABLE, caps.TABLE):
+        for table in (TABLE, frequency_caps.TABLE):
             await storage.drop_table(table)
         yield storage
 
@@ -221,7 +222,7 @@ async def test_people_are_forgotten_a_bounded_number_at_once(storage: Storage) -
 async def test_who_is_texted_meanwhile_stays(storage: Storage) -> None:
     """A row that is used again after it was found to be old is not deleted."""
     await Caps(storage, at(NOW - timedelta(days=400))).admit("meanwhile", PERSON, "send-1", 1)
-    old = [row async for row in storage.query(caps.TABLE, "sendId eq @id", id="send-1")]
+    old = [row async for row in storage.query(frequency_caps.TABLE, "sendId eq @id", id="send-1")]
     now = Caps(storage, at(NOW))
     assert await now.admit("meanwhile", PERSON, "send-2", 1)
     assert await now._delete(old) == 0

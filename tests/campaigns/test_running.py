@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from local.stack import Stack
-from shared.campaigns.store import Chunk, Fate
-from shared.clock import iso
+from shared.base.clock import iso
+from shared.campaigns.campaign import Chunk, Fate
 from shared.services import Services
 from tests.campaigns.support import (
     campaign,

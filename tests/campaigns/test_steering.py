@@ -13,13 +13,14 @@ from azure.core.exceptions import ServiceRequestError
 from azure.core.rest import HttpRequest
 
 from local.stack import Stack
-from shared import ulid
-from shared.campaigns.lists import HEAD, sniff
-from shared.campaigns.requests import Definition
-from shared.campaigns.store import CONTAINER, Campaign, Fate, Phase
-from shared.clock import iso
+from shared.azure.storage import StorageDown
+from shared.base import ulid
+from shared.base.clock import iso
+from shared.campaigns.campaign import Campaign, Fate, Phase
+from shared.campaigns.list_reader import HEAD, sniff
+from shared.campaigns.order import Definition
+from shared.campaigns.store import CONTAINER
 from shared.services import Services
-from shared.storage import StorageDown
 from tests.campaigns.support import campaign, campaign_in_state, campaign_with_counts, steered
 from tests.support.client import SHORT_CODE, Parley, Platform
 from tests.support.parts import parts_of

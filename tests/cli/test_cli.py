@@ -15,10 +15,10 @@ import pytest
 
 from cli.client import Client, NotConfigured
 from local.stack import ROOT, Stack
-from shared.errors import Unintelligible
-from shared.events import Envelope
-from shared.poison import MOST_ATTEMPTS, Taken, id_of
-from shared.relay import OPT_OUT_CHANGED
+from shared.azure.event_grid import Envelope
+from shared.base.errors import Unintelligible
+from shared.jobs.poison import MOST_ATTEMPTS, Taken, id_of
+from shared.optouts.events import OPT_OUT_CHANGED
 from tests.support.client import TOLL_FREE, Platform
 from tests.support.parts import parts_of
 

@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator
 import pytest
 from playwright.async_api import Browser, Page, async_playwright, expect
 
-from local import browser
 from local.stack import Stack
 from tests.console.desk import Desk
+from tools import browser
 
 # Far beyond what anything takes: it turns a hang into a failure with a reason, no more.
 expect.set_options(timeout=60_000)

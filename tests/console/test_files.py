@@ -9,9 +9,9 @@ import pytest
 
 from functions.console import policy
 from functions.console.files import FILES
-from local import uplot
 from local.stack import Stack
 from tests.support.client import Parley
+from tools import uplot
 
 STATIC = Path(__file__).parents[2] / "functions" / "console" / "static"
 OURS = sorted(path for path in STATIC.glob("*.js") if not path.name.startswith("uplot"))

@@ -7,9 +7,9 @@ import os
 import pytest
 from playwright.async_api import Page, async_playwright, expect
 
-from local import browser
 from local.stack import Stack
 from tests.console.desk import Desk
+from tools import browser
 
 
 async def test_a_browser_of_a_machine_without_a_language(stack: Stack) -> None:

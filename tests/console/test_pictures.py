@@ -11,14 +11,14 @@ import pytest
 from azure.data.tables import TableClient
 from playwright.async_api import Page, expect
 
-from local import pictures
 from local.stack import Stack
-from shared.rollups import late
-from shared.rollups.folding import State, _state_row
+from shared.analytics import late
+from shared.analytics.state import TimerState, state_row
 from tests.console.desk import Desk
+from tools import pictures
 
 NOW = datetime(2026, 11, 22, 20, 0, tzinfo=UTC)
-DONE = State(NOW + timedelta(minutes=1), NOW + timedelta(minutes=1))
+DONE = TimerState(NOW + timedelta(minutes=1), NOW + timedelta(minutes=1))
 
 
 @pytest.fixture
@@ -38,16 +38,16 @@ def table(stack: Stack) -> Iterator[TableClient]:
         (replace(DONE, claimed_until=NOW), False),
     ],
 )
-def test_all_is_counted(table: TableClient, state: State, counted: bool) -> None:  # noqa: FBT001
+def test_all_is_counted(table: TableClient, state: TimerState, counted: bool) -> None:  # noqa: FBT001
     """Not while the moment is not folded, a span is left, or a run is at work."""
     assert not pictures.counted(table, NOW)
-    table.create_entity(_state_row(state))
+    table.create_entity(state_row(state))
     assert pictures.counted(table, NOW) == counted
 
 
 def test_marks_are_waited_for(table: TableClient) -> None:
     """A mark that no run has heeded yet says that there is more to count; a heeded one does not."""
-    table.create_entity(_state_row(DONE))
+    table.create_entity(state_row(DONE))
     table.create_entity(late.mark_row(DONE.marks_up_to, NOW - timedelta(days=3)))
     assert pictures.counted(table, NOW)
     table.create_entity(late.mark_row(DONE.marks_up_to + timedelta(minutes=4), NOW))

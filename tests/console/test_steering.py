@@ -10,9 +10,9 @@ import pytest
 from playwright.async_api import Page, expect
 
 from local.stack import Stack
-from shared.clock import iso
-from shared.events import Envelope
-from shared.quarantine import place_of
+from shared.azure.event_grid import Envelope
+from shared.base.clock import iso
+from shared.receiving.quarantine import place_of
 from tests.console.desk import Desk
 from tests.support.client import SHORT_CODE, Parley
 from tests.support.parts import parts_of

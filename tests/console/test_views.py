@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from local import browser
 from local.stack import Stack
 from tests.console.desk import Desk, Scheme
 from tests.support.client import SHORT_CODE, TOLL_FREE, Parley, Platform
 from tests.support.people import People
+from tools import browser
 
 pytestmark = pytest.mark.slow
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from local.stack import Stack
-from shared.errors import AnswerMissing
+from shared.base.errors import AnswerMissing
 from tests.support.client import Parley, Platform, message_ids, send_body, with_ids
 from tests.support.parts import parts_of, send_request
 from tests.support.people import People

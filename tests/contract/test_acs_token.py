@@ -10,9 +10,9 @@ from azure.core.credentials import AccessToken
 from azure.core.pipeline.transport import AioHttpTransport
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 
-from shared.acs import AcsClient, AcsRecipient
-from shared.clock import utc_now
-from shared.errors import PlatformDenied
+from shared.azure.acs import AcsClient, AcsRecipient
+from shared.base.clock import utc_now
+from shared.base.errors import PlatformDenied
 from tests.support.client import TOLL_FREE, Platform
 
 FAR_AWAY = 4_102_444_800

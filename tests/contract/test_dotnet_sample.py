@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from local.stack import Stack
-from shared.acs import knows_report_timeout
-from shared.clock import http_date
+from shared.azure.acs import knows_report_timeout
+from shared.base.clock import http_date
 from tests.support.client import Parley, Platform
 from tests.support.parts import parts_of, send_request
 from tests.support.people import People

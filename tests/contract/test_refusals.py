@@ -15,9 +15,9 @@ from azure.core.pipeline.transport import AioHttpTransport
 from azure.core.rest import HttpRequest
 
 from local.stack import Stack
-from shared.acs import DENIAL_HOLDS, AcsClient, AcsRecipient
-from shared.clock import utc_now
-from shared.errors import AnswerMissing, PlatformDenied, PlatformRefused
+from shared.azure.acs import DENIAL_HOLDS, AcsClient, AcsRecipient
+from shared.base.clock import utc_now
+from shared.base.errors import AnswerMissing, PlatformDenied, PlatformRefused
 from shared.services import Services
 from tests.support.client import LONG_CODE, TOLL_FREE, Parley, Platform, send_body, with_ids
 from tests.support.parts import parts_of, send_request

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.access import SignedRequest, check, content_hash, signature, signed_headers
-from shared.errors import NotAuthorized
+from shared.azure.signatures import SignedRequest, check, content_hash, signature, signed_headers
+from shared.base.errors import NotAuthorized
 
 KEY, OTHER_KEY = b"0123456789abcdef0123456789abcdef", b"fedcba9876543210fedcba9876543210"
 HOST = "parley.example:7071"

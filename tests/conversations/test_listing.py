@@ -11,15 +11,15 @@ from urllib.parse import quote, urlencode
 import pytest
 
 from local.stack import Stack
-from shared import ids
+from shared.azure.event_grid import Received
+from shared.azure.storage import Storage
+from shared.base import ids
 from shared.conversations import Entry
 from shared.conversations.entries import place
 from shared.conversations.index import PERSONS_A_ROW, TABLE, ConversationIndex
-from shared.conversations.listing import Listing, Progress, read_cursor
-from shared.events import Received
+from shared.conversations.listing import IndexedUpTo, Listing, read_cursor
 from shared.messages.record import MinuteFacts
 from shared.services import Services
-from shared.storage import Storage
 from tests.support.client import LONG_CODE, SHORT_CODE, TOLL_FREE, Parley, Platform, all_pages
 from tests.support.parts import parts_of
 from tests.support.people import People
@@ -35,14 +35,14 @@ class Fold:
     def __init__(self, parts: Services, now: datetime = NOW) -> None:
         self.parts = parts
         self.now = now
-        self.progress: Progress | None = Progress(now, now)
+        self.progress: IndexedUpTo | None = IndexedUpTo(now, now)
         self.storage: Storage = parts.conversations._storage
         self.index = ConversationIndex(self.storage)
 
     def listing(self, *senders: str) -> Listing:
         """A listing by this index, at its time."""
 
-        async def progress() -> Progress | None:
+        async def progress() -> IndexedUpTo | None:
             return self.progress
 
         return Listing(

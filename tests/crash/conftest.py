@@ -9,8 +9,8 @@ import pytest
 
 from local.ports import Ports
 from local.stack import StackOptions
-from tests.crash.lab import Lab, StorageAndPlatform, laboratory
-from tests.crash.tally import Tally
+from tests.crash.counts import Tally
+from tests.crash.rig import Lab, StorageAndPlatform, laboratory
 
 _TALLY = pytest.StashKey[Tally]()
 

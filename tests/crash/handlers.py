@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, Final
 
-from tests.crash.lab import Lab, Step, event_step, http_step, queue_step
+from tests.crash.observed import Findings, World, body_of
+from tests.crash.rig import Lab, Step, event_step, http_step, queue_step
 from tests.crash.scenarios import (
     ENTRY,
     OPT_OUT,
@@ -23,7 +24,6 @@ from tests.crash.scenarios import (
     tag_of,
 )
 from tests.crash.sends import Send, SendToOne
-from tests.crash.world import Findings, World, body_of
 
 
 class Inbound(Scenario):

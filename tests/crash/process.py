@@ -13,7 +13,7 @@ from azure.core.pipeline.transport import AioHttpTransport
 
 from local.host import FunctionsHost, InvocationFailed
 from shared import services, settings
-from shared.clock import utc_now
+from shared.base.clock import utc_now
 from tests.crash.calls import Plan, WitnessedTransport
 
 FUNCTION_KEY: Final = "the-function-key-of-crash-tests"

@@ -13,8 +13,8 @@ from typing import Any, ClassVar, Final
 from urllib.parse import quote
 
 from tests.crash.calls import Trace
-from tests.crash.lab import Lab, Step, http_step
-from tests.crash.world import Findings, World, body_of
+from tests.crash.observed import Findings, World, body_of
+from tests.crash.rig import Lab, Step, http_step
 
 SENDER: Final = "+18005550100"
 REPORT: Final = "Parley.SMSDeliveryReportReceived"

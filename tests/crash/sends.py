@@ -6,9 +6,10 @@ import uuid
 from collections.abc import Sequence
 from typing import Any, ClassVar, Final
 
-from shared.clock import http_date, utc_now
+from shared.base.clock import http_date, utc_now
 from tests.crash.calls import Plan
-from tests.crash.lab import Lab, Step, http_step
+from tests.crash.observed import Findings, World, body_of
+from tests.crash.rig import Lab, Step, http_step
 from tests.crash.scenarios import (
     ASKED,
     BLOCKED,
@@ -23,7 +24,6 @@ from tests.crash.scenarios import (
     judge_message,
     opt_out,
 )
-from tests.crash.world import Findings, World, body_of
 
 _SEND: Final = "/sms?api-version=2021-03-07"
 _LONG_AGO: Final = -600.0

@@ -17,7 +17,8 @@ import pytest
 from _pytest.mark.structures import ParameterSet
 
 from tests.crash.calls import Plan
-from tests.crash.dispatched import (
+from tests.crash.counts import Tally
+from tests.crash.dispatch_scenarios import (
     DISPATCHED,
     DUE,
     DUE_RETRY,
@@ -29,8 +30,9 @@ from tests.crash.dispatched import (
     ScheduledSend,
 )
 from tests.crash.handlers import HANDLERS, InboundStop
-from tests.crash.lab import Lab, event_step, http_step
-from tests.crash.play import Play, Race, Revenant, Variant
+from tests.crash.observed import Findings
+from tests.crash.rig import Lab, event_step, http_step
+from tests.crash.run import Play, Race, Revenant, Variant
 from tests.crash.scenarios import (
     ASKED,
     INTENT,
@@ -56,8 +58,6 @@ from tests.crash.sends import (
     SendToOne,
     TakenOver,
 )
-from tests.crash.tally import Tally
-from tests.crash.world import Findings
 
 # The app's own rules: ACS's time-out is 30 s, the window 240 s.
 TOO_EARLY = 1.0

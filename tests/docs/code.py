@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import shared.services  # noqa: F401  # brings every module that defines an error
-from shared.errors import ParleyError
+from shared.base.errors import ParleyError
 from tests.docs.documents import ROOT
 from tests.infra.indexing import index
 

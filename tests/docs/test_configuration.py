@@ -8,10 +8,10 @@ from dataclasses import fields
 
 import pytest
 
-from local import settings_table
-from shared.senders import KINDS, parse_senders
+from shared.rules.senders import KINDS, parse_senders
 from shared.settings import Settings, describe
 from tests.docs import documents
+from tools import settings_table
 
 TEXT = documents.named("configuration")
 SOURCES = [
@@ -23,7 +23,7 @@ SOURCES = [
 
 
 def test_tables_are_current() -> None:
-    """The tables are those that the code makes: `python -m local.settings_table --write`."""
+    """The tables are those that the code makes: `python -m tools.settings_table --write`."""
     assert settings_table.with_tables(TEXT) == TEXT
 
 

@@ -10,16 +10,18 @@ from typing import Any
 
 import pytest
 
-import shared.relay
+import shared.messages.events
+import shared.optouts.events
 import shared.services
 from local.stack import Stack
-from shared import codes, ids
-from shared.errors import Unintelligible
-from shared.events import Received
-from shared.keywords import read as read_keyword
-from shared.ledger import Change, Channel, Direction, Effect, Made
-from shared.lifecycle import TERMINAL, State
-from shared.poison import MOST_ATTEMPTS, Taken
+from shared.azure.event_grid import Received
+from shared.base import ids
+from shared.base.errors import Unintelligible
+from shared.jobs.poison import MOST_ATTEMPTS, Taken
+from shared.optouts import Change, Channel, Direction, Effect, Made
+from shared.rules import delivery_codes
+from shared.rules.keywords import read as read_keyword
+from shared.rules.message_states import TERMINAL, State
 from tests.docs import documents, examples
 from tests.docs.code import error_classes, routes
 from tests.support.client import TOLL_FREE, Parley, Platform, send_body
@@ -63,12 +65,12 @@ def test_every_state_is_there() -> None:
 EVENTS = {
     event.type: event
     for event in (
-        shared.relay.sms_received(
+        shared.messages.events.sms_received(
             "01M81WKFTM31A6ZQY6MBJPCJ2Q.in",
             Received("Incoming_1", PERSON, TOLL_FREE, "STOP", MOMENT, 1),
             read_keyword("STOP"),
         ),
-        shared.relay.delivery_report(
+        shared.messages.events.delivery_report(
             message_id="01M81WKDE185XHP35WN7HBYY94.b9b00152ce",
             ours=TOLL_FREE,
             theirs=PERSON,
@@ -78,10 +80,10 @@ EVENTS = {
             attempts=[],
             tag="visit-17",
             state=State.DELIVERED,
-            code=codes.CODES[2000],
+            code=delivery_codes.CODES[2000],
             platform_id="Outgoing_1",
         ),
-        shared.relay.opt_out_changed(
+        shared.optouts.events.opt_out_changed(
             Change(
                 change_id="1",
                 address=PERSON,

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from local.stack import CONTAINERS, QUEUES, TABLES, Stack
-from shared import telemetry
-from shared.codes import CODES
-from shared.ledger import Channel
-from shared.lifecycle import State
+from shared.azure import telemetry
+from shared.optouts import Channel
+from shared.rules.delivery_codes import CODES
+from shared.rules.message_states import State
 from tests.docs import documents, examples
 from tests.docs.code import functions, log_events
 from tests.docs.documents import ROOT
@@ -23,7 +23,7 @@ TEXT = documents.named("operations")
 
 
 def test_every_delivery_code_is_there() -> None:
-    """The table of codes says what `shared/codes.py` says."""
+    """The table of codes says what `shared/rules/delivery_codes.py` says."""
     table = documents.section(TEXT, "Delivery codes")
     assert list(documents.rows(table)) == [
         [

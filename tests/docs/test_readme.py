@@ -45,7 +45,7 @@ def test_it_begins_with_the_two_commands_that_set_up() -> None:
         made = commands_of("--always-make", target)
         assert any("venv" in line for line in made)
         assert any("local.azurite --install" in line for line in made)
-    assert any("local.browser --install" in line for line in commands_of("-B", "test"))
+    assert any("tools.browser --install" in line for line in commands_of("-B", "test"))
 
 
 def test_the_status_is_true() -> None:

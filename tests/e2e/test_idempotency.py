@@ -12,13 +12,13 @@ import pytest
 from azure.core.pipeline.transport import AioHttpTransport
 
 from local.stack import Stack
-from shared import segments
-from shared.clock import utc_now
+from shared.azure.storage import Storage
+from shared.base.clock import utc_now
 from shared.messages import facts
 from shared.messages.record import Record
-from shared.sending.keys import IdempotencyKeys
+from shared.rules import segments
+from shared.sending.idempotency import IdempotencyKeys
 from shared.services import Services
-from shared.storage import Storage
 from tests.support.client import Parley, Platform, Reply, encoded, message_ids, send_body, with_ids
 from tests.support.parts import parts_of, send_request
 from tests.support.people import People

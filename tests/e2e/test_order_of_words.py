@@ -13,8 +13,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from local.stack import Stack
-from shared.clock import iso
-from shared.events import SMS_DELIVERY_REPORT_RECEIVED, SMS_RECEIVED, Envelope
+from shared.azure.event_grid import SMS_DELIVERY_REPORT_RECEIVED, SMS_RECEIVED, Envelope
+from shared.base.clock import iso
 from shared.services import Services
 from tests.support.client import TOLL_FREE, Parley, Platform
 from tests.support.parts import parts_of

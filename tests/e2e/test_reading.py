@@ -11,7 +11,7 @@ from urllib.parse import quote, urlencode
 import pytest
 
 from local.stack import Stack
-from shared.clock import iso
+from shared.base.clock import iso
 from tests.support.client import (
     SHORT_CODE,
     TOLL_FREE,

@@ -9,10 +9,10 @@ import pytest
 from azure.core.rest import HttpRequest
 
 from local.stack import Stack
-from shared.clock import Clock, utc_now
-from shared.errors import LedgerUnavailable, ParleyError, StillSending
+from shared.azure.storage import StorageDown
+from shared.base.clock import Clock, utc_now
+from shared.base.errors import LedgerUnavailable, ParleyError, StillSending
 from shared.services import Services
-from shared.storage import StorageDown
 from tests.support.client import TOLL_FREE, Parley, Platform, message_ids, send_body, with_ids
 from tests.support.parts import parts_of, send_request
 from tests.support.people import People

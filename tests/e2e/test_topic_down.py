@@ -14,16 +14,17 @@ from azure.core.exceptions import ServiceRequestError
 from azure.core.rest import HttpRequest
 
 from local.stack import Stack
-from shared import ids
-from shared.events import (
+from shared.azure.event_grid import (
     SMS_DELIVERY_REPORT_RECEIVED,
     SMS_RECEIVED,
     Envelope,
     read_received,
 )
-from shared.packing import read_message
-from shared.relay import Relay, event_from_json, sms_received
-from shared.storage import StorageDown
+from shared.azure.packing import read_message
+from shared.azure.storage import StorageDown
+from shared.azure.topic import Relay, event_from_json
+from shared.base import ids
+from shared.messages.events import sms_received
 from tests.support.client import TOLL_FREE, Parley, Platform
 from tests.support.loops import SkippingLoop
 from tests.support.parts import parts_of

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from azure.data.tables.aio import TableServiceClient
 
 from local.stack import Stack
-from shared.sending.keys import table_of
+from shared.sending.idempotency import table_of
 from tests.support.client import Parley
 from tests.support.polling import eventually
 

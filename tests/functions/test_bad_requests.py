@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from shared.access import content_hash
-from shared.clock import http_date
+from shared.azure.signatures import content_hash
+from shared.base.clock import http_date
 from tests.support.client import (
     LONG_CODE,
     TOLL_FREE,

@@ -11,8 +11,8 @@ import aiohttp
 import pytest
 
 from local.stack import BODY_LIMIT
-from shared.campaigns.desk import LARGEST_LIST
-from shared.clock import iso
+from shared.base.clock import iso
+from shared.campaigns.api import LARGEST_LIST
 from tests.campaigns.support import campaign_in_state, order, ordered
 from tests.support.client import TOLL_FREE, Parley, Reply, encoded, send_body
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from shared.clock import iso
+from shared.base.clock import iso
 from tests.campaigns.support import uploaded
 from tests.support.client import TOLL_FREE, Parley, Reply, send_body, with_ids
 from tests.support.people import People

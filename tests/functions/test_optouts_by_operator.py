@@ -8,7 +8,7 @@ from urllib.parse import quote
 import pytest
 
 from local.stack import Stack
-from shared import ids
+from shared.base import ids
 from tests.support.client import SHORT_CODE, TOLL_FREE, Parley, Platform, Reply
 from tests.support.parts import parts_of
 

@@ -14,12 +14,12 @@ import pytest
 from azure.storage.queue.aio import QueueClient
 
 from local.stack import ROOT, Stack
-from shared.clock import iso
-from shared.errors import ParleyError, Unavailable, Unintelligible
-from shared.poison import DIED, MOST_ATTEMPTS, Taken, id_of, reason_of
-from shared.relay import OPT_OUT_CHANGED
+from shared.azure.storage import StorageDown
+from shared.base.clock import iso
+from shared.base.errors import ParleyError, Unavailable, Unintelligible
+from shared.jobs.poison import DIED, MOST_ATTEMPTS, Taken, id_of, reason_of
+from shared.optouts.events import OPT_OUT_CHANGED
 from shared.services import Services
-from shared.storage import StorageDown
 from tests.support.client import Parley, Platform
 from tests.support.parts import parts_of
 from tests.support.polling import eventually

@@ -13,10 +13,10 @@ from zipfile import ZipFile
 import pytest
 from packaging.requirements import Requirement
 
-from local.package import NothingToShip, build, files
-from local.requirements import GUARD, OLDER, RUNTIME, SHIPPED, file_for
 from tests.infra.bicep import at, body, template
 from tests.infra.indexing import ROOT, index
+from tools.package import NothingToShip, build, files
+from tools.requirements import GUARD, OLDER, RUNTIME, SHIPPED, file_for
 
 HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
 SOURCE = ROOT / "requirements.in"
@@ -157,10 +157,10 @@ def test_each_python_has_its_file(python: str, name: str) -> None:
 def test_make_installs_the_file_for_the_python_at_hand() -> None:
     """The environment's own interpreter says which file it takes, and make watches both."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    assert "-r $$($(BIN)/python -m local.requirements --file)\n" in makefile
+    assert "-r $$($(BIN)/python -m tools.requirements --file)\n" in makefile
     assert f"$(READY): {SHIPPED} {OLDER} " in makefile
     done = subprocess.run(  # this interpreter
-        [sys.executable, "-m", "local.requirements", "--file"],
+        [sys.executable, "-m", "tools.requirements", "--file"],
         cwd=ROOT,
         capture_output=True,
         text=True,

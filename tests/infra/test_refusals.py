@@ -13,8 +13,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pycep.models import BicepElement
 
-from shared.errors import SettingsError
-from shared.senders import kind_of
+from shared.base.errors import SettingsError
+from shared.rules.senders import kind_of
 from shared.settings import load
 from tests.infra.bicep import Refused, Template, decorated, template, walk
 from tests.infra.test_templates import DRAWN

@@ -11,8 +11,8 @@ from textwrap import dedent
 
 import pytest
 
-from local.requirements import OLDER, SHIPPED, command
 from tests.infra.bicep import INFRA
+from tools.requirements import OLDER, SHIPPED, command
 
 ROOT = INFRA.parent
 WORKFLOWS = ROOT / ".github" / "workflows"

@@ -27,7 +27,7 @@ from local.platform.payloads import Received, Reported
 from local.platform.server import PlatformServer
 from local.platform.signature import content_hash, sign
 from local.platform.simulator import Options, Simulator, Wiring
-from shared.senders import parse_senders
+from shared.rules.senders import parse_senders
 
 KEY = b"0123456789abcdef0123456789abcdef"
 KEY_TEXT = base64.b64encode(KEY).decode()

@@ -15,11 +15,11 @@ import pytest
 
 from local.ports import Ports
 from local.seed.command import seed_once
-from local.seed.story import CAMPAIGNS, DAYS, DELIVERED, OFFERS, Said, Sent, month
-from local.seed.writing import write
+from local.seed.month import CAMPAIGNS, DAYS, DELIVERED, OFFERS, Said, Sent, month
+from local.seed.rows import write
 from local.stack import Stack, StackOptions
-from shared.addresses import recipient
-from shared.clock import iso
+from shared.base.clock import iso
+from shared.rules.addresses import recipient
 
 UNTIL = datetime(2026, 11, 22, 17, 30, tzinfo=UTC)
 SEED = 1

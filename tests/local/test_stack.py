@@ -33,7 +33,7 @@ from local.stack import (
     StackOptions,
     write_secret,
 )
-from shared.senders import SenderKind
+from shared.rules.senders import SenderKind
 from shared.settings import describe, load
 
 pytestmark = pytest.mark.servers

@@ -9,7 +9,7 @@ from typing import Any
 
 from local.stack import Stack
 from shared.campaigns.chunks import Chunks
-from shared.dispatch import Dispatch
+from shared.jobs.dispatch import Dispatch
 from shared.sending.due import Due
 from shared.services import Services
 from tests.campaigns.support import campaign, campaign_in_state, chunks_of, order, ordered

@@ -14,9 +14,9 @@ from azure.core.exceptions import ServiceRequestError
 from azure.core.rest import HttpRequest
 
 from local.stack import Stack
-from shared.clock import iso, utc_now
-from shared.dispatch import Dispatch
-from shared.errors import Unavailable, Unintelligible
+from shared.base.clock import iso, utc_now
+from shared.base.errors import Unavailable, Unintelligible
+from shared.jobs.dispatch import Dispatch
 from tests.support.client import Parley, Platform
 from tests.support.parts import parts_of
 from tests.support.transports import Inner, Wrapper

@@ -10,9 +10,9 @@ import pytest
 from azure.core.pipeline.transport import AioHttpTransport
 
 from local.stack import Stack
-from shared.clock import utc_now
-from shared.sending.request import read_send
-from shared.sending.send import Answer
+from shared.base.clock import utc_now
+from shared.sending.answers import Answer
+from shared.sending.request_body import read_send
 from shared.services import Services, build
 from shared.settings import load
 from tests.support.client import TEN_DLC, TOLL_FREE, Platform

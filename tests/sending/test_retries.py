@@ -19,12 +19,12 @@ from hypothesis import strategies as st
 
 from local.platform.recipients import MAGIC_PREFIX
 from local.stack import Stack
-from shared import ids, ulid
-from shared.campaigns.store import Campaign, Phase
-from shared.clock import from_iso, iso
-from shared.codes import CODES, code_in
-from shared.errors import NotCancelable, NotFound
-from shared.events import SMS_DELIVERY_REPORT_RECEIVED, Envelope, PlatformReport
+from shared.azure.event_grid import SMS_DELIVERY_REPORT_RECEIVED, Envelope, PlatformReport
+from shared.base import ids, ulid
+from shared.base.clock import from_iso, iso
+from shared.base.errors import NotCancelable, NotFound
+from shared.campaigns.campaign import Campaign, Phase
+from shared.rules.delivery_codes import CODES, code_in
 from shared.sending.retries import SPREAD, pause, retry_id, wants_retry
 from shared.services import Services
 from tests.campaigns.support import ordered

@@ -20,7 +20,7 @@ import aiohttp
 from azure.core.utils import parse_connection_string
 from yarl import URL
 
-from shared.clock import http_date
+from shared.base.clock import http_date
 
 Row = dict[str, Any]
 _AT_ONCE = 4

@@ -15,9 +15,9 @@ import aiohttp
 from yarl import URL
 
 from local.stack import Stack
-from shared import ids
-from shared.access import signed_headers
-from shared.clock import from_http_date, http_date
+from shared.azure.signatures import signed_headers
+from shared.base import ids
+from shared.base.clock import from_http_date, http_date
 from tests.support.polling import eventually
 
 API_VERSION = "2021-03-07"

@@ -14,8 +14,9 @@ from azure.core.pipeline.transport import AioHttpTransport
 
 from local.stack import Stack
 from shared import settings as settings_module
-from shared.clock import Clock, utc_now
-from shared.sending.request import SendRequest, read_send
+from shared.base.clock import Clock, utc_now
+from shared.messages.request import SendRequest
+from shared.sending.request_body import read_send
 from shared.services import Services, build
 from tests.support.transports import Inner
 

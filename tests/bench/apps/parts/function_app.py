@@ -17,19 +17,20 @@ from uuid import uuid4
 
 import azure.functions as func
 
-from shared import ids, segments
-from shared.acs import AcsRecipient
-from shared.clock import http_date, utc_now
+from shared.azure.acs import AcsRecipient
+from shared.azure.event_grid import PlatformReport, Received
+from shared.base import ids
+from shared.base.clock import http_date, utc_now
+from shared.base.tasks import every
 from shared.conversations import Entry
-from shared.events import PlatformReport, Received
-from shared.inbound import ANSWERS_WITHIN
-from shared.lifecycle import State
+from shared.messages.events import sms_received
 from shared.messages.facts import Intent, Outcome
-from shared.relay import sms_received
-from shared.sending.request import read_send
+from shared.receiving.inbound import ANSWERS_WITHIN
+from shared.rules import segments
+from shared.rules.message_states import State
+from shared.sending.request_body import read_send
 from shared.sending.send import entries_of
 from shared.services import services, settings_of_this_app
-from shared.storage import every
 
 app = func.FunctionApp()
 _OURS: Final = "+12065550100"

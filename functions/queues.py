@@ -1,0 +1,34 @@
+"""The queues: `record`, left for after an answer; `dispatch`, left for its moment."""
+
+from __future__ import annotations
+
+import azure.functions as func
+
+from shared.jobs.poison import Taken
+from shared.services import services
+
+blueprint = func.Blueprint()
+
+
+@blueprint.queue_trigger(arg_name="message", queue_name="record", connection="PARLEY_STORAGE")
+async def record(message: func.QueueMessage) -> None:
+    """Do the work of one message."""
+    parley = services()
+    await parley.poison.guard(taken("record", message), parley.follow_up.take)
+
+
+@blueprint.queue_trigger(arg_name="message", queue_name="dispatch", connection="PARLEY_STORAGE")
+async def dispatch(message: func.QueueMessage) -> None:
+    """Do the work of one message, or hand it on if its time has not come."""
+    parley = services()
+    await parley.poison.guard(taken("dispatch", message), parley.dispatch.take)
+
+
+def taken(queue: str, message: func.QueueMessage) -> Taken:
+    """A message of a queue."""
+    return Taken(
+        queue=queue,
+        text=message.get_body().decode("utf-8"),
+        attempts=message.dequeue_count or 1,
+        inserted=message.insertion_time,
+    )

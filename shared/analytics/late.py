@@ -1,0 +1,94 @@
+"""Facts that come after their minute has been folded: a mark says that it has to be folded again.
+
+A minute's facts are folded 90 seconds after its end. Whoever is about to write one 30 seconds
+after that end, or later, first puts a mark; whoever finds the fact has therefore been told. The
+minute between is for clocks that differ and for writes under way; a write that takes longer than
+it began in time puts its mark afterwards.
+
+A mark is a row of table `rollups`, keyed by when it is due and by the minute that it is about. A
+process writes each of them once, so that a burst of late reports costs one operation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from typing import Final
+
+from shared.analytics.rows import HOUR, MINUTE, MINUTES, TABLE
+from shared.azure.storage import Entity, Storage
+from shared.base import ids
+from shared.base.clock import Clock, iso
+
+# After the end of a minute.
+FOLDED_AFTER: Final = timedelta(seconds=90)
+LATE_AFTER: Final = timedelta(seconds=30)
+# After the moment at which a mark is due: whoever was writing it, or its fact, has finished.
+SETTLED_AFTER: Final = timedelta(minutes=2)
+# Stragglers of an old minute are waited for a little, so that it is not folded again for each.
+_OLD: Final = HOUR
+_PATIENCE: Final = timedelta(minutes=5)
+PREFIX: Final = "late-"
+
+
+class Late:
+    """Puts marks.
+
+    Args:
+        storage: where marks go.
+        clock: the time.
+    """
+
+    def __init__(self, storage: Storage, clock: Clock) -> None:
+        self._storage = storage
+        self._clock = clock
+        self._put: set[tuple[datetime, datetime]] = set()
+
+    @asynccontextmanager
+    async def around(self, any_id: str) -> AsyncIterator[None]:
+        """Write facts of this id's minute inside; costs nothing where they come in time.
+
+        Raises:
+            StorageDown: the mark is not certain. Writing the fact again puts it again.
+        """
+        minute = MINUTES.floor(ids.time_of(any_id))
+        await self.mark(minute)
+        try:
+            yield
+        finally:
+            # Also after an error: what storage did not answer, it may have done.
+            await self.mark(minute)
+
+    async def mark(self, minute: datetime) -> None:
+        """Have a minute folded again, if it may have been folded."""
+        now = self._clock()
+        if now < minute + MINUTE + LATE_AFTER:
+            return
+        due = due_at(minute, now)
+        if (due, minute) in self._put:
+            return
+        await self._storage.put(TABLE, mark_row(due, minute))
+        self._put = {(d, m) for d, m in self._put if d > now} | {(due, minute)}
+
+
+def due_at(minute: datetime, now: datetime) -> datetime:
+    """When a mark that is put now is due: always later than now, and the same for a while."""
+    step = _PATIENCE if now - minute > _OLD else MINUTE
+    floor = MINUTES.floor(now)
+    return floor - timedelta(minutes=floor.minute % (step // MINUTE)) + step
+
+
+def mark_row(due: datetime, minute: datetime) -> Entity:
+    """The row of a mark."""
+    return {
+        "PartitionKey": partition_of(due),
+        "RowKey": f"{MINUTES.row(due)}~{MINUTES.row(minute)}",
+        "due": iso(due),
+        "minute": iso(minute),
+    }
+
+
+def partition_of(due: datetime) -> str:
+    """Where the marks of a day are."""
+    return f"{PREFIX}{due:%Y%m%d}"

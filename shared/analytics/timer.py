@@ -1,0 +1,490 @@
+"""The timer's work: fold the minutes that are over, and those that late facts have changed.
+
+One run, once a minute:
+
+    1. Minutes that have been over for 90 seconds, in their order.
+    2. Minutes that marks name (shared/analytics/late.py), once their marks have settled.
+    3. What the ledger's log has got since.
+    4. Spans that an operator wants folded again.
+
+Each step writes minutes, then the hours that they belong to, then the days, and only then how far
+it has come. A run that is cut off anywhere is so repeated by the next one, which writes the same.
+Nothing is ever added to a row that was read: rows are made from the facts and replace each other.
+
+Only one run folds at a time: it claims the state row, by its ETag, for less than the minute in
+which the next one comes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any, Final, Protocol
+
+from azure.data.tables import UpdateMode
+
+from shared.analytics import late
+from shared.analytics.counts import Tally
+from shared.analytics.minute import (
+    UNASKED,
+    Origin,
+    Tariff,
+    answers,
+    count_change,
+    fold_minute,
+    minute_of_change,
+)
+from shared.analytics.rows import DAYS, HOURS, MINUTE, MINUTES, TABLE, Level, entity_of, tally_of
+from shared.analytics.state import (
+    STATE_PARTITION,
+    STATE_ROW,
+    Overtaken,
+    TimerState,
+    read_state,
+    state_row,
+)
+from shared.azure.storage import Changed, Entity, Storage
+from shared.base import ids, log
+from shared.base.clock import Clock, from_iso, iso
+from shared.messages.record import MinuteFacts, Record
+from shared.optouts import Ledger
+
+OPTOUTS: Final = "optouts"
+# How long a run goes on taking up work, and how long nobody else may.
+BUDGET: Final = timedelta(seconds=40)
+CLAIM: Final = timedelta(seconds=55)
+# What is folded before it is written: so many minutes with facts, or so many texts.
+_MOST_MINUTES: Final = 60
+_MOST_TEXTS: Final = 20_000
+_MOST_CHANGES: Final = 10_000
+_MOST_ORIGINS: Final = 10_000
+# The service takes 100 entities and 4 MB at once.
+_MOST_ROWS: Final = 100
+_MOST_BYTES: Final = 3_000_000
+# Nothing says where in the ledger's log a minute begins.
+_FROM_THE_BEGINNING: Final[dict[str, Any]] = {"log_from": 0, "log_end": 0, "log_minute": None}
+_LEVELS: Final = ((HOURS, MINUTES), (DAYS, HOURS))
+_ROWS: Final = "PartitionKey eq @partition and RowKey ge @low and RowKey lt @high"
+_MARKS: Final = (
+    "PartitionKey ge @first and PartitionKey le @last and RowKey ge @low and RowKey lt @high"
+)
+
+
+class Folder(Protocol):
+    """Another fold over the same facts, read once: its rows follow from one minute's facts alone.
+
+    Attributes:
+        table: where its rows go. They replace what has their keys.
+    """
+
+    table: str
+
+    def rows(self, minute: datetime, facts: MinuteFacts) -> Sequence[Entity]:
+        """The rows of one minute; asked for again when more of its facts have come."""
+        ...
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What has been folded and not yet written."""
+
+    rows: dict[str, list[Entity]] = field(default_factory=dict)
+    minutes: set[datetime] = field(default_factory=set)
+    folded: int = 0
+    texts: int = 0
+
+    @property
+    def full(self) -> bool:
+        return self.folded >= _MOST_MINUTES or self.texts >= _MOST_TEXTS
+
+    def add(self, table: str, rows: Iterable[Entity]) -> None:
+        self.rows.setdefault(table, []).extend(rows)
+
+
+class Folding:
+    """Folds.
+
+    Args:
+        clock: the time.
+        storage: the table.
+        record: the facts.
+        ledger: opt-outs.
+        id_key: from which message ids are derived.
+        tariff: what texts cost; made when it is first needed.
+        folders: other folds over the same facts.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        storage: Storage,
+        record: Record,
+        ledger: Ledger,
+        id_key: bytes,
+        tariff: Callable[[], Tariff],
+        folders: Sequence[Folder] = (),
+    ) -> None:
+        self._clock = clock
+        self._storage = storage
+        self._record = record
+        self._ledger = ledger
+        self._id_key = id_key
+        self._tariff = tariff
+        self._folders = folders
+        self._origins: dict[str, Origin] = {}
+
+    async def run(self) -> None:
+        """Fold what there is to fold, as far as the time allows; the next run goes on."""
+        until = self._clock() + BUDGET
+        try:
+            state = await self._claim()
+            state = await self._fold_new(state, until)
+            state = await self._fold_marked(state, until)
+            state = await self._fold_log(state, until)
+            state = await self._fold_again(state, until)
+            await self._save(replace(state, claimed_until=None))
+        except Overtaken:
+            log.event("rollups.overtaken")
+
+    async def state(self) -> TimerState | None:
+        """How far the fold has come; None before the first run. One operation."""
+        row = await self._storage.get(TABLE, STATE_PARTITION, STATE_ROW)
+        return read_state(row) if row is not None else None
+
+    async def request(self, start: datetime, end: datetime) -> None:
+        """Have a span folded again, by the runs to come."""
+        due = late.due_at(start, self._clock())
+        await self._storage.put(
+            TABLE,
+            {
+                "PartitionKey": late.partition_of(due),
+                "RowKey": f"{MINUTES.row(due)}~{MINUTES.row(start)}~{MINUTES.row(end)}",
+                "due": iso(due),
+                "minute": iso(start),
+                "end": iso(end),
+            },
+        )
+
+    async def forget(self) -> int:
+        """Drop the marks of days that are behind; how many there were."""
+        state = await self.state()
+        if state is None:
+            return 0
+        dropped = 0
+        batch: list[Entity] = []
+        async for row in self._storage.query(
+            TABLE,
+            "PartitionKey ge @first and PartitionKey lt @last",
+            select=["PartitionKey", "RowKey"],
+            first=late.PREFIX,
+            last=late.partition_of(state.marks_up_to - timedelta(days=1)),
+        ):
+            if batch and (
+                len(batch) == _MOST_ROWS or batch[0]["PartitionKey"] != row["PartitionKey"]
+            ):
+                dropped += await self._drop(batch)
+                batch = []
+            batch.append({"PartitionKey": row["PartitionKey"], "RowKey": row["RowKey"]})
+        return dropped + (await self._drop(batch) if batch else 0)
+
+    async def _drop(self, rows: Sequence[Entity]) -> int:
+        await self._storage.commit(TABLE, [("delete", row) for row in rows])
+        return len(rows)
+
+    # The state ----------------------------------------------------------------------------------
+
+    async def _claim(self) -> TimerState:
+        now = self._clock()
+        state = await self.state()
+        if state is None:
+            return await self._begin(now)
+        if state.claimed_until is not None and now < state.claimed_until:
+            raise Overtaken
+        return await self._save(replace(state, claimed_until=now + CLAIM))
+
+    async def _begin(self, now: datetime) -> TimerState:
+        first = await self._record.first_month()
+        # Whatever is there is about to be read; marks that are put from now on are due later.
+        state = TimerState(first or _over(now), MINUTES.floor(now), claimed_until=now + CLAIM)
+        etag = await self._storage.insert(TABLE, state_row(state))
+        if etag is None:
+            raise Overtaken
+        return replace(state, etag=etag)
+
+    async def _save(self, state: TimerState) -> TimerState:
+        try:
+            etag = await self._storage.merge(TABLE, state_row(state), etag=str(state.etag))
+        except Changed:
+            raise Overtaken from None
+        return replace(state, etag=etag)
+
+    async def _advance(self, state: TimerState, batch: _Batch, **members: Any) -> TimerState:
+        """Write a batch, the hours and days that it changes, and how far the fold has come."""
+        if not batch.rows:
+            # What the run writes at its end is soon enough.
+            return replace(state, **members)
+        now = self._clock()
+        if state.claimed_until is None or now >= state.claimed_until:
+            raise Overtaken
+        for table, rows in batch.rows.items():
+            await self._put_all(table, rows)
+        changed = batch.minutes
+        for level, below in _LEVELS:
+            changed = {level.floor(moment) for moment in changed}
+            await self._put_all(
+                TABLE, [await self._summed(level, below, moment) for moment in sorted(changed)]
+            )
+        claimed = self._clock() + CLAIM
+        return await self._save(replace(state, claimed_until=claimed, **members))
+
+    async def _summed(self, level: Level, below: Level, moment: datetime) -> Entity:
+        rows = [
+            row
+            async for row in self._storage.query(
+                TABLE,
+                _ROWS,
+                partition=below.partition(moment),
+                low=below.row(moment),
+                high=below.row(moment + level.length - below.length) + "~~",
+            )
+        ]
+        return entity_of(level, moment, tally_of(rows))
+
+    async def _put_all(self, table: str, rows: Sequence[Entity]) -> None:
+        for group in _groups(rows):
+            if len(group) == 1:
+                await self._storage.put(table, group[0])
+            else:
+                await self._storage.commit(
+                    table, [("upsert", row, {"mode": UpdateMode.REPLACE}) for row in group]
+                )
+
+    # Facts --------------------------------------------------------------------------------------
+
+    async def _fold_new(self, state: TimerState, until: datetime) -> TimerState:
+        return await self._fold_span(
+            state,
+            until,
+            state.folded_up_to,
+            _over(self._clock()),
+            lambda upto: {"folded_up_to": upto},
+        )
+
+    async def _fold_again(self, state: TimerState, until: datetime) -> TimerState:
+        while state.again and self._clock() < until:
+            (start, end), *others = state.again
+            # What has not been folded yet will be.
+            end = min(end, state.folded_up_to)
+
+            def left(
+                upto: datetime, end: datetime = end, others: Sequence[_Span] = tuple(others)
+            ) -> dict[str, Any]:
+                return {"again": (((upto, end),) if upto < end else ()) + tuple(others)}
+
+            state = await self._fold_span(state, until, start, end, left)
+        return state
+
+    async def _fold_span(
+        self,
+        state: TimerState,
+        until: datetime,
+        start: datetime,
+        end: datetime,
+        members: Callable[[datetime], dict[str, Any]],
+    ) -> TimerState:
+        """Fold a span as far as the time allows; `members` of the state say how far that was."""
+        batch = _Batch()
+        async with aclosing(self._record.minutes(start, end)) as found:
+            async for facts in found:
+                await self._fold(batch, facts)
+                if batch.full:
+                    upto = facts.minute + MINUTE
+                    state, batch = await self._advance(state, batch, **members(upto)), _Batch()
+                    if self._clock() >= until:
+                        return state
+        return await self._advance(state, batch, **members(max(start, end)))
+
+    async def _fold_marked(self, state: TimerState, until: datetime) -> TimerState:
+        settled = MINUTES.floor(self._clock() - late.SETTLED_AFTER)
+        marks = await self._marks(state.marks_up_to, settled)
+        batch, done, upto = _Batch(), set[datetime](), state.marks_up_to
+        for due in sorted(marks):
+            if self._clock() >= until:
+                break
+            for start, end in _stretches(marks[due].minutes - done):
+                async with aclosing(self._record.minutes(start, end)) as found:
+                    async for facts in found:
+                        await self._fold(batch, facts)
+                        if batch.full:
+                            state, batch = await self._advance(state, batch), _Batch()
+            done |= marks[due].minutes
+            upto = due
+            if spans := marks[due].spans:
+                state = replace(state, **_FROM_THE_BEGINNING)
+                state = replace(state, again=tuple(dict.fromkeys((*state.again, *spans))))
+        else:
+            upto = max(upto, settled)
+        return await self._advance(state, batch, marks_up_to=upto)
+
+    async def _marks(self, after: datetime, upto: datetime) -> dict[datetime, _Marks]:
+        """Marks by when they are due, past `after` and up to `upto`; one query."""
+        found: dict[datetime, _Marks] = {}
+        async for row in self._storage.query(
+            TABLE,
+            _MARKS,
+            first=late.partition_of(after),
+            last=late.partition_of(upto),
+            low=MINUTES.row(after) + "~~",
+            high=MINUTES.row(upto) + "~~",
+        ):
+            marks = found.setdefault(from_iso(row["due"]), _Marks())
+            if "end" in row:
+                marks.spans.append((from_iso(row["minute"]), from_iso(row["end"])))
+            else:
+                marks.minutes.add(from_iso(row["minute"]))
+        return found
+
+    async def _fold(self, batch: _Batch, facts: MinuteFacts) -> None:
+        """Fold one minute's facts into a batch; note in the record who has been answered."""
+        for message_id, received in facts.inbound:
+            if (answered := answers(received)) is not None:
+                await self._record.answered(answered, message_id, received.received)
+        found = fold_minute(
+            facts,
+            id_key=self._id_key,
+            tariff=self._tariff(),
+            origins=await self._origins_in(facts),
+        )
+        cause = MINUTES.row(facts.minute)
+        for minute, tally in found.items():
+            batch.add(TABLE, [entity_of(MINUTES, minute, tally, cause=cause)])
+            batch.minutes.add(minute)
+        for folder in self._folders:
+            batch.add(folder.table, folder.rows(facts.minute, facts))
+        batch.folded += 1
+        batch.texts += sum(len(send.intent.request.asked) for send in facts.sends)
+        batch.texts += len(facts.inbound)
+
+    async def _origins_in(self, facts: MinuteFacts) -> dict[str, Origin]:
+        found = {}
+        for _, received in facts.inbound:
+            if (answered := answers(received)) is not None:
+                found[answered[: ids.ULID_LENGTH]] = await self._origin(answered)
+        return found
+
+    async def _origin(self, message_id: str) -> Origin:
+        """What the text with this id was sent for; of nothing where there is none."""
+        if ids.split_message_id(message_id) is None:
+            return UNASKED
+        if message_id.endswith(ids.INBOUND_SUFFIX):
+            received = await self._record.inbound_message(message_id)
+            answered = answers(received) if received is not None else None
+            return await self._origin(answered) if answered is not None else UNASKED
+        send_id = message_id[: ids.ULID_LENGTH]
+        if send_id not in self._origins:
+            intent = await self._record.intent(send_id)
+            if len(self._origins) >= _MOST_ORIGINS:
+                self._origins.clear()
+            self._origins[send_id] = Origin.of(intent) if intent is not None else UNASKED
+        return self._origins[send_id]
+
+    # The ledger ---------------------------------------------------------------------------------
+
+    async def _fold_log(self, state: TimerState, until: datetime) -> TimerState:
+        first = None
+        async with aclosing(self._ledger.log(state.log_end)) as found:
+            first = await anext(found, None)
+        if first is None or self._clock() >= until:
+            return state
+        after = state.log_end
+        if minute_of_change(first, state.log_minute) == state.log_minute:
+            # More of the minute that was the last one: it is made again as a whole.
+            after = state.log_from - 1
+        group, count, batch = _Group(state.log_minute), 0, _Batch()
+        async with aclosing(self._ledger.log(after)) as found:
+            async for row in found:
+                minute = minute_of_change(row, group.minute)
+                if minute != group.minute or not group.end:
+                    group.put(batch)
+                    if count >= _MOST_CHANGES:
+                        break
+                    group = _Group(minute, start=row["sequence"])
+                origin = await self._origin(row["messageId"])
+                count_change(group.tally, row, tariff=self._tariff(), origin=origin)
+                group.end, count = row["sequence"], count + 1
+            else:
+                group.put(batch)
+        return await self._advance(
+            state, batch, log_from=group.start, log_end=group.end, log_minute=group.minute
+        )
+
+
+_Span = tuple[datetime, datetime]
+
+
+@dataclass(slots=True)
+class _Marks:
+    """The marks that are due at one moment."""
+
+    minutes: set[datetime] = field(default_factory=set)
+    spans: list[_Span] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Group:
+    """The changes of the ledger that count at one minute."""
+
+    minute: datetime | None
+    start: int = 0
+    end: int = 0
+    tally: Tally = field(default_factory=Tally)
+
+    def put(self, batch: _Batch) -> None:
+        """Have it written, if there is anything in it."""
+        if self.minute is not None and self.tally:
+            batch.add(TABLE, [entity_of(MINUTES, self.minute, self.tally, cause=OPTOUTS)])
+            batch.minutes.add(self.minute)
+
+
+def _stretches(minutes: Iterable[datetime]) -> list[_Span]:
+    """Minutes that follow each other as one span: a query for each shard reads them all."""
+    found: list[_Span] = []
+    for minute in sorted(minutes):
+        if found and found[-1][1] == minute:
+            found[-1] = (found[-1][0], minute + MINUTE)
+        else:
+            found.append((minute, minute + MINUTE))
+    return found
+
+
+def _over(now: datetime) -> datetime:
+    """The end of the last minute that may be folded."""
+    return MINUTES.floor(now - late.FOLDED_AFTER)
+
+
+def _groups(rows: Sequence[Entity]) -> Iterator[list[Entity]]:
+    """Rows as they can be written at once; of rows with the same keys the last."""
+    latest = {(row["PartitionKey"], row["RowKey"]): row for row in rows}
+    group: list[Entity] = []
+    size = 0
+    for _, row in sorted(latest.items(), key=lambda item: item[0]):
+        weight = _weight(row)
+        if group and (
+            group[0]["PartitionKey"] != row["PartitionKey"]
+            or len(group) == _MOST_ROWS
+            or size + weight > _MOST_BYTES
+        ):
+            yield group
+            group, size = [], 0
+        group.append(row)
+        size += weight
+    if group:
+        yield group
+
+
+def _weight(row: Entity) -> int:
+    # Bytes travel as base64; a little for names and what is around them.
+    return sum(100 + 2 * len(value) for value in row.values() if isinstance(value, str | bytes))

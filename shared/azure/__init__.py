@@ -1,0 +1,1 @@
+"""Everything that talks to Azure: storage, ACS, Event Grid, the outgoing topic, telemetry."""

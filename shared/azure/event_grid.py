@@ -1,0 +1,286 @@
+"""Reading what Event Grid brings, in every form that ACS has been seen to write it.
+
+Members come in camelCase or PascalCase, numbers with or without +, times with 0 to 7 fractional
+digits, newer members or none, the payload as an object, as JSON text or as base64. One tolerant
+reader takes them all; what is missing beyond doubt is `Unintelligible`, with the reason.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any, Final
+
+from shared.base.clock import from_iso
+from shared.base.errors import Unintelligible
+from shared.rules.addresses import BadAddress, normal
+
+SMS_RECEIVED: Final = "Microsoft.Communication.SMSReceived"
+SMS_DELIVERY_REPORT_RECEIVED: Final = "Microsoft.Communication.SMSDeliveryReportReceived"
+_STATUSES: Final = {"delivered": "Delivered", "failed": "Failed"}
+# ACS did not exist before; and no clock of theirs is a quarter of an hour ahead of ours.
+_EARLIEST: Final = datetime(2019, 1, 1, tzinfo=UTC)
+_AHEAD: Final = timedelta(minutes=15)
+# Far beyond anything that ACS writes, and what a row holds for certain.
+_LONGEST_TEXT: Final = 10_000
+_LONGEST_ID: Final = 512
+_MOST_ATTEMPTS: Final = 100
+_LONGEST_ATTEMPTS: Final = 20_000
+_SHOWN: Final = 100
+_AMERICAN: Final = re.compile(
+    r"([0-9]{1,2})/([0-9]{1,2})/([0-9]{4}) ([0-9]{1,2}):([0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?)"
+    r"(?:Z|[+-]00:00)?"
+)
+_HALF_PAIR: Final = re.compile("[\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """An event as it came, in either schema; JSON holds what it likes in each of its members.
+
+    Attributes:
+        id: the event's id, if any.
+        type: `eventType` or `type`.
+        time: `eventTime` or `time`, as it is written, or the moment it names.
+        data: the payload, whatever it is.
+    """
+
+    id: Any
+    type: Any
+    time: Any
+    data: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The text that a person's text answers.
+
+    Attributes:
+        message_id: ours.
+        tag: the application's; None where it gave none.
+    """
+
+    message_id: str
+    tag: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A text from a person.
+
+    Attributes:
+        platform_id: ACS's message id.
+        theirs: the person's number, E.164.
+        ours: the sender that was answered.
+        text: as received; may be empty.
+        received: when the platform got it.
+        segments: how many it came in, where the platform says so.
+        in_reply_to: what it answers, as far as Parley has found out.
+    """
+
+    platform_id: str
+    theirs: str
+    ours: str
+    text: str
+    received: datetime
+    segments: int | None
+    in_reply_to: Answered | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformReport:
+    """A delivery report.
+
+    Attributes:
+        platform_id: ACS's message id; empty if it is missing.
+        ours: the sender.
+        theirs: the recipient, E.164.
+        status: `Delivered` or `Failed`.
+        details: the platform's free text; may be empty.
+        attempts: as given.
+        received: the platform's time.
+        received_text: the same as it was written, for the report's identity.
+        tag: what ACS echoes of our tag; empty if it is missing.
+    """
+
+    platform_id: str
+    ours: str
+    theirs: str
+    status: str
+    details: str
+    attempts: list[Any]
+    received: datetime
+    received_text: str
+    tag: str
+
+
+def read_received(envelope: Envelope, now: datetime) -> Received:
+    """The text that an `SMSReceived` event brings.
+
+    A text without words (`null`, as for a picture alone) is an empty one. One whose time cannot be
+    read counts as said now: a STOP must be heard, even if a repeat then stands there twice.
+
+    Raises:
+        Unintelligible: with the member that is missing or makes no sense.
+    """
+    data = _data(envelope, SMS_RECEIVED)
+    segments = data.get("segmentcount")
+    if data.get("message", "") is None:
+        data["message"] = ""
+    try:
+        received, _ = _moment(data, envelope, now)
+    except Unintelligible:
+        received = now
+    return Received(
+        platform_id=_platform_id(data, envelope, required=True),
+        theirs=_address(data, "from"),
+        ours=_address(data, "to"),
+        text=_text(data, "message"),
+        received=received,
+        segments=segments if type(segments) is int else None,
+    )
+
+
+def read_report(envelope: Envelope, now: datetime) -> PlatformReport:
+    """The report that an `SMSDeliveryReportReceived` event brings.
+
+    Raises:
+        Unintelligible: with the member that is missing or makes no sense.
+    """
+    data = _data(envelope, SMS_DELIVERY_REPORT_RECEIVED)
+    status = _STATUSES.get(_text(data, "deliverystatus").strip().lower())
+    if status is None:
+        raise Unintelligible("data.deliveryStatus is neither Delivered nor Failed")
+    moment, moment_text = _moment(data, envelope, now)
+    attempts, details, tag = (
+        data.get(name) for name in ("deliveryattempts", "deliverystatusdetails", "tag")
+    )
+    return PlatformReport(
+        platform_id=_platform_id(data, envelope, required=False),
+        ours=_address(data, "from"),
+        theirs=_address(data, "to"),
+        status=status,
+        details=details if isinstance(details, str) else "",
+        attempts=_attempts(attempts),
+        received=moment,
+        received_text=moment_text,
+        tag=tag if isinstance(tag, str) else "",
+    )
+
+
+def _data(envelope: Envelope, expected: str) -> dict[str, Any]:
+    kind = envelope.type
+    if not isinstance(kind, str) or kind.lower() != expected.lower():
+        raise Unintelligible(f"the event's type is {str(kind)[:_SHOWN]}, not {expected}")
+    data = envelope.data if isinstance(envelope.data, Mapping) else _unpacked(envelope.data)
+    if data is None:
+        raise Unintelligible("the event has no data object")
+    return {str(name).lower(): _whole(value) for name, value in data.items()}
+
+
+def _unpacked(data: Any) -> Mapping[str, Any] | None:
+    """The object in JSON text, plain or as base64; None if it holds none."""
+    if not isinstance(data, str):
+        return None
+    for read in (str, _from_base64):
+        try:
+            found = json.loads(read(data))
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(found, Mapping):
+            return found
+    return None
+
+
+def _from_base64(text: str) -> str:
+    return base64.b64decode(text, validate=True).decode()
+
+
+def _whole(value: Any) -> Any:
+    """The value with every half of a surrogate pair replaced: neither rows nor topics take one."""
+    if isinstance(value, str):
+        return _HALF_PAIR.sub("\ufffd", value)
+    if isinstance(value, list):
+        return [_whole(item) for item in value]
+    if isinstance(value, dict):
+        return {_whole(name): _whole(item) for name, item in value.items()}
+    return value
+
+
+def _text(data: Mapping[str, Any], member: str) -> str:
+    value = data.get(member)
+    if not isinstance(value, str):
+        raise Unintelligible(f"data.{member} is missing or no text")
+    if len(value) > _LONGEST_TEXT:
+        raise Unintelligible(f"data.{member} is longer than any text")
+    return value
+
+
+def _address(data: Mapping[str, Any], member: str) -> str:
+    try:
+        return normal(data.get(member))
+    except BadAddress as error:
+        raise Unintelligible(f"data.{member}: {error}") from None
+
+
+def _platform_id(data: Mapping[str, Any], envelope: Envelope, *, required: bool) -> str:
+    # In every sample that Microsoft shows, the event's id is the message's.
+    for candidate in (data.get("messageid"), _whole(envelope.id)):
+        if isinstance(candidate, str) and 0 < len(candidate.strip()) <= _LONGEST_ID:
+            return candidate.strip()
+    if required:
+        raise Unintelligible("data.messageId is missing or absurd, and so is the event's id")
+    return ""
+
+
+def _attempts(value: Any) -> list[Any]:
+    """What the platform says of its attempts; nothing rather than too much for a row."""
+    attempts = value[:_MOST_ATTEMPTS] if isinstance(value, list) else []
+    return attempts if len(json.dumps(attempts)) <= _LONGEST_ATTEMPTS else []
+
+
+def _moment(data: Mapping[str, Any], envelope: Envelope, now: datetime) -> tuple[datetime, str]:
+    """When the platform spoke, and how it wrote that."""
+    told = data.get("receivedtimestamp")
+    for written in (told, envelope.time):
+        moment = _read_moment(written)
+        if moment is not None and _EARLIEST <= moment <= now + _AHEAD:
+            if written is told and isinstance(told, str):
+                return moment, told.strip()
+            return moment, moment.isoformat()
+    raise Unintelligible("data.receivedTimestamp is missing or absurd, and so is the event's time")
+
+
+def _read_moment(written: Any) -> datetime | None:
+    """The moment that a text names, in any form in which events have been seen to write it."""
+    if isinstance(written, datetime):
+        return written.replace(tzinfo=UTC) if written.tzinfo is None else written.astimezone(UTC)
+    if not isinstance(written, str):
+        return None
+    for read in (from_iso, _from_american_date, _from_mail_date):
+        try:
+            return read(written.strip())
+        except (ValueError, OverflowError, LookupError, TypeError):
+            # What the standard library's readers raise for what is no time at all.
+            continue
+    return None
+
+
+def _from_mail_date(text: str) -> datetime:
+    """RFC 1123 and its looser kin; a date without a zone is UTC."""
+    moment = parsedate_to_datetime(text)
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _from_american_date(text: str) -> datetime:
+    """`11/29/2026 08:30:00` is UTC, as azure-functions reads it."""
+    found = _AMERICAN.fullmatch(text)
+    if found is None:
+        raise ValueError("not an American date")
+    month, day, year, hour, rest = found.groups()
+    return from_iso(f"{year}-{month:0>2}-{day:0>2}T{hour:0>2}:{rest}")

@@ -1,0 +1,1 @@
+"""What every room stands on: time, ids, errors, logs, JSON bodies, pages, tasks."""

@@ -1,0 +1,364 @@
+"""What is asked of campaigns from outside: order one, look at it, pause, resume, cancel."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final
+
+from shared.azure.storage import Changed, Storage
+from shared.base import log, ulid
+from shared.base.clock import Clock, iso
+from shared.base.errors import CampaignEnded, CampaignExists, InvalidRequest, NotFound, PlanChanged
+from shared.base.pages import Page
+from shared.base.tasks import every
+from shared.campaigns.campaign import OVER, Campaign, Phase, Totals
+from shared.campaigns.counting import Counting
+from shared.campaigns.dry_run import Plans
+from shared.campaigns.engine import Engine
+from shared.campaigns.list_reader import HEAD, Format, sniff
+from shared.campaigns.order import Definition, Order, check_list_name, read_order
+from shared.campaigns.progress import MOST_REASONS, Progress
+from shared.campaigns.store import CONTAINER, Store, id_in, index_key
+from shared.jobs.dispatch import Dispatch
+from shared.rules.senders import Sender
+from shared.sending.idempotency import IdempotencyKeys
+
+# Well below what the Functions host reads of a body (FUNCTIONS_REQUEST_BODY_SIZE_LIMIT, 24 MiB).
+LARGEST_LIST: Final = 20 * 1024 * 1024
+_JSON_LINES: Final = "application/jsonl"
+_LIST_TYPE: Final = "application/octet-stream"
+_EXISTS: Final = "There is a campaign with this id; look at it by GET."
+_NOT_THERE: Final = "There is no campaign with this id."
+
+
+@dataclass(frozen=True, slots=True)
+class _Bound:
+    """A key that stands for one order, and the digest of that order."""
+
+    key: str
+    digest: str
+
+
+class Desk:
+    """Answers those who order campaigns.
+
+    Args:
+        clock: the time.
+        storage: the lists.
+        store: the campaigns.
+        engine: what runs them.
+        plans: what they would come to.
+        counting: what became of them.
+        dispatch: how the engine is told.
+        senders: those configured.
+        keys: the idempotency keys.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        storage: Storage,
+        store: Store,
+        engine: Engine,
+        plans: Plans,
+        counting: Counting,
+        dispatch: Dispatch,
+        senders: Mapping[str, Sender],
+        keys: IdempotencyKeys,
+    ) -> None:
+        self._keys = keys
+        self._clock = clock
+        self._storage = storage
+        self._store = store
+        self._engine = engine
+        self._plans = plans
+        self._look = Progress(store=store, counting=counting)
+        self._dispatch = dispatch
+        self._senders = senders
+
+    # Ordering -----------------------------------------------------------------------------------
+
+    async def order(
+        self, body: Any, *, dry_run: bool, key: str | None = None
+    ) -> tuple[dict[str, Any], bool]:
+        """Start a campaign, or say what it would come to; and whether it was there already.
+
+        Args:
+            body: the order.
+            dry_run: start nothing.
+            key: the caller's Idempotency-Key. The same order with it is the same campaign.
+
+        Raises:
+            InvalidRequest, ForeignSender: the order makes no sense.
+            KeyReused: the key came with another order.
+            CampaignExists: its id is taken.
+            PlanChanged: something is not as the dry run had it.
+        """
+        now = self._clock()
+        if dry_run or key is None:
+            return await self._order(body, now, dry_run=dry_run), False
+        digest = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+        # Apart from the keys of sends, whatever those are.
+        bound = _Bound(f"campaign\n{key}", digest)
+        known = await self._keys.find(bound.key, bound.digest, now)
+        # Before anything is checked: what was in order then is perhaps so no longer.
+        if known is not None and await self._store.get(known) is not None:
+            return await self.campaign(known), True
+        try:
+            return await self._order(body, now, bound=bound, campaign_id=known), False
+        except CampaignExists:
+            # Perhaps by the same request, which was faster.
+            known = await self._keys.find(bound.key, bound.digest, now)
+            if known is None:
+                raise
+            return await self.campaign(known), True
+
+    async def _order(
+        self,
+        body: Any,
+        now: datetime,
+        *,
+        dry_run: bool = False,
+        bound: _Bound | None = None,
+        campaign_id: str | None = None,
+    ) -> dict[str, Any]:
+        order = read_order(body, senders=self._senders, now=now)
+        attempt = ulid.new(now, os.urandom(ulid.RANDOM_BYTES))
+        campaign_id = campaign_id or order.campaign_id or attempt
+        if not dry_run and await self._store.get(campaign_id) is not None:
+            raise CampaignExists(_EXISTS)
+        definition = await self._planned(order)
+        if dry_run:
+            return await self._plans.dry_run(definition, order.inline)
+        if order.plan_hash not in {None, self._plans.hash(definition)}:
+            raise PlanChanged(
+                "The order, its list, the prices or the quiet hours are not those of this planHash."
+                " Make another dry run."
+            )
+        if bound is not None:
+            # As late as this: an order that was refused leaves its key free for a better one.
+            claim = await self._keys.claim(bound.key, bound.digest, campaign_id, now)
+            campaign_id = claim.send_id
+        if order.inline is not None:
+            blob = f"inline/{campaign_id}/{attempt}.jsonl"
+            etag = await self._storage.upload(CONTAINER, blob, order.inline, _JSON_LINES)
+            definition = replace(definition, blob=blob, etag=etag)
+        campaign = Campaign(campaign_id, definition, Phase.PREPARING, now, attempt)
+        if not await self._engine.begin(campaign):
+            raise CampaignExists(_EXISTS)
+        log.event("campaign.ordered", campaignId=campaign_id)
+        return await self.campaign(campaign_id)
+
+    async def _planned(self, order: Order) -> Definition:
+        """The definition with its list as it is now; what came with the request is not kept yet."""
+        if order.inline is not None:
+            etag = hashlib.sha256(order.inline).hexdigest()
+            definition = replace(order.definition, etag=etag)
+        else:
+            definition = await self._with_uploaded_list(order)
+        shape = definition.layout
+        missing = definition.template().missing_from(shape.columns)
+        if missing and (shape.format is Format.CSV or order.inline is not None):
+            named = ", ".join(f"{{{name}}}" for name in missing)
+            raise InvalidRequest.of("message", f"No recipient has a value for {named}.")
+        return definition
+
+    async def _with_uploaded_list(self, order: Order) -> Definition:
+        name = str(order.definition.list_name)
+        found = await self._storage.blob(CONTAINER, name)
+        if found is None:
+            raise InvalidRequest.of("list.name", "There is no list of this name.")
+        try:
+            head = b""
+            if found.size:
+                head = await self._storage.read_blob(
+                    CONTAINER, name, etag=found.etag, length=min(HEAD, found.size)
+                )
+        except Changed:
+            raise PlanChanged("The list is being replaced; repeat it.") from None
+        shape = sniff(head, number=order.number_column)
+        return replace(order.definition, blob=name, etag=found.etag, shape=shape)
+
+    async def upload(self, name: str, data: bytes) -> dict[str, Any]:
+        """Keep a list, in place of the one that had its name.
+
+        Raises:
+            InvalidRequest: the name, the size, or a list that cannot be read at all.
+        """
+        check_list_name(name, "name")
+        if len(data) > LARGEST_LIST:
+            raise InvalidRequest.of(
+                "",
+                f"The list has {len(data)} bytes; at most 20 MB are taken here. Put it into the"
+                f" container `{CONTAINER}` of the record's storage account, under the same name.",
+            )
+        numbers: str | None = None
+        try:
+            shape = sniff(data[:HEAD])
+            numbers, columns, form = shape.number, list(shape.columns), str(shape.format)
+        except InvalidRequest as error:
+            if not error.code.startswith("NumberColumn"):
+                raise
+            columns, form = [], ""
+        etag = await self._storage.upload(CONTAINER, name, data, _LIST_TYPE)
+        return {
+            "name": name,
+            "bytes": len(data),
+            "etag": etag,
+            "format": form or None,
+            "columns": columns,
+            "numberColumn": numbers,
+        }
+
+    # Steering -----------------------------------------------------------------------------------
+
+    async def pause(self, campaign_id: str) -> dict[str, Any]:
+        """Hold a campaign up; what has its place in time already does not leave either."""
+
+        def paused(known: Campaign) -> Campaign | None:
+            return None if known.phase is Phase.PAUSED else replace(known, phase=Phase.PAUSED)
+
+        await self._steer(campaign_id, paused)
+        return await self.campaign(campaign_id)
+
+    async def resume(self, campaign_id: str) -> dict[str, Any]:
+        """Go on. Also repairs a campaign of which a message was lost."""
+
+        def resumed(known: Campaign) -> Campaign | None:
+            phase = Phase.RUNNING if known.expanded else Phase.PREPARING
+            return None if known.phase is phase else replace(known, phase=phase, reason=None)
+
+        campaign = await self._steer(campaign_id, resumed)
+        if campaign.phase is Phase.RUNNING:
+            now = self._clock()
+            for kind, members in (("unpark", {}), ("pump", {"next": campaign.next})):
+                message = {"kind": f"campaign.{kind}", "campaignId": campaign_id, **members}
+                await self._dispatch.at(now, message)
+        return await self.campaign(campaign_id)
+
+    async def cancel(self, campaign_id: str) -> dict[str, Any]:
+        """End it; what has left has left.
+
+        One that is done can be ended, too, while some of its texts may wait to be sent again.
+        """
+
+        def canceled(known: Campaign) -> Campaign | None:
+            finished = known.finished_at or self._clock()
+            return replace(known, phase=Phase.CANCELED, finished_at=finished)
+
+        known = await self._found(campaign_id)
+        if known.phase is not Phase.CANCELED:
+            await self._steer(campaign_id, canceled, also=self._may_send_again)
+        return await self.campaign(campaign_id)
+
+    def _may_send_again(self, known: Campaign) -> bool:
+        live = known.definition.time_to_live
+        return known.phase is Phase.DONE and live is not None and self._clock() < known.start + live
+
+    async def _steer(
+        self,
+        campaign_id: str,
+        change: Callable[[Campaign], Campaign | None],
+        *,
+        also: Callable[[Campaign], bool] = lambda _: False,
+    ) -> Campaign:
+        def steered(known: Campaign) -> Campaign | None:
+            if known.phase in OVER and not also(known):
+                raise CampaignEnded(f"This campaign is {known.phase}.")
+            return change(known)
+
+        campaign = await self._store.change(campaign_id, steered)
+        if campaign is None:
+            raise NotFound(_NOT_THERE)
+        log.event("campaign.steered", campaignId=campaign_id, phase=str(campaign.phase))
+        return campaign
+
+    # Looking ------------------------------------------------------------------------------------
+
+    async def campaign(self, campaign_id: str) -> dict[str, Any]:
+        """One campaign: how far it is and what has become of its people.
+
+        Raises:
+            NotFound: there is none.
+        """
+        campaign = await self._found(campaign_id)
+        return {**_summary(campaign, self._clock()), **await self._progress(campaign)}
+
+    async def campaigns(self, *, after: str, limit: int) -> Page:
+        """Campaigns, newest first, a page of them; without what became of their people."""
+        keys, following = await self._store.index(after, limit)
+        found = await every(*(self._store.get(id_in(key)) for key in keys))
+        now = self._clock()
+        # An order that was refused for its id left an entry that is not the campaign's own.
+        own = (one for key, one in zip(keys, found, strict=True) if one and index_key(one) == key)
+        return Page([_summary(one, now) for one in own], following)
+
+    async def refused(self, campaign_id: str, *, after: int, limit: int) -> Page:
+        """Lines that text nobody, in order, a page of them.
+
+        Raises:
+            NotFound: there is no such campaign.
+        """
+        await self._found(campaign_id)
+        lines, following = await self._store.refused(campaign_id, after, limit)
+        value = [{"line": one.line, "reason": one.reason} for one in lines]
+        return Page(value, None if following is None else str(following))
+
+    async def _found(self, campaign_id: str) -> Campaign:
+        campaign = await self._store.get(campaign_id)
+        if campaign is None:
+            raise NotFound(_NOT_THERE)
+        return campaign
+
+    async def _progress(self, campaign: Campaign) -> dict[str, Any]:
+        seen = await self._look.look(campaign)
+        return {
+            "counts": {state: count for state, count in sorted(seen.counts.items()) if count},
+            "errors": [
+                {"reason": reason, "count": count}
+                for reason, count in seen.done.errors.most_common(MOST_REASONS)
+            ],
+            "ratePerMinute": seen.done.rate,
+            "eta": iso(await self._eta(campaign, seen.waiting)) if _goes_on(campaign) else None,
+        }
+
+    async def _eta(self, campaign: Campaign, waiting: Mapping[str, int]) -> datetime:
+        if campaign.next >= campaign.chunks:
+            return campaign.last_slot or campaign.start
+        if campaign.last_slot is None:
+            return campaign.eta or campaign.start
+        return await self._engine.eta(campaign.definition, waiting, campaign.start)
+
+
+def _goes_on(campaign: Campaign) -> bool:
+    return campaign.expanded and campaign.phase is Phase.RUNNING
+
+
+def _summary(campaign: Campaign, now: datetime) -> dict[str, Any]:
+    definition, totals = campaign.definition, campaign.totals
+    scheduled = campaign.phase is Phase.RUNNING and campaign.start > now
+    return {
+        "campaignId": campaign.campaign_id,
+        "state": "scheduled" if scheduled else str(campaign.phase),
+        "reason": campaign.reason,
+        "createdAt": iso(campaign.created_at),
+        "startAt": iso(campaign.start),
+        "finishedAt": iso(campaign.finished_at) if campaign.finished_at else None,
+        "senders": list(definition.senders),
+        "message": definition.message,
+        "category": definition.category,
+        "tag": definition.tag or None,
+        "list": definition.list_name,
+        "totals": _totals(totals) if campaign.expanded else None,
+        "etaAtStart": iso(campaign.eta) if campaign.eta else None,
+    }
+
+
+def _totals(totals: Totals) -> dict[str, Any]:
+    return {**totals.to_json(), "segments": sum(totals.segments.values())}

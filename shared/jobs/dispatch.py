@@ -1,0 +1,85 @@
+"""Work that waits for its moment, on the `dispatch` queue.
+
+A message becomes visible when its time has come; nobody polls. Storage Queues hide a message for
+seven days at most, so a longer wait is handed on. Each kind of work can be done twice and is then
+done once. What storage or another service does not take now is put back with a longer and longer
+pause, however long that lasts; a message that makes no sense ends on `dispatch-poison`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from shared.azure.storage import Storage
+from shared.base import log
+from shared.base.clock import Clock, from_iso, iso
+from shared.base.errors import Unavailable, Unintelligible
+
+QUEUE: Final = "dispatch"
+# The service's limit is seven days; the margin is for clocks.
+_LONGEST_WAIT: Final = timedelta(days=6, hours=23)
+_EARLY: Final = timedelta(milliseconds=200)
+_LONGEST_PAUSE: Final = 300
+
+Work = Callable[[Mapping[str, Any]], Awaitable[None]]
+
+
+class Dispatch:
+    """Puts work on the queue, and finds who does it.
+
+    Args:
+        storage: the queue.
+        clock: the time.
+    """
+
+    def __init__(self, storage: Storage, clock: Clock) -> None:
+        self._storage = storage
+        self._clock = clock
+        self._workers: dict[str, Work] = {}
+
+    def register(self, kind: str, work: Work) -> None:
+        """Say who does one kind of work."""
+        self._workers[kind] = work
+
+    async def at(self, moment: datetime, message: Mapping[str, Any]) -> None:
+        """Have `message` worked on at `moment`, or as soon after as there is room."""
+        wait = min(max(moment - self._clock(), timedelta(0)), _LONGEST_WAIT)
+        text = json.dumps({**message, "at": iso(moment)}, separators=(",", ":"))
+        # Whole seconds, rounded up: a text that leaves early may leave at night.
+        await self._storage.enqueue(QUEUE, text, delay_seconds=-int(-wait.total_seconds() // 1))
+
+    async def again(self, message: Mapping[str, Any], pause: int | None, **changed: Any) -> None:
+        """Have the work of a message tried again after a pause that grows with its tries.
+
+        Args:
+            message: what could not be done.
+            pause: the shortest, in seconds.
+            changed: members of the message that are others next time.
+        """
+        tries = int(message.get("tries", 0)) + 1
+        wait = timedelta(seconds=max(pause or 1, min(2**tries, _LONGEST_PAUSE)))
+        await self.at(self._clock() + wait, {**message, **changed, "tries": tries})
+
+    async def take(self, text: str) -> None:
+        """Do the work of one message, or hand it on if its time has not come.
+
+        Raises:
+            Unintelligible: it makes no sense.
+            StorageDown: it could not even be put back.
+        """
+        try:
+            message = json.loads(text)
+            work, moment = self._workers[message["kind"]], from_iso(message["at"])
+        except (ValueError, TypeError, KeyError) as error:
+            raise Unintelligible("a dispatch message that names no known work") from error
+        if moment - self._clock() > _EARLY:
+            await self.at(moment, message)
+            return
+        try:
+            await work(message)
+        except Unavailable as error:
+            log.trouble("dispatch.put_back", kind=message["kind"], code=error.code)
+            await self.again(message, error.retry_after)

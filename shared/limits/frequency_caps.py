@@ -1,0 +1,116 @@
+"""At most one text a person in so many hours, for campaigns that ask for it.
+
+A row says which send texted the person last. A chunk that comes again finds its own send there and
+is let through, so that the limit is exact and a repeat changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from azure.core import MatchConditions
+
+from shared.azure.storage import Changed, Entity, Storage, TableOperation, etag_of
+from shared.azure.table_keys import key_part
+from shared.base.clock import Clock, from_iso, iso
+
+TABLE: Final = "caps"
+_TRIES: Final = 5
+_TRANSACTION: Final = 100
+
+
+class Caps:
+    """Says whether somebody may be texted again.
+
+    Args:
+        storage: the rows.
+        clock: the time.
+    """
+
+    def __init__(self, storage: Storage, clock: Clock) -> None:
+        self._storage = storage
+        self._clock = clock
+
+    async def admit(self, program: str, address: str, send_id: str, hours: int) -> bool:
+        """Whether this send may text somebody; it is then the one that did.
+
+        Args:
+            program: within which the limit holds.
+            address: E.164.
+            send_id: derived, so that a repeat has the same.
+            hours: how long ago the last text must be.
+        """
+        now = self._clock()
+        row: Entity = {
+            # Two digits, so that one program is not one partition.
+            "PartitionKey": f"{key_part(program)}~{address[-2:]}",
+            "RowKey": address,
+            "sendId": send_id,
+            "at": iso(now),
+        }
+        for _ in range(_TRIES):
+            if await self._storage.insert(TABLE, row) is not None:
+                return True
+            known = await self._storage.get(TABLE, row["PartitionKey"], address)
+            if known is None:
+                continue
+            if known["sendId"] == send_id:
+                return True
+            if now - from_iso(known["at"]) < timedelta(hours=hours):
+                return False
+            try:
+                await self._storage.merge(TABLE, row, etag=etag_of(known))
+            except Changed:
+                continue
+            return True
+        # Somebody else has just texted them.
+        return False
+
+    async def forget(self, now: datetime, most: int) -> int:
+        """Delete the rows of those whom no order can ask about any more; how many went.
+
+        Args:
+            now: the time.
+            most: rows that are looked at.
+        """
+        old = self._storage.query(
+            TABLE,
+            "at lt @before",
+            select=["PartitionKey", "RowKey"],
+            before=iso(now - timedelta(hours=MOST_HOURS)),
+        )
+        count = seen = 0
+        rows: list[Entity] = []
+        async for row in old:
+            if rows and (
+                len(rows) == _TRANSACTION or row["PartitionKey"] != rows[0]["PartitionKey"]
+            ):
+                count += await self._delete(rows)
+                rows = []
+            if seen == most:
+                break
+            seen += 1
+            rows.append(row)
+        return count + (await self._delete(rows) if rows else 0)
+
+    async def _delete(self, rows: Sequence[Entity]) -> int:
+        operations: list[TableOperation] = [
+            (
+                "delete",
+                row,
+                {"etag": etag_of(row), "match_condition": MatchConditions.IfNotModified},
+            )
+            for row in rows
+        ]
+        try:
+            await self._storage.commit(TABLE, operations)
+        except Changed:
+            # One of them has been texted meanwhile; the others can wait for the next time.
+            return 0
+        return len(rows)
+
+
+# So that it can be forgotten after that time when somebody was texted.
+MOST_HOURS: Final = 24 * 366

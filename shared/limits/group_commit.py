@@ -1,0 +1,100 @@
+"""One at a time where one row decides, and those who wait meanwhile go together.
+
+Every reservation in a partition changes the same row there. Within one process such changes would
+only get into each other's way; so each partition has a lane, and whatever arrives while a commit is
+under way is taken by the next. Between processes ETags decide, and who loses tries again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
+
+from shared.azure.storage import Changed, StorageDown
+
+_TRIES: Final = 25
+_DOUBTFUL_TRIES: Final = 3
+_FIRST_PAUSE: Final = 0.01
+_LONGEST_PAUSE: Final = 0.5
+_J = TypeVar("_J")
+_R = TypeVar("_R")
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting(Generic[_J, _R]):
+    job: _J
+    done: asyncio.Future[_R]
+
+
+class Lanes(Generic[_J, _R]):
+    """Runs jobs, by lane.
+
+    Args:
+        commit: does the jobs of a lane together; their results in the same order. It is told
+            whether an earlier attempt at the same jobs may have gone through. It raises `Changed`
+            where somebody else was first.
+        most: jobs that are done together.
+    """
+
+    def __init__(
+        self, commit: Callable[[str, Sequence[_J], bool], Awaitable[Sequence[_R]]], *, most: int
+    ) -> None:
+        self._commit = commit
+        self._most = most
+        self._waiting: dict[str, deque[_Waiting[_J, _R]]] = {}
+        self._workers: dict[str, asyncio.Task[None]] = {}
+
+    async def run(self, lane: str, job: _J) -> _R:
+        """The result of the job.
+
+        Raises:
+            StorageDown: nothing is certain. Repeating is safe.
+        """
+        loop = asyncio.get_running_loop()
+        waiting: _Waiting[_J, _R] = _Waiting(job, loop.create_future())
+        self._waiting.setdefault(lane, deque()).append(waiting)
+        if lane not in self._workers:
+            self._workers[lane] = loop.create_task(self._work(lane))
+        return await waiting.done
+
+    async def _work(self, lane: str) -> None:
+        waiting = self._waiting[lane]
+        try:
+            while waiting:
+                batch = [waiting.popleft() for _ in range(min(self._most, len(waiting)))]
+                await self._settle(lane, batch)
+        finally:
+            # Between the last look and here nothing is awaited: nobody is left behind.
+            del self._waiting[lane], self._workers[lane]
+
+    async def _settle(self, lane: str, batch: Sequence[_Waiting[_J, _R]]) -> None:
+        try:
+            results = await self._certain(lane, [item.job for item in batch])
+        except Exception as error:  # noqa: BLE001  # whatever it is, those who wait are told
+            for item in batch:
+                if not item.done.done():
+                    item.done.set_exception(error)
+        else:
+            for item, result in zip(batch, results, strict=True):
+                if not item.done.done():
+                    item.done.set_result(result)
+
+    async def _certain(self, lane: str, jobs: Sequence[_J]) -> Sequence[_R]:
+        doubts = 0
+        for attempt in range(_TRIES):
+            if attempt:
+                longest = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**attempt)
+                await asyncio.sleep(random.uniform(0, longest))  # noqa: S311  # jitter, no secret
+            try:
+                return await self._commit(lane, jobs, attempt > 0)
+            except Changed:
+                continue
+            except StorageDown:
+                doubts += 1
+                if doubts == _DOUBTFUL_TRIES:
+                    raise
+        raise StorageDown("A limit could not be counted: too many count at once.")

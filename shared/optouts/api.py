@@ -1,0 +1,261 @@
+"""The opt-outs API as ACS defines it, over Parley's ledger, and the ledger's own view.
+
+ACS keeps no history and cannot list; the ledger does the first, and answers why. An operator who
+opts somebody out or in again says why, too: the reason is kept as the change's evidence.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any, Final, TypeGuard
+
+from shared.azure.acs import MAX_RECIPIENTS
+from shared.azure.topic import Relay
+from shared.base import ids, log
+from shared.base.clock import Clock, from_iso
+from shared.base.errors import ForeignSender, InvalidRequest
+from shared.base.json_body import parse_json
+from shared.optouts import Change, Channel, Direction, Effect, Ledger, Made
+from shared.optouts.events import opt_out_changed
+from shared.rules.addresses import BadAddress, recipient
+from shared.rules.senders import Programs, Sender
+
+
+class Operation(StrEnum):
+    """What can be asked of the API."""
+
+    ADD = "add"
+    REMOVE = "remove"
+    CHECK = "check"
+
+
+OPERATOR_RULE: Final = "operator/optouts"
+_LONGEST_REASON: Final = 500
+_LONGEST_CHANGE_ID: Final = 64
+_SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
+_DIRECTIONS: Final = {Operation.ADD: Direction.OUT, Operation.REMOVE: Direction.IN}
+
+
+@dataclass(frozen=True, slots=True)
+class OptOutItem:
+    """What one recipient is answered with.
+
+    Attributes:
+        to: as the caller wrote it.
+        status: 200 or 400.
+        is_opted_out: for a check only.
+        error: why it is refused.
+    """
+
+    to: str
+    status: int
+    is_opted_out: bool | None = None
+    error: str | None = None
+
+
+class OptOuts:
+    """Answers the opt-outs API.
+
+    Args:
+        clock: the time.
+        ledger: the opt-outs.
+        relay: the way to the application.
+        senders: those configured.
+    """
+
+    def __init__(
+        self, *, clock: Clock, ledger: Ledger, relay: Relay, senders: Mapping[str, Sender]
+    ) -> None:
+        self._clock = clock
+        self._ledger = ledger
+        self._relay = relay
+        self._senders = senders
+        self._programs = Programs(senders)
+
+    async def answer(self, operation: Operation, body: bytes) -> list[OptOutItem]:
+        """One item for each recipient, in the caller's order.
+
+        Raises:
+            InvalidRequest, ForeignSender: the request makes no sense as a whole.
+            LedgerUnavailable: nothing is certain; repeating is safe.
+        """
+        sender, written = self._read(body)
+        addresses = {to: _address(to) for to in dict.fromkeys(written)}
+        good = list(dict.fromkeys(a for a in addresses.values() if not isinstance(a, BadAddress)))
+        direction = _DIRECTIONS.get(operation)
+        if direction is not None:
+            await self._change(sender, good, direction)
+        elif good:
+            await self._ledger.news()
+        return [self._item(operation, to, sender, addresses[to]) for to in written]
+
+    async def account(self, address: str) -> dict[str, Any]:
+        """What the ledger says of one person, and why: each scope, and the latest changes."""
+        account = await self._ledger.account(address)
+        return {
+            "recipient": address,
+            "value": [
+                {
+                    "scope": decision.scope,
+                    "isOptedOut": decision.direction is Direction.OUT,
+                    "entry": decision.row,
+                }
+                for decision in account.decisions
+            ],
+            "history": account.history,
+        }
+
+    async def by_operator(self, address: str, direction: Direction, body: bytes) -> dict[str, Any]:
+        """Opt one person out of a sender or in again, for a reason; the person's account then.
+
+        Raises:
+            InvalidRequest, ForeignSender: the request makes no sense.
+            LedgerUnavailable: nothing is certain; repeating with the same `changeId` is safe.
+        """
+        wish = _read_wish(body)
+        if wish.sender not in self._senders:
+            raise ForeignSender
+        request_id = wish.change_id or str(uuid.uuid4())
+        change = Change(
+            change_id=ids.derived(
+                Channel.OPERATOR, address, wish.sender, str(direction), request_id
+            ),
+            address=address,
+            sender=wish.sender,
+            program=self._programs.of(wish.sender),
+            direction=direction,
+            channel=Channel.OPERATOR,
+            rule=OPERATOR_RULE,
+            said_at=self._clock(),
+            cause={"changeId": request_id},
+            words=wish.reason,
+        )
+        (made,) = await self._ledger.change([change])
+        if not made.fresh:
+            # The event of a repeat tells of the change that was made, not of the repeat.
+            entry = await self._ledger.entry(made.sequence)
+            if entry is not None:
+                change = replace(change, said_at=from_iso(entry["saidAt"]))
+        await self._tell([change], [made])
+        return await self.account(address)
+
+    def _item(
+        self, operation: Operation, to: str, sender: str, address: str | BadAddress
+    ) -> OptOutItem:
+        if isinstance(address, BadAddress):
+            return OptOutItem(to, 400, error=str(address))
+        if operation is Operation.CHECK:
+            closed = self._ledger.closed_by(address, sender) is not None
+            return OptOutItem(to, 200, is_opted_out=closed)
+        return OptOutItem(to, 200)
+
+    async def _change(self, sender: str, addresses: list[str], direction: Direction) -> None:
+        now = self._clock()
+        request_id = str(uuid.uuid4())
+        changes = [
+            Change(
+                change_id=f"{request_id}.{index}",
+                address=address,
+                sender=sender,
+                program=self._programs.of(sender),
+                direction=direction,
+                channel=Channel.API,
+                rule="api/optouts",
+                said_at=now,
+                cause={"requestId": request_id},
+            )
+            for index, address in enumerate(addresses)
+        ]
+        made = await self._ledger.change(changes)
+        await self._tell(changes, made)
+
+    async def _tell(self, changes: Sequence[Change], made: Sequence[Made]) -> None:
+        if not changes:
+            return
+        direction, sender = changes[0].direction, changes[0].sender
+        log.event("optouts.changed", direction=str(direction), sender=sender, count=len(made))
+        await self._relay.publish_or_queue(
+            [
+                opt_out_changed(change, result)
+                for change, result in zip(changes, made, strict=True)
+                if result.effect is Effect.APPLIED
+            ]
+        )
+
+    def _read(self, body: bytes) -> tuple[str, list[str]]:
+        request = parse_json(body)
+        if not isinstance(request, dict):
+            raise InvalidRequest.of("", "The body must be a JSON object.")
+        errors: dict[str, list[str]] = {
+            name: ["This member is not known here."]
+            for name in sorted(request.keys() - {"from", "recipients"})
+        }
+        sender, recipients = request.get("from"), request.get("recipients")
+        if not isinstance(sender, str) or not sender.strip():
+            errors["from"] = ["A sender is required."]
+        written: list[str] = []
+        if not isinstance(recipients, list) or not 1 <= len(recipients) <= MAX_RECIPIENTS:
+            errors["recipients"] = [f"1 to {MAX_RECIPIENTS} recipients are required, in a list."]
+        else:
+            written = [_written(entry, index, errors) for index, entry in enumerate(recipients)]
+        if errors:
+            raise InvalidRequest(errors)
+        sender = str(sender).strip()
+        if sender not in self._senders:
+            raise ForeignSender
+        return sender, written
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """What an operator asks for."""
+
+    sender: str
+    reason: str
+    change_id: str | None
+
+
+def _read_wish(body: bytes) -> _Wish:
+    request = parse_json(body)
+    if not isinstance(request, dict):
+        raise InvalidRequest.of("", "The body must be a JSON object.")
+    errors: dict[str, list[str]] = {
+        name: ["This member is not known here."]
+        for name in sorted(request.keys() - {"from", "reason", "changeId"})
+    }
+    sender, reason, change_id = (request.get(name) for name in ("from", "reason", "changeId"))
+    if not isinstance(sender, str) or not sender.strip():
+        errors["from"] = ["A sender is required."]
+    if not _is_text(reason) or not 1 <= len(reason.strip()) <= _LONGEST_REASON:
+        errors["reason"] = [f"A reason of 1 to {_LONGEST_REASON} characters is required."]
+    if change_id is not None and not (
+        _is_text(change_id) and 1 <= len(change_id) <= _LONGEST_CHANGE_ID
+    ):
+        errors["changeId"] = [f"This is a text of 1 to {_LONGEST_CHANGE_ID} characters."]
+    if errors:
+        raise InvalidRequest(errors)
+    return _Wish(str(sender).strip(), str(reason).strip(), change_id)
+
+
+def _is_text(value: Any) -> TypeGuard[str]:
+    # Half a surrogate pair is none: no encoding can keep it.
+    return isinstance(value, str) and _SURROGATE.search(value) is None
+
+
+def _written(entry: Any, index: int, errors: dict[str, list[str]]) -> str:
+    to = entry.get("to") if isinstance(entry, dict) else None
+    if not isinstance(to, str) or not to or entry.keys() != {"to"}:
+        errors[f"recipients[{index}]"] = ["A recipient must be an object with `to` alone, a text."]
+        return ""
+    return to
+
+
+def _address(to: str) -> str | BadAddress:
+    try:
+        return recipient(to)
+    except BadAddress as error:
+        return error

@@ -1,0 +1,1 @@
+"""What arrives: people's texts, delivery reports, and what could not be understood."""

@@ -1,0 +1,176 @@
+"""What happens when somebody texts us.
+
+    1. What it answers; then the message, beside its conversation's entry.
+    2. The ledger, if it is a keyword that opts out or in.
+    3. The reply. (Parley answers nobody yet: carriers and ACS answer the keywords they own.)
+    4. The relay to the application, keywords included.
+
+A crash between two steps is repaired by Event Grid's repeat: each step has an id that follows from
+the event, so that what is missing is done and nothing is doubled. What a text answers is decided by
+the message that is recorded first: a repeat finds it there, whatever has been said since.
+
+What the topic does not take goes through the queue. An event is refused only where it could not be
+kept: after some refusals Event Grid holds new events back, STOPs among them, for hours.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Final
+
+from opentelemetry.trace import SpanKind
+
+from shared.azure import telemetry
+from shared.azure.event_grid import Answered, Envelope, Received, read_received
+from shared.azure.topic import OutgoingEvent, Relay
+from shared.base import ids, log
+from shared.base.clock import Clock
+from shared.base.errors import Unintelligible
+from shared.base.tasks import every
+from shared.conversations import Conversations, Entry
+from shared.messages.events import sms_received
+from shared.messages.record import Record
+from shared.optouts import Change, Channel, Direction, Effect, Ledger
+from shared.optouts.events import opt_out_changed
+from shared.receiving.quarantine import Quarantine
+from shared.rules import keywords
+from shared.rules.addresses import masked
+from shared.rules.keywords import Keyword, Meaning
+from shared.rules.senders import Programs
+
+HANDLER: Final = "inbound"
+# A text within this time after one of ours is taken for its answer.
+ANSWERS_WITHIN: Final = timedelta(hours=72)
+_DIRECTIONS: Final = {Meaning.STOP: Direction.OUT, Meaning.START: Direction.IN}
+
+
+class Inbound:
+    """Takes people's texts in.
+
+    Args:
+        clock: the time.
+        record: where messages go.
+        conversations: where entries go.
+        ledger: where opt-outs go.
+        relay: the way to the application.
+        quarantine: where what is not understood goes.
+        programs: the program of each sender.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        record: Record,
+        conversations: Conversations,
+        ledger: Ledger,
+        relay: Relay,
+        quarantine: Quarantine,
+        programs: Programs,
+    ) -> None:
+        self._clock = clock
+        self._record = record
+        self._conversations = conversations
+        self._ledger = ledger
+        self._relay = relay
+        self._quarantine = quarantine
+        self._programs = programs
+
+    async def take(self, envelope: Envelope) -> None:
+        """Take one `SMSReceived` event in. Raises only where a repeat can help."""
+        with telemetry.span(HANDLER, kind=SpanKind.CONSUMER):
+            try:
+                await self.understand(envelope)
+            except Unintelligible as error:
+                await self._quarantine.keep(HANDLER, envelope, str(error))
+
+    async def understand(self, envelope: Envelope) -> None:
+        """Take one in, or say why not.
+
+        Raises:
+            Unintelligible: it makes no sense; nothing has been done.
+        """
+        received = read_received(envelope, self._clock())
+        message_id = ids.inbound_id(received.platform_id, received.received)
+        keyword = keywords.read(received.text)
+        telemetry.note(messageId=message_id)
+        # 1. The record.
+        received, first = await self._store(message_id, received, keyword)
+        # 2. The ledger.
+        changed = await self._change_ledger(message_id, received, keyword)
+        # 4. The relay.
+        events = [sms_received(message_id, received, keyword), *changed]
+        await self._relay.publish_or_queue(events)
+        telemetry.INBOUND.add(
+            1, {"sender": received.ours, "intent": str(keyword.intent) if keyword else "none"}
+        )
+        log.event(
+            "inbound.taken",
+            messageId=message_id,
+            sender=received.ours,
+            recipient=masked(received.theirs),
+            keyword=keyword.word if keyword else None,
+            repeated=not first,
+        )
+
+    async def _store(
+        self, message_id: str, received: Received, keyword: Keyword | None
+    ) -> tuple[Received, bool]:
+        """Record the message; as it is recorded, and whether this was the first time."""
+        answered = await self._conversations.last_outbound(
+            received.ours,
+            received.theirs,
+            since=received.received - ANSWERS_WITHIN,
+            before=received.received,
+        )
+        if answered is not None:
+            found = Answered(answered.message_id, answered.tag)
+            received = replace(received, in_reply_to=found)
+        first, _ = await every(
+            self._record.inbound(message_id, received),
+            self._conversations.write(_entry(message_id, received, keyword)),
+        )
+        if first:
+            return received, True
+        recorded = await self._record.inbound_message(message_id)
+        if recorded is None or recorded.in_reply_to == received.in_reply_to:
+            return received, False
+        received = replace(received, in_reply_to=recorded.in_reply_to)
+        await self._conversations.write(_entry(message_id, received, keyword))
+        return received, False
+
+    async def _change_ledger(
+        self, message_id: str, received: Received, keyword: Keyword | None
+    ) -> list[OutgoingEvent]:
+        direction = _DIRECTIONS.get(keyword.intent) if keyword else None
+        if keyword is None or direction is None:
+            return []
+        change = Change(
+            change_id=ids.derived(Channel.KEYWORD, message_id),
+            address=received.theirs,
+            sender=received.ours,
+            program=self._programs.of(received.ours),
+            direction=direction,
+            channel=Channel.KEYWORD,
+            rule=keyword.rule,
+            said_at=min(received.received, self._clock()),
+            cause={"messageId": message_id, "platformMessageId": received.platform_id},
+            words=received.text,
+        )
+        made = (await self._ledger.change([change]))[0]
+        return [opt_out_changed(change, made)] if made.effect is Effect.APPLIED else []
+
+
+def _entry(message_id: str, received: Received, keyword: Keyword | None) -> Entry:
+    return Entry(
+        message_id=message_id,
+        ours=received.ours,
+        theirs=received.theirs,
+        inbound=True,
+        text=received.text,
+        at=received.received,
+        segments=received.segments,
+        keyword=keyword.word if keyword else None,
+        in_reply_to=received.in_reply_to.message_id if received.in_reply_to else None,
+    )

@@ -1,0 +1,1 @@
+"""What Parley knows, without I/O: tables and pure functions."""

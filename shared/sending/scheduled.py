@@ -1,0 +1,220 @@
+"""Sends whose time has not come: how they begin to wait, what they are when it comes, taking back.
+
+A send that waits is an intent without an attempt and a message on the `dispatch` queue, which
+becomes visible at its moment. Where some recipients may be texted now and others only later, those
+who wait are carried by sends of their own, whose ids derive from the first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from shared.azure.storage import Changed
+from shared.base import ids, log
+from shared.base.clock import Clock, iso
+from shared.base.errors import NotCancelable, NotFound, StillSending
+from shared.jobs.dispatch import Dispatch
+from shared.messages import facts
+from shared.messages.facts import Intent
+from shared.messages.record import Record
+from shared.sending.retries import Retries, retry_id, scheduled
+from shared.sending.timetable import Timetable, Wait
+
+_SOON: Final = timedelta(seconds=1)
+# How soon a text that waited asks again whether its campaign has been resumed.
+_PAUSE: Final = timedelta(seconds=30)
+_CANCEL_TRIES: Final = 5
+
+
+class CampaignStanding(StrEnum):
+    """Whether a campaign's texts may leave."""
+
+    RUNS = "runs"
+    PAUSED = "paused"
+    ENDED = "ended"
+
+
+class Waiting:
+    """Has sends wait.
+
+    Args:
+        clock: the time.
+        id_key: from which message ids are derived.
+        record: where they are written down.
+        dispatch: where their messages wait.
+        timetable: who waits.
+        standing: whether a campaign still runs, for those of its texts that waited.
+        retries: asked whether a retry is still needed.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        id_key: bytes,
+        record: Record,
+        dispatch: Dispatch,
+        timetable: Timetable,
+        standing: Callable[[str], Awaitable[CampaignStanding]],
+        retries: Retries,
+    ) -> None:
+        self._clock = clock
+        self._id_key = id_key
+        self._record = record
+        self._dispatch = dispatch
+        self._timetable = timetable
+        self._standing = standing
+        self._retries = retries
+
+    # Beginning ----------------------------------------------------------------------------------
+
+    def in_time(self, intent: Intent, now: datetime) -> tuple[Intent, list[Intent]]:
+        """The intent as its time has it, and the sends of those whose time is another."""
+        start = intent.request.send_at or now
+        waits = self._timetable.waits(intent.request, start)
+        if intent.request.send_at is not None and not waits:
+            return facts.waiting_intent(intent, send_at=start, why="sendAt"), []
+        moments = {wait.until for wait in waits.values()}
+        if len(moments) == 1 and len(waits) == len(intent.request.addresses()):
+            wait = next(iter(waits.values()))
+            return facts.waiting_intent(intent, send_at=wait.until, why=wait.why), []
+        children = {
+            address: ids.child_send_id(intent.send_id, iso(wait.until))
+            for address, wait in waits.items()
+        }
+        parent = replace(intent, children=children)
+        if intent.request.send_at is not None:
+            parent = facts.waiting_intent(parent, send_at=start, why="sendAt")
+        return parent, [_child(parent, moment, waits) for moment in sorted(moments)]
+
+    async def begin(self, children: Sequence[Intent]) -> None:
+        """Write sends down, each with its message; doing it again changes nothing."""
+        for child in children:
+            await self._record.begin(child)
+            await self.wait_for(child)
+
+    async def wait_for(self, intent: Intent) -> None:
+        """Put the message of a send that is written down where it becomes visible in time."""
+        await self._dispatch.at(intent.send_at or self._clock(), scheduled(intent.send_id))
+
+    async def ensure_children(self, intent: Intent) -> None:
+        """After a crash between a send and those that carry a part of it."""
+        if intent.children:
+            start = intent.request.send_at or intent.first_attempt_at
+            waits = self._timetable.waits(intent.request, start)
+            known = set(intent.children.values())
+            moments = {w.until for w in waits.values()}
+            children = [_child(intent, moment, waits) for moment in sorted(moments)]
+            await self.begin([child for child in children if child.send_id in known])
+
+    # When its time has come ---------------------------------------------------------------------
+
+    async def due(self, intent: Intent) -> Intent | datetime:
+        """The intent to be attempted now; or the moment to ask again, if it has to wait longer."""
+        now = self._clock()
+        moment = self._timetable.allowed_for_all(
+            intent.request, intent.addresses(), max(now, intent.send_at or now)
+        )
+        if moment > now + _SOON:
+            return moment
+        standing = await self._standing_of(intent)
+        if standing is CampaignStanding.PAUSED:
+            return now + _PAUSE
+        arrived = intent.retry is not None and not await self._retries.is_needed(intent.retry)
+        if arrived:
+            log.event("retry.not_needed", sendId=intent.send_id)
+        if arrived or standing is CampaignStanding.ENDED:
+            # A first attempt, which nobody is left to be texted in.
+            return replace(intent, canceled=frozenset(intent.addresses()))
+        return intent
+
+    async def _standing_of(self, intent: Intent) -> CampaignStanding:
+        campaign = intent.request.campaign
+        return CampaignStanding.RUNS if campaign is None else await self._standing(campaign)
+
+    async def size_of(self, send_id: str) -> tuple[str, int] | None:
+        """The sender of a send that is still to leave and the segments it takes; None else."""
+        found = await self._record.send(send_id)
+        if found is None or found.outcomes is not None:
+            return None
+        if await self._standing_of(found.intent) is not CampaignStanding.RUNS:
+            return None
+        left = [a for a in found.intent.addresses() if a not in found.intent.canceled]
+        return found.intent.request.sender, len(left) * found.intent.segments
+
+    # Taking back --------------------------------------------------------------------------------
+
+    async def cancel(self, message_id: str) -> None:
+        """Take one recipient out of a send that waits, or out of its retry. Doing it twice is once.
+
+        Raises:
+            NotFound: there is no such message.
+            NotCancelable: its time has come; it has left or is leaving.
+        """
+        if ids.split_message_id(message_id) is None:
+            raise NotFound("There is no message with this id.")
+        send_id = message_id[: ids.ULID_LENGTH]
+        for _ in range(_CANCEL_TRIES):
+            intent = await self._record.intent(send_id)
+            address = self._address_of(intent, message_id)
+            if intent is None or address is None:
+                raise NotFound("There is no message with this id.")
+            if address in intent.canceled:
+                return
+            if not intent.waiting:
+                await self._cancel_retry(intent, message_id, address)
+                return
+            try:
+                await self._record.note(replace(intent, canceled=intent.canceled | {address}))
+            except Changed:
+                continue
+            log.event("send.canceled", messageId=message_id)
+            return
+        raise StillSending("Somebody else is changing this send; repeat it.")
+
+    async def _cancel_retry(self, intent: Intent, message_id: str, address: str) -> None:
+        """What has left cannot be canceled, but what waits to be sent again after it can."""
+        if intent.expires_at is None:
+            raise NotCancelable
+        try:
+            await self.cancel(ids.message_id(self._id_key, retry_id(message_id), address))
+        except NotFound:
+            raise NotCancelable from None
+
+    def _address_of(self, intent: Intent | None, message_id: str) -> str | None:
+        if intent is None:
+            return None
+        return next(
+            (
+                a
+                for a in intent.addresses()
+                if ids.message_id(self._id_key, intent.send_id, a) == message_id
+            ),
+            None,
+        )
+
+
+def _child(parent: Intent, moment: datetime, waits: Mapping[str, Wait]) -> Intent:
+    """The send of those recipients of `parent` who wait for `moment`."""
+    group = {address for address, wait in waits.items() if wait.until == moment}
+    why = next(wait.why for wait in waits.values() if wait.until == moment)
+    request = replace(
+        parent.request,
+        asked=tuple(asked for asked in parent.request.asked if asked.address in group),
+        digest=f"{parent.request.digest}:{iso(moment)}",
+    )
+    child = replace(
+        parent,
+        send_id=ids.child_send_id(parent.send_id, iso(moment)),
+        request=request,
+        keyed=False,
+        children={},
+        canceled=frozenset(),
+        expires_at=request.expiry(moment),
+        etag=None,
+    )
+    return facts.waiting_intent(child, send_at=moment, why=why)

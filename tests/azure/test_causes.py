@@ -1,0 +1,123 @@
+"""No error of Parley's brings along what a client library said: that quotes URLs with numbers."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from azure.core import exceptions
+from azure.core.exceptions import AzureError
+from azure.core.pipeline.transport import AioHttpTransport
+from azure_functions_runtime.utils.tracing import marshall_exception_trace
+
+from shared.azure.storage import Storage, StorageDown
+from shared.settings import load
+from tests.support.settings import minimal
+from tests.support.wire import numbers_in, silent_port
+
+ROOT = Path(__file__).parents[2]
+SOURCES = sorted(path for part in ("shared", "functions") for path in (ROOT / part).rglob("*.py"))
+LIBRARY = {
+    name
+    for name, found in vars(exceptions).items()
+    if isinstance(found, type) and issubclass(found, AzureError)
+} | {"TableTransactionError"}
+PERSON = "+14255550199"
+ROW = {"PartitionKey": f"+18005550100|{PERSON}", "RowKey": f"num:{PERSON}"}
+KEYS = (ROW["PartitionKey"], ROW["RowKey"])
+
+
+@pytest.fixture
+async def storage() -> AsyncIterator[Storage]:
+    """Nobody takes its connections, and nobody refuses them."""
+    with silent_port() as port:
+        at = f"http://127.0.0.1:{port}/a"
+        ends = "".join(f"{service}Endpoint={at};" for service in ("Table", "Queue", "Blob"))
+        account = f"AccountName=a;AccountKey=AAAA;{ends}"
+        async with AioHttpTransport(connection_timeout=0.2) as transport:
+            yield Storage(load(minimal(account)), transport=transport)
+
+
+async def _all(found: AsyncIterator[Any]) -> list[Any]:
+    return [item async for item in found]
+
+
+def calls(storage: Storage) -> dict[str, Awaitable[Any]]:
+    """Each method of the storage that asks the service, with a number wherever a name may be."""
+    name = f"of/{PERSON}"
+    return {
+        "insert": storage.insert("t", ROW),
+        "put": storage.put("t", ROW),
+        "merge": storage.merge("t", ROW, etag="e"),
+        "note": storage.note("t", ROW),
+        "remove": storage.remove("t", *KEYS, etag="e"),
+        "get": storage.get("t", *KEYS),
+        "query": _all(storage.query("t", "RowKey eq @row", row=ROW["RowKey"])),
+        "commit": storage.commit("t", [("upsert", ROW)]),
+        "make_table": storage.make_table("t"),
+        "drop_table": storage.drop_table("t"),
+        "tables": storage.tables("t"),
+        "enqueue": storage.enqueue("q", PERSON),
+        "queue_length": storage.queue_length("q"),
+        "put_blob": storage.put_blob("c", name, b"", "text/plain"),
+        "upload": storage.upload("c", name, b"", "text/plain"),
+        "blob": storage.blob("c", name),
+        "read_blob": storage.read_blob("c", name, etag="e"),
+        "stream_blob": _all(storage.stream_blob("c", name, etag="e")),
+        "blobs": _all(storage.blobs("c")),
+        "delete_blob": storage.delete_blob("c", name, unmodified_since=datetime.now(UTC)),
+        "whole_blob": storage.whole_blob("c", name),
+        "container_exists": storage.container_exists("c"),
+    }
+
+
+async def test_a_connection_time_out_names_nobody(storage: Storage) -> None:
+    """Whatever was asked: what the Functions runtime would send to Azure holds no number."""
+    asked = calls(storage)
+    public = {name for name in vars(Storage) if not name.startswith("_")} - {"table"}
+    assert set(asked) == public
+    errors = await asyncio.gather(*asked.values(), return_exceptions=True)
+    for name, error in zip(asked, errors, strict=True):
+        assert isinstance(error, StorageDown), name
+        assert numbers_in(marshall_exception_trace(error)) == set(), name
+
+
+async def test_the_client_librarys_own_error_names_them(storage: Storage) -> None:
+    """What the rule is for: the library's text for a connection time-out quotes the URL."""
+    with pytest.raises(AzureError) as raised:
+        await storage.table("t").get_entity(*KEYS)
+    assert numbers_in(marshall_exception_trace(raised.value)) == {PERSON}
+
+
+def _raised_with_a_cause(tree: ast.AST) -> Iterator[int]:
+    """Lines on which an error of a client library becomes the cause or context of another."""
+    for handler in ast.walk(tree):
+        if not isinstance(handler, ast.ExceptHandler) or handler.type is None:
+            continue
+        if not {n.id for n in ast.walk(handler.type) if isinstance(n, ast.Name)} & LIBRARY:
+            continue
+        for part in ast.walk(handler):
+            if not isinstance(part, ast.Raise) or part.exc is None:
+                continue
+            if not (isinstance(part.cause, ast.Constant) and part.cause.value is None):
+                yield part.lineno
+
+
+def test_the_rule_finds_what_breaks_it() -> None:
+    """A cause, and an error that is raised without a word about its context."""
+    broken = "try: x()\nexcept {0}:\n    raise Down from error\n"
+    assert list(_raised_with_a_cause(ast.parse(broken.format("AzureError as error")))) == [3]
+    without = broken.replace(" from error", "").format("(LookupError, HttpResponseError)")
+    assert list(_raised_with_a_cause(ast.parse(without))) == [3]
+    assert list(_raised_with_a_cause(ast.parse(broken.format("ValueError as error")))) == []
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_no_error_of_a_client_library_is_a_cause(source: Path) -> None:
+    """Of a function that fails, Azure keeps the whole chain."""
+    assert list(_raised_with_a_cause(ast.parse(source.read_text(encoding="utf-8")))) == []

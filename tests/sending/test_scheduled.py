@@ -1,0 +1,214 @@
+"""Sends whose time has not come: written down, shown as scheduled, sent once, cancelable."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from azure.core.pipeline.transport import AioHttpTransport
+
+from local.stack import Stack
+from shared.base.errors import InvalidRequest, NotCancelable, NotFound
+from shared.sending.answers import Answer
+from shared.sending.request_body import read_send
+from shared.services import Services, build
+from shared.settings import load
+from tests.support.client import Platform
+from tests.support.people import People
+
+SENDER = "+18005550100"
+NEW_YORK_NIGHT = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)  # 23:00 on Sunday
+NEW_YORK_MORNING = datetime(2026, 11, 23, 13, 0, tzinfo=UTC)  # 08:00
+
+
+class Clock:
+    """A clock that stands where it is put."""
+
+    def __init__(self, moment: datetime) -> None:
+        self.moment = moment
+
+    def __call__(self) -> datetime:
+        return self.moment
+
+
+@pytest.fixture
+def clock() -> Clock:
+    # ACS and storage check signatures against the real time, so it stays within minutes of it.
+    return Clock(datetime.now(UTC))
+
+
+@pytest.fixture
+async def services(stack: Stack, clock: Clock) -> AsyncIterator[Services]:
+    transport = AioHttpTransport()
+    yield build(load(stack.settings), transport=transport, clock=clock)
+    await transport.close()
+
+
+async def send(services: Services, body: dict[str, Any], *, key: str | None = None) -> Answer:
+    request = read_send(
+        json.dumps({"from": SENDER, "message": "Hello"} | body).encode(),
+        senders=services.settings.senders,
+        now=services.clock(),
+        knows_report_timeout=False,
+    )
+    return await services.sending.send(request, key=key)
+
+
+async def state(services: Services, message_id: str) -> str:
+    return str((await services.reading.message(message_id))["state"])
+
+
+async def test_a_scheduled_send_leaves_at_its_time_and_once(
+    services: Services, clock: Clock, platform: Platform, person: str
+) -> None:
+    """Before its time nothing is sent; at its time one text, however often its message comes."""
+    when = clock.moment + timedelta(minutes=5)
+    answer = await send(services, {"smsRecipients": [{"to": person}], "sendAt": when.isoformat()})
+    message_id = str(answer.items[0].message_id)
+    assert answer.items[0].status == 202
+    assert await state(services, message_id) == "scheduled"
+
+    assert await services.sending.run_due(answer.send_id) == when
+    assert await platform.accepted(person) == []
+
+    clock.moment = when
+    for _ in range(2):
+        assert await services.sending.run_due(answer.send_id) is None
+    assert await state(services, message_id) in {"sent", "delivered"}
+    assert len(await platform.accepted(person)) == 1
+
+
+async def test_a_repeated_request_for_later_is_one_send(
+    services: Services, clock: Clock, person: str
+) -> None:
+    """The same Idempotency-Key and body meet the send that waits."""
+    when = (clock.moment + timedelta(hours=1)).isoformat()
+    body = {"smsRecipients": [{"to": person}], "sendAt": when}
+    first, second = [await send(services, body, key=f"later-{person}") for _ in range(2)]
+    assert first.send_id == second.send_id
+    assert second.replayed
+
+
+async def test_canceled_before_its_time_it_never_leaves(
+    services: Services, clock: Clock, platform: Platform, people: People
+) -> None:
+    """One recipient is taken out, the other is texted; canceling twice is once."""
+    when = clock.moment + timedelta(minutes=5)
+    one, other = people.one(), people.one()
+    answer = await send(
+        services, {"smsRecipients": [{"to": one}, {"to": other}], "sendAt": when.isoformat()}
+    )
+    canceled, kept = (str(item.message_id) for item in answer.items)
+    for _ in range(2):
+        await services.sending.cancel(canceled)
+    assert await state(services, canceled) == "canceled"
+
+    clock.moment = when
+    await services.sending.run_due(answer.send_id)
+    assert await state(services, canceled) == "canceled"
+    assert await state(services, kept) in {"sent", "delivered"}
+    assert await platform.accepted(one) == []
+    assert len(await platform.accepted(other)) == 1
+
+
+async def test_what_has_left_cannot_be_canceled(services: Services, person: str) -> None:
+    """409 for a text that has left, 404 for one that never was."""
+    answer = await send(services, {"smsRecipients": [{"to": person}]})
+    with pytest.raises(NotCancelable):
+        await services.sending.cancel(str(answer.items[0].message_id))
+    with pytest.raises(NotFound):
+        await services.sending.cancel(answer.send_id + ".0000000000")
+
+
+async def test_past_its_time_to_live_it_expires(
+    services: Services, clock: Clock, platform: Platform, person: str
+) -> None:
+    """A text that could not leave in time does not leave at all."""
+    when = clock.moment + timedelta(minutes=1)
+    answer = await send(
+        services,
+        {
+            "smsRecipients": [{"to": person}],
+            "sendAt": when.isoformat(),
+            "timeToLiveInSeconds": 60,
+        },
+    )
+    clock.moment = when + timedelta(seconds=61)
+    await services.sending.run_due(answer.send_id)
+    assert await state(services, str(answer.items[0].message_id)) == "expired"
+    assert await platform.accepted(person) == []
+
+
+async def test_whoever_opts_out_while_it_waits_is_not_texted(
+    services: Services, clock: Clock, platform: Platform, person: str
+) -> None:
+    """The ledger is asked when the text leaves, not when it was accepted."""
+    when = clock.moment + timedelta(minutes=5)
+    answer = await send(services, {"smsRecipients": [{"to": person}], "sendAt": when.isoformat()})
+    await platform.speak(person, "STOP")
+    await platform.relayed_event("Parley.OptOutChanged", recipient=person)
+    clock.moment = when
+    await services.sending.run_due(answer.send_id)
+    assert await state(services, str(answer.items[0].message_id)) == "blocked"
+
+
+async def test_marketing_waits_for_the_morning(services: Services, clock: Clock) -> None:
+    """At 23:00 in New York marketing waits until 08:00, a reminder does not."""
+    clock.moment = NEW_YORK_NIGHT
+    body = {"smsRecipients": [{"to": "+12125550123"}], "category": "marketing"}
+    answer = await send(services, body)
+    message = await services.reading.message(str(answer.items[0].message_id))
+    assert message["state"] == "scheduled"
+    assert message["sendAt"] == "2026-11-23T13:00:00.000000Z"
+    assert "Quiet hours" in message["history"][0]["details"]
+
+
+async def test_only_those_who_sleep_wait(stack: Stack, clock: Clock, platform: Platform) -> None:
+    """The rest of the send leaves now; each message has one id from the beginning."""
+    there = clock.moment.astimezone(ZoneInfo("America/New_York")) + timedelta(hours=12)
+    rules = {
+        "default": {"from": "00:00", "to": "24:00"},
+        "+1212": {"from": f"{there.hour:02}:00", "to": f"{there.hour + 1:02}:00"},
+    }
+    settings = load({**stack.settings, "PARLEY_QUIET_HOURS": json.dumps(rules)})
+    transport = AioHttpTransport()
+    services = build(settings, transport=transport, clock=clock)
+    body = {
+        "smsRecipients": [{"to": "+12125550124"}, {"to": "+821012345678"}],
+        "category": "marketing",
+    }
+    answer = await send(services, body, key="night-and-day")
+    sleeping, awake = (str(item.message_id) for item in answer.items)
+    assert await state(services, sleeping) == "scheduled"
+    assert await state(services, awake) in {"sent", "delivered"}
+    again = await send(services, body, key="night-and-day")
+    assert [str(item.message_id) for item in again.items] == [sleeping, awake]
+    assert len(await platform.accepted("+821012345678")) == 1
+    assert await platform.accepted("+12125550124") == []
+    await transport.close()
+
+
+@pytest.mark.parametrize(
+    ("members", "member"),
+    [
+        ({"sendAt": "2020-01-01T00:00:00Z"}, "sendAt"),
+        ({"sendAt": "2099-01-01T00:00:00Z"}, "sendAt"),
+        ({"sendAt": "2026-12-01T10:00:00"}, "sendAt"),
+        ({"sendAt": "2027-03-14T02:30:00", "timeZone": "America/New_York"}, "sendAt"),
+        ({"sendAt": 12}, "sendAt"),
+        ({"timeZone": "Mars/Olympus"}, "timeZone"),
+        ({"timeToLiveInSeconds": 0}, "timeToLiveInSeconds"),
+        ({"timeToLiveInSeconds": "60"}, "timeToLiveInSeconds"),
+    ],
+)
+async def test_times_that_make_no_sense_are_refused(
+    services: Services, members: dict[str, Any], member: str
+) -> None:
+    """Past, beyond a year, without a zone, inside a gap of daylight saving: 400 with the member."""
+    with pytest.raises(InvalidRequest) as refused:
+        await send(services, {"smsRecipients": [{"to": "+14255550123"}], **members})
+    assert list(refused.value.errors) == [member]

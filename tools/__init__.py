@@ -1,0 +1,1 @@
+"""What a maintainer runs: the package, the pictures, the table of settings."""
