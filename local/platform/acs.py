@@ -19,7 +19,7 @@ from local.platform.carriers import Carriers, Outgoing
 from local.platform.clock import NewId, Now, stamp
 from local.platform.recipients import fate_of, is_textable
 from local.platform.segments import count_segments
-from shared.rules.senders import Sender
+from local.platform.senders import Sender
 
 MAX_RECIPIENTS: Final = 100
 MAX_MESSAGE: Final = 2048

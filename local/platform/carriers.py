@@ -19,7 +19,7 @@ from local.platform.handsets import Account, Origin, Text
 from local.platform.payloads import Received, Reported, report_body
 from local.platform.recipients import BLOCKED, CODES, DELIVERED, Fate, Report, fate_of
 from local.platform.segments import count_segments
-from shared.rules.senders import Sender, SenderKind, StopAnsweredBy
+from local.platform.senders import Sender, SenderKind, StopAnsweredBy
 
 _TIMED_OUT: Final = 5002
 

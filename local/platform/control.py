@@ -50,8 +50,8 @@ from local.platform.carriers import Undeliverable, as_message_json
 from local.platform.faults import parse_fault
 from local.platform.payloads import SMS_RECEIVED, SMS_REPORT
 from local.platform.recipients import MAGIC, is_textable
+from local.platform.senders import SenderKind
 from local.platform.simulator import SUBSCRIPTIONS, Simulator
-from shared.rules.senders import SenderKind
 
 _MAX_REPEAT: Final = 10_000
 _MAX_TEXT: Final = 2048

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from local.platform.senders import parse_senders
 from local.platform.simulator import Options, Wiring
-from shared.rules.senders import parse_senders
 
 # Command-line option to the setting of `behaviour.SETTINGS` that it begins with.
 _BEHAVIOUR: Final = {

@@ -25,9 +25,9 @@ from local.platform.faults import Faults, numbers_in
 from local.platform.handsets import Account, Text
 from local.platform.hub import Hub
 from local.platform.payloads import SMS_RECEIVED, SMS_REPORT, Received, Reported, event_of
+from local.platform.senders import Sender
 from local.platform.state import StateFile
 from local.platform.topic import Topic
-from shared.rules.senders import Sender
 
 # Event type to the function that is subscribed to it; function and subscription share a name.
 SUBSCRIPTIONS: Final = {SMS_RECEIVED: "inbound", SMS_REPORT: "delivery_report"}

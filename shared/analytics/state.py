@@ -44,6 +44,7 @@ class Overtaken(Exception):
 
 
 def state_row(state: TimerState) -> Entity:
+    """The row that keeps it."""
     return {
         "PartitionKey": STATE_PARTITION,
         "RowKey": STATE_ROW,
@@ -58,6 +59,7 @@ def state_row(state: TimerState) -> Entity:
 
 
 def read_state(row: Entity) -> TimerState:
+    """What `state_row` wrote."""
     return TimerState(
         from_iso(row["foldedUpTo"]),
         from_iso(row["marksUpTo"]),

@@ -1,6 +1,7 @@
 """Logs are events with stable names and structured data, never prose.
 
-A number is masked before it gets here (`shared.rules.addresses.masked`); a message text never gets here.
+A number is masked before it gets here (`shared.rules.addresses.masked`); a message text never gets
+here.
 """
 
 from __future__ import annotations

@@ -10,8 +10,6 @@ from typing import Any, Final
 
 from shared.campaigns.order import Definition
 
-OVER: Final = frozenset({Phase.CANCELED, Phase.FAILED, Phase.DONE})
-
 
 class Phase(StrEnum):
     """Where a campaign stands."""
@@ -22,6 +20,9 @@ class Phase(StrEnum):
     CANCELED = "canceled"
     FAILED = "failed"
     DONE = "done"
+
+
+OVER: Final = frozenset({Phase.CANCELED, Phase.FAILED, Phase.DONE})
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,9 +21,9 @@ from shared.campaigns.list_format import HEAD, Format, Shape, csv_fields, is_sci
 __all__ = [
     "HEAD",
     "Format",
+    "ListRow",
     "Range",
     "Refused",
-    "ListRow",
     "Shape",
     "ranges",
     "ranges_async",

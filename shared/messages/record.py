@@ -8,9 +8,8 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, Protocol
 
-from shared.analytics.late import Late
 from shared.azure.event_grid import PlatformReport, Received
 from shared.azure.storage import Entity, Storage
 from shared.base import ids
@@ -62,6 +61,14 @@ class MinuteFacts:
     minute: datetime
     sends: Sequence[Send]
     inbound: Sequence[tuple[str, Received]]
+
+
+class Late(Protocol):
+    """Whoever has to hear of facts that come when their minute may have been counted."""
+
+    def around(self, any_id: str) -> AbstractAsyncContextManager[None]:
+        """Facts of this id's minute are written inside."""
+        ...
 
 
 class Record:

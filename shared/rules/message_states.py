@@ -1,7 +1,7 @@
 """The words for what has become of a message.
 
-They stand apart because both the platform's codes (`shared.rules.delivery_codes`) and the reading of reports
-(`shared.messages.state`) speak in them.
+They stand apart because both the platform's codes (`shared.rules.delivery_codes`) and the reading
+of reports (`shared.messages.state`) speak in them.
 """
 
 from __future__ import annotations

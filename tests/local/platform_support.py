@@ -24,10 +24,10 @@ from local.platform.carriers import Carriers, Outgoing
 from local.platform.eventgrid import Reply
 from local.platform.handsets import Account
 from local.platform.payloads import Received, Reported
+from local.platform.senders import parse_senders
 from local.platform.server import PlatformServer
 from local.platform.signature import content_hash, sign
 from local.platform.simulator import Options, Simulator, Wiring
-from shared.rules.senders import parse_senders
 
 KEY = b"0123456789abcdef0123456789abcdef"
 KEY_TEXT = base64.b64encode(KEY).decode()

@@ -72,8 +72,9 @@ _OVERLAYS: Final = {
 # Zones that the administrator of North America's numbers names for a code, and libphonenumber not.
 _ALSO: Final = {"915": "America/Chicago", "931": "America/New_York"}
 
-# (calling code, what libphonenumber says): what holds. tests/rules/timing/test_zones.py goes through its
-# whole table and fails when another country is answered with hours that it does not keep.
+# (calling code, what libphonenumber says): what holds. tests/rules/timing/test_zones.py goes
+# through its whole table and fails when another country is answered with hours that it does not
+# keep.
 _STAND_INS: Final = {
     ("7", "Europe/Bucharest"): ("Europe/Kaliningrad",),
     ("52", "America/New_York"): ("America/Cancun",),
