@@ -12,7 +12,6 @@ from azure.core.exceptions import AzureError
 from azure.core.rest import HttpRequest
 
 from shared.azure.acs import AcsClient
-from shared.azure.storage import Storage
 from shared.azure.topic import QUEUE
 from shared.base.clock import Clock, iso
 from shared.base.errors import ParleyError

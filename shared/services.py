@@ -19,7 +19,6 @@ from shared.analytics.late import Late
 from shared.analytics.minute import Tariff
 from shared.analytics.timer import Folding
 from shared.azure.acs import AcsClient
-from shared.azure.storage import Storage
 from shared.azure.topic import Relay
 from shared.base.clock import Clock, utc_now
 from shared.campaigns.api import Desk

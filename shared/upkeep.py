@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from shared.analytics.timer import Folding
-from shared.azure.storage import Storage
+from shared.azure.tables import Tables
 from shared.base import log
 from shared.base.clock import Clock
 from shared.campaigns.retention import Retention
@@ -17,7 +17,7 @@ class Upkeep:
     """The daily work.
 
     Args:
-        storage: the tables.
+        tables: the tables.
         clock: the time.
         guards: whose counts grow old.
         retention: what campaigns leave behind.
@@ -26,7 +26,7 @@ class Upkeep:
 
     def __init__(
         self,
-        storage: Storage,
+        tables: Tables,
         clock: Clock,
         guards: Guards,
         retention: Retention,
@@ -35,7 +35,7 @@ class Upkeep:
         self._retention = retention
         self._guards = guards
         self._folding = folding
-        self._storage = storage
+        self._tables = tables
         self._clock = clock
 
     async def daily(self) -> None:
@@ -52,10 +52,10 @@ class Upkeep:
             f"messages{now:%Y%m}",
             f"messages{next_month:%Y%m}",
         ):
-            await self._storage.make_table(table)
-        dropped = idempotency.forgotten(await self._storage.tables(idempotency.PREFIX), now)
+            await self._tables.make_table(table)
+        dropped = idempotency.forgotten(await self._tables.tables(idempotency.PREFIX), now)
         for table in dropped:
-            await self._storage.drop_table(table)
+            await self._tables.drop_table(table)
         await self._guards.forget(now)
         forgotten = await self._retention.forget(now)
         marks = await self._folding.forget()

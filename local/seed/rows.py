@@ -21,7 +21,7 @@ from azure.data.tables import UpdateMode
 from local.seed.month import CAMPAIGNS, OPTED_OUT, Happening, Said, Sent, Told
 from shared import settings
 from shared.azure.event_grid import Answered, PlatformReport, Received
-from shared.azure.storage import Entity, Storage
+from shared.azure.tables import Entity, Tables
 from shared.base import ids, ulid
 from shared.base.clock import iso
 from shared.campaigns.campaign import Campaign, Fate, Phase, Piece, Totals
@@ -74,8 +74,8 @@ def write(environment: Mapping[str, str], happenings: Sequence[Happening]) -> Wr
 
 
 async def _write(app: Settings, happenings: Sequence[Happening]) -> Written:
-    async with _storage(app) as storage:
-        writer = _Writer(app, storage)
+    async with _storage(app) as tables:
+        writer = _Writer(app, tables)
         for happening in happenings:
             await writer.take(happening)
         await writer.finish()
@@ -83,19 +83,19 @@ async def _write(app: Settings, happenings: Sequence[Happening]) -> Written:
 
 
 @asynccontextmanager
-async def _storage(app: Settings) -> AsyncIterator[Storage]:
+async def _storage(app: Settings) -> AsyncIterator[Tables]:
     transport = AioHttpTransport(use_env_settings=False)
     async with transport:
-        yield Storage(app, transport=transport)
+        yield Tables(app, transport=transport)
 
 
 class _Writer:
-    def __init__(self, app: Settings, storage: Storage) -> None:
+    def __init__(self, app: Settings, tables: Tables) -> None:
         self._app = app
-        self._storage = storage
+        self._tables = tables
         self._programs = Programs(app.senders)
         self._now = datetime.min.replace(tzinfo=UTC)
-        self._ledger = Ledger(storage, lambda: self._now, _salt)
+        self._ledger = Ledger(tables, lambda: self._now, _salt)
         self._rows: dict[tuple[str, str], list[Entity]] = defaultdict(list)
         self._entries: list[Entry] = []
         self._closed: dict[tuple[str, str], int] = {}
@@ -118,7 +118,7 @@ class _Writer:
     async def finish(self) -> None:
         """Write everything that waits."""
         await _few_at_once(
-            self._storage.commit(
+            self._tables.commit(
                 table,
                 [
                     ("upsert", row, {"mode": UpdateMode.REPLACE})
@@ -128,8 +128,8 @@ class _Writer:
             for (table, _), rows in self._rows.items()
             for first in range(0, len(rows), _TRANSACTION)
         )
-        await Conversations(self._storage).write_all(self._entries)
-        store = Store(self._storage)
+        await Conversations(self._tables).write_all(self._entries)
+        store = Store(self._tables)
         for name, sends in self._campaigns.items():
             await _write_campaign(store, name, sends)
 

@@ -18,7 +18,7 @@ from shared.analytics.buckets import Bucket, Interval, Plan, buckets
 from shared.analytics.counts import MONEY, NONE, OTHERS, Counts, add, by_kind, largest, percentiles
 from shared.analytics.rows import DAY, HOUR, TABLE, Level, groups_in, properties
 from shared.analytics.timer import Folding
-from shared.azure.storage import Entity, Storage
+from shared.azure.tables import Entity, Tables
 from shared.base.clock import Clock, from_iso, iso
 from shared.base.errors import InvalidRequest
 from shared.base.tasks import every
@@ -197,16 +197,16 @@ class Analytics:
 
     Args:
         clock: the time.
-        storage: the rollups.
+        tables: the rollups.
         folding: how far they have come.
         programs: which program a sender belongs to now.
     """
 
     def __init__(
-        self, *, clock: Clock, storage: Storage, folding: Folding, programs: Programs
+        self, *, clock: Clock, tables: Tables, folding: Folding, programs: Programs
     ) -> None:
         self._clock = clock
-        self._storage = storage
+        self._tables = tables
         self._folding = folding
         self._programs = programs
 
@@ -243,7 +243,7 @@ class Analytics:
 
         async def read(level: Level, start: datetime, end: datetime) -> None:
             async with room:
-                async for row in self._storage.query(
+                async for row in self._tables.query(
                     TABLE,
                     _ROWS,
                     select=["RowKey", *properties(dimension)],

@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from shared.analytics.rows import HOUR, MINUTE, MINUTES, TABLE
-from shared.azure.storage import Entity, Storage
+from shared.azure.tables import Entity, Tables
 from shared.base import ids
 from shared.base.clock import Clock, iso
 
@@ -36,12 +36,12 @@ class Late:
     """Puts marks.
 
     Args:
-        storage: where marks go.
+        tables: where marks go.
         clock: the time.
     """
 
-    def __init__(self, storage: Storage, clock: Clock) -> None:
-        self._storage = storage
+    def __init__(self, tables: Tables, clock: Clock) -> None:
+        self._tables = tables
         self._clock = clock
         self._put: set[tuple[datetime, datetime]] = set()
 
@@ -68,7 +68,7 @@ class Late:
         due = due_at(minute, now)
         if (due, minute) in self._put:
             return
-        await self._storage.put(TABLE, mark_row(due, minute))
+        await self._tables.put(TABLE, mark_row(due, minute))
         self._put = {(d, m) for d, m in self._put if d > now} | {(due, minute)}
 
 

@@ -21,7 +21,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from shared.analytics.counts import DIMENSIONS, Counts, Tally, largest
-from shared.azure.storage import Entity
+from shared.azure.tables import Entity
 
 TABLE: Final = "rollups"
 MINUTE: Final = timedelta(minutes=1)

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from shared.azure.packing import pack, unpack
-from shared.azure.storage import Entity, etag_of
+from shared.azure.tables import Entity, etag_of
 from shared.base.clock import from_iso, iso
 
 STATE_PARTITION: Final = "state"

@@ -45,7 +45,8 @@ from shared.analytics.state import (
     read_state,
     state_row,
 )
-from shared.azure.storage import Changed, Entity, Storage
+from shared.azure.storage import Changed
+from shared.azure.tables import Entity, Tables
 from shared.base import ids, log
 from shared.base.clock import Clock, from_iso, iso
 from shared.messages.record import MinuteFacts, Record
@@ -108,7 +109,7 @@ class Folding:
 
     Args:
         clock: the time.
-        storage: the table.
+        tables: the table.
         record: the facts.
         ledger: opt-outs.
         id_key: from which message ids are derived.
@@ -120,7 +121,7 @@ class Folding:
         self,
         *,
         clock: Clock,
-        storage: Storage,
+        tables: Tables,
         record: Record,
         ledger: Ledger,
         id_key: bytes,
@@ -128,7 +129,7 @@ class Folding:
         folders: Sequence[Folder] = (),
     ) -> None:
         self._clock = clock
-        self._storage = storage
+        self._tables = tables
         self._record = record
         self._ledger = ledger
         self._id_key = id_key
@@ -151,13 +152,13 @@ class Folding:
 
     async def state(self) -> TimerState | None:
         """How far the fold has come; None before the first run. One operation."""
-        row = await self._storage.get(TABLE, STATE_PARTITION, STATE_ROW)
+        row = await self._tables.get(TABLE, STATE_PARTITION, STATE_ROW)
         return read_state(row) if row is not None else None
 
     async def request(self, start: datetime, end: datetime) -> None:
         """Have a span folded again, by the runs to come."""
         due = late.due_at(start, self._clock())
-        await self._storage.put(
+        await self._tables.put(
             TABLE,
             {
                 "PartitionKey": late.partition_of(due),
@@ -175,7 +176,7 @@ class Folding:
             return 0
         dropped = 0
         batch: list[Entity] = []
-        async for row in self._storage.query(
+        async for row in self._tables.query(
             TABLE,
             "PartitionKey ge @first and PartitionKey lt @last",
             select=["PartitionKey", "RowKey"],
@@ -191,7 +192,7 @@ class Folding:
         return dropped + (await self._drop(batch) if batch else 0)
 
     async def _drop(self, rows: Sequence[Entity]) -> int:
-        await self._storage.commit(TABLE, [("delete", row) for row in rows])
+        await self._tables.commit(TABLE, [("delete", row) for row in rows])
         return len(rows)
 
     # The state ----------------------------------------------------------------------------------
@@ -209,14 +210,14 @@ class Folding:
         first = await self._record.first_month()
         # Whatever is there is about to be read; marks that are put from now on are due later.
         state = TimerState(first or _over(now), MINUTES.floor(now), claimed_until=now + CLAIM)
-        etag = await self._storage.insert(TABLE, state_row(state))
+        etag = await self._tables.insert(TABLE, state_row(state))
         if etag is None:
             raise Overtaken
         return replace(state, etag=etag)
 
     async def _save(self, state: TimerState) -> TimerState:
         try:
-            etag = await self._storage.merge(TABLE, state_row(state), etag=str(state.etag))
+            etag = await self._tables.merge(TABLE, state_row(state), etag=str(state.etag))
         except Changed:
             raise Overtaken from None
         return replace(state, etag=etag)
@@ -243,7 +244,7 @@ class Folding:
     async def _summed(self, level: Level, below: Level, moment: datetime) -> Entity:
         rows = [
             row
-            async for row in self._storage.query(
+            async for row in self._tables.query(
                 TABLE,
                 _ROWS,
                 partition=below.partition(moment),
@@ -256,9 +257,9 @@ class Folding:
     async def _put_all(self, table: str, rows: Sequence[Entity]) -> None:
         for group in _groups(rows):
             if len(group) == 1:
-                await self._storage.put(table, group[0])
+                await self._tables.put(table, group[0])
             else:
-                await self._storage.commit(
+                await self._tables.commit(
                     table, [("upsert", row, {"mode": UpdateMode.REPLACE}) for row in group]
                 )
 
@@ -332,7 +333,7 @@ class Folding:
     async def _marks(self, after: datetime, upto: datetime) -> dict[datetime, _Marks]:
         """Marks by when they are due, past `after` and up to `upto`; one query."""
         found: dict[datetime, _Marks] = {}
-        async for row in self._storage.query(
+        async for row in self._tables.query(
             TABLE,
             _MARKS,
             first=late.partition_of(after),

@@ -16,7 +16,7 @@ from azure.core.exceptions import AzureError
 
 from shared.azure import telemetry
 from shared.azure.packing import message_text
-from shared.azure.storage import Storage
+from shared.azure.queues import Queues
 from shared.base import log
 from shared.base.clock import from_iso
 from shared.base.errors import Unavailable
@@ -52,15 +52,13 @@ class Relay:
 
     Args:
         make_client: makes the topic's client, on first use.
-        storage: for the queue.
+        queues: for the queue.
     """
 
-    def __init__(
-        self, make_client: Callable[[], EventGridPublisherClient], storage: Storage
-    ) -> None:
+    def __init__(self, make_client: Callable[[], EventGridPublisherClient], queues: Queues) -> None:
         self._make_client = make_client
         self._client: EventGridPublisherClient | None = None
-        self._storage = storage
+        self._queues = queues
 
     async def publish(self, events: Sequence[OutgoingEvent]) -> None:
         """Publish now.
@@ -107,7 +105,7 @@ class Relay:
         except TopicDown:
             log.trouble("relay.deferred", events=len(events))
             for event in events:
-                await self._storage.enqueue(
+                await self._queues.enqueue(
                     QUEUE, message_text({"kind": "relay", "event": _to_json(event)})
                 )
 

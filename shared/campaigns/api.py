@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
-from shared.azure.storage import Changed, Storage
+from shared.azure.blobs import Blobs
+from shared.azure.storage import Changed
 from shared.base import log, ulid
 from shared.base.clock import Clock, iso
 from shared.base.errors import CampaignEnded, CampaignExists, InvalidRequest, NotFound, PlanChanged
@@ -49,7 +50,7 @@ class Desk:
 
     Args:
         clock: the time.
-        storage: the lists.
+        blobs: the lists.
         store: the campaigns.
         engine: what runs them.
         plans: what they would come to.
@@ -63,7 +64,7 @@ class Desk:
         self,
         *,
         clock: Clock,
-        storage: Storage,
+        blobs: Blobs,
         store: Store,
         engine: Engine,
         plans: Plans,
@@ -74,7 +75,7 @@ class Desk:
     ) -> None:
         self._keys = keys
         self._clock = clock
-        self._storage = storage
+        self._blobs = blobs
         self._store = store
         self._engine = engine
         self._plans = plans
@@ -147,7 +148,7 @@ class Desk:
             campaign_id = claim.send_id
         if order.inline is not None:
             blob = f"inline/{campaign_id}/{attempt}.jsonl"
-            etag = await self._storage.upload(CONTAINER, blob, order.inline, _JSON_LINES)
+            etag = await self._blobs.upload(CONTAINER, blob, order.inline, _JSON_LINES)
             definition = replace(definition, blob=blob, etag=etag)
         campaign = Campaign(campaign_id, definition, Phase.PREPARING, now, attempt)
         if not await self._engine.begin(campaign):
@@ -171,13 +172,13 @@ class Desk:
 
     async def _with_uploaded_list(self, order: Order) -> Definition:
         name = str(order.definition.list_name)
-        found = await self._storage.blob(CONTAINER, name)
+        found = await self._blobs.facts(CONTAINER, name)
         if found is None:
             raise InvalidRequest.of("list.name", "There is no list of this name.")
         try:
             head = b""
             if found.size:
-                head = await self._storage.read_blob(
+                head = await self._blobs.read(
                     CONTAINER, name, etag=found.etag, length=min(HEAD, found.size)
                 )
         except Changed:
@@ -206,7 +207,7 @@ class Desk:
             if not error.code.startswith("NumberColumn"):
                 raise
             columns, form = [], ""
-        etag = await self._storage.upload(CONTAINER, name, data, _LIST_TYPE)
+        etag = await self._blobs.upload(CONTAINER, name, data, _LIST_TYPE)
         return {
             "name": name,
             "bytes": len(data),

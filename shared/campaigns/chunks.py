@@ -10,7 +10,8 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
 
-from shared.azure.storage import Changed, Storage
+from shared.azure.blobs import Blobs
+from shared.azure.storage import Changed
 from shared.base import log, ulid
 from shared.base.clock import Clock, from_iso, iso
 from shared.base.errors import ParleyError, PlatformDenied, Throttled
@@ -69,7 +70,7 @@ class Chunks:
 
     Args:
         clock: the time.
-        storage: the lists.
+        blobs: the lists.
         store: the campaigns.
         sending: what sends.
         pacing: told when the platform finds a sender too fast.
@@ -82,7 +83,7 @@ class Chunks:
         self,
         *,
         clock: Clock,
-        storage: Storage,
+        blobs: Blobs,
         store: Store,
         sending: Sending,
         pacing: Pacing,
@@ -91,7 +92,7 @@ class Chunks:
         caps: Caps,
     ) -> None:
         self._clock = clock
-        self._storage = storage
+        self._blobs = blobs
         self._store = store
         self._sending = sending
         self._pacing = pacing
@@ -177,7 +178,7 @@ class Chunks:
             Changed: the list is another one now.
         """
         definition = campaign.definition
-        data = await self._storage.read_blob(
+        data = await self._blobs.read(
             CONTAINER,
             definition.blob,
             etag=definition.etag,

@@ -20,7 +20,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from shared.azure.storage import Changed, Storage
+from shared.azure.blobs import Blobs
+from shared.azure.storage import Changed
 from shared.base import log
 from shared.base.clock import Clock, iso
 from shared.base.errors import Unintelligible
@@ -53,7 +54,7 @@ class Engine:
 
     Args:
         clock: the time.
-        storage: the lists.
+        blobs: the lists.
         store: the campaigns.
         chunks: what sends them.
         counting: what became of them.
@@ -67,7 +68,7 @@ class Engine:
         self,
         *,
         clock: Clock,
-        storage: Storage,
+        blobs: Blobs,
         store: Store,
         chunks: Chunks,
         counting: Counting,
@@ -77,7 +78,7 @@ class Engine:
         senders: Mapping[str, Sender],
     ) -> None:
         self._clock = clock
-        self._storage = storage
+        self._blobs = blobs
         self._store = store
         self._chunks = chunks
         self._counting = counting
@@ -205,7 +206,7 @@ class Engine:
             Changed: the list is another one now.
         """
         seen = Numbers()
-        stored = self._storage.stream_blob(CONTAINER, definition.blob, etag=definition.etag)
+        stored = self._blobs.stream(CONTAINER, definition.blob, etag=definition.etag)
         source = stored if inline is None else _pieces(inline)
         count = 0
         async for row in rows_async(source, definition.layout):

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from shared.azure.storage import Changed, Storage
+from shared.azure.blobs import Blobs
+from shared.azure.storage import Changed
 from shared.campaigns.campaign import OVER, Campaign
 from shared.campaigns.store import CONTAINER, Listed, Store, index_key
 from shared.limits.frequency_caps import Caps
@@ -31,7 +32,7 @@ class Retention:
     """Forgets.
 
     Args:
-        storage: the lists.
+        blobs: the lists.
         store: the campaigns.
         caps: who was texted when.
         kept: for how long.
@@ -42,14 +43,14 @@ class Retention:
     def __init__(
         self,
         *,
-        storage: Storage,
+        blobs: Blobs,
         store: Store,
         caps: Caps,
         kept: timedelta,
         most_rows: int = MOST_ROWS,
         most_lists: int = MOST_LISTS,
     ) -> None:
-        self._storage = storage
+        self._blobs = blobs
         self._store = store
         self._caps = caps
         self._kept = kept
@@ -93,13 +94,13 @@ class Retention:
 
     async def _forget_lists(self, used: set[str], before: datetime) -> int:
         count = 0
-        async for blob in self._storage.blobs(CONTAINER):
+        async for blob in self._blobs.list(CONTAINER):
             if count == self._most_lists:
                 break
             if blob.modified >= before or blob.name in used:
                 continue
             try:
-                await self._storage.delete_blob(CONTAINER, blob.name, unmodified_since=before)
+                await self._blobs.delete(CONTAINER, blob.name, unmodified_since=before)
             except Changed:
                 continue
             count += 1

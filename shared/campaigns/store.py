@@ -25,7 +25,8 @@ from typing import Any, Final
 from azure.data.tables import UpdateMode
 
 from shared.azure.packing import pack, unpack
-from shared.azure.storage import Changed, Entity, Storage, TableOperation, etag_of
+from shared.azure.storage import Changed
+from shared.azure.tables import Entity, TableOperation, Tables, etag_of
 from shared.base import log
 from shared.base.clock import from_iso, iso
 from shared.base.errors import Unavailable
@@ -89,26 +90,26 @@ class Store:
     """Reads and writes campaigns.
 
     Args:
-        storage: where they are.
+        tables: where they are.
     """
 
-    def __init__(self, storage: Storage) -> None:
-        self._storage = storage
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
 
     # Campaigns ----------------------------------------------------------------------------------
 
     async def insert(self, campaign: Campaign) -> bool:
         """Write a new campaign down. False if its id is taken."""
-        return await self._storage.insert(TABLE, _row(campaign)) is not None
+        return await self._tables.insert(TABLE, _row(campaign)) is not None
 
     async def list_in_index(self, campaign: Campaign) -> None:
         """Have a campaign listed; an entry whose campaign never came to be is passed over."""
         row = {"RowKey": index_key(campaign), "blob": campaign.definition.blob}
-        await self._storage.put(TABLE, {"PartitionKey": _INDEX, **row})
+        await self._tables.put(TABLE, {"PartitionKey": _INDEX, **row})
 
     async def get(self, campaign_id: str) -> Campaign | None:
         """One campaign."""
-        row = await self._storage.get(TABLE, campaign_id, _CAMPAIGN)
+        row = await self._tables.get(TABLE, campaign_id, _CAMPAIGN)
         return None if row is None else _read(row)
 
     async def standing(self, campaign_id: str) -> CampaignStanding:
@@ -138,7 +139,7 @@ class Store:
             if changed is None:
                 return known
             try:
-                etag = await self._storage.merge(TABLE, _row(changed), etag=str(known.etag))
+                etag = await self._tables.merge(TABLE, _row(changed), etag=str(known.etag))
             except Changed:
                 longest = min(_LONGEST_PAUSE, 0.01 * 2**attempt)
                 await sleep(random.uniform(0, longest))  # noqa: S311  # jitter
@@ -161,7 +162,7 @@ class Store:
     async def index(self, after: str, limit: int) -> tuple[list[str], str | None]:
         """Keys of campaigns, newest first, and where the next page begins."""
         keys: list[str] = []
-        found = self._storage.query(
+        found = self._tables.query(
             TABLE, _RANGE, page=limit + 1, partition=_INDEX, low=after + "!", high="~"
         )
         async for row in found:
@@ -174,7 +175,7 @@ class Store:
 
     async def listed(self) -> AsyncIterator[Listed]:
         """All entries of the index, newest first."""
-        found = self._storage.query(TABLE, "PartitionKey eq @partition", partition=_INDEX)
+        found = self._tables.query(TABLE, "PartitionKey eq @partition", partition=_INDEX)
         async for row in found:
             key = row["RowKey"]
             yield Listed(id_in(key), _moment_in(key), row.get("blob", ""), key, etag_of(row))
@@ -185,11 +186,11 @@ class Store:
         Raises:
             Changed: it was written again.
         """
-        await self._storage.remove(TABLE, _INDEX, listed.key, etag=listed.etag)
+        await self._tables.remove(TABLE, _INDEX, listed.key, etag=listed.etag)
 
     async def empty(self, campaign_id: str, limit: int) -> int:
         """Delete a campaign's rows but its own, so many at the most; how many went."""
-        found = self._storage.query(
+        found = self._tables.query(
             TABLE,
             _RANGE,
             select=["PartitionKey", "RowKey"],
@@ -203,12 +204,12 @@ class Store:
             rows.append(("delete", {name: row[name] for name in ("PartitionKey", "RowKey")}))
             count += 1
             if len(rows) == _TRANSACTION or count == limit:
-                await self._storage.commit(TABLE, rows)
+                await self._tables.commit(TABLE, rows)
                 rows = []
             if count == limit:
                 return count
         if rows:
-            await self._storage.commit(TABLE, rows)
+            await self._tables.commit(TABLE, rows)
         return count
 
     async def remove(self, campaign: Campaign) -> None:
@@ -217,7 +218,7 @@ class Store:
         Raises:
             Changed: it has been changed meanwhile.
         """
-        await self._storage.remove(TABLE, campaign.campaign_id, _CAMPAIGN, etag=str(campaign.etag))
+        await self._tables.remove(TABLE, campaign.campaign_id, _CAMPAIGN, etag=str(campaign.etag))
 
     # Chunks -------------------------------------------------------------------------------------
 
@@ -239,11 +240,11 @@ class Store:
                 ("upsert", row, {"mode": UpdateMode.MERGE})
                 for row in rows[first : first + _TRANSACTION]
             ]
-            await self._storage.commit(TABLE, operations)
+            await self._tables.commit(TABLE, operations)
 
     async def pieces(self, campaign_id: str, first: int, count: int) -> list[Piece]:
         """So many chunks from `first` on, where they lie."""
-        found = self._storage.query(
+        found = self._tables.query(
             TABLE,
             _RANGE,
             partition=campaign_id,
@@ -256,7 +257,7 @@ class Store:
         self, campaign_id: str, first: int = 0, end: int | None = None
     ) -> AsyncIterator[Chunk]:
         """The chunks from `first` on, before `end` if one is given, in order."""
-        found = self._storage.query(
+        found = self._tables.query(
             TABLE,
             _RANGE,
             partition=campaign_id,
@@ -268,12 +269,12 @@ class Store:
 
     async def chunk(self, campaign_id: str, number: int) -> Chunk | None:
         """One of them."""
-        row = await self._storage.get(TABLE, campaign_id, _chunk_key(number))
+        row = await self._tables.get(TABLE, campaign_id, _chunk_key(number))
         return None if row is None else _read_chunk(row)
 
     async def sum(self, campaign_id: str) -> Kept | None:
         """The sum of chunks, as it was kept."""
-        row = await self._storage.get(TABLE, campaign_id, _SUM)
+        row = await self._tables.get(TABLE, campaign_id, _SUM)
         return None if row is None else Kept(unpack(row["sum"]), etag_of(row))
 
     async def keep_sum(self, campaign_id: str, value: Mapping[str, Any], etag: str | None) -> None:
@@ -283,10 +284,10 @@ class Store:
         """
         row: Entity = {"PartitionKey": campaign_id, "RowKey": _SUM, "sum": pack(value)}
         if etag is None:
-            await self._storage.insert(TABLE, row)
+            await self._tables.insert(TABLE, row)
             return
         with suppress(Changed):
-            await self._storage.merge(TABLE, row, etag=etag)
+            await self._tables.merge(TABLE, row, etag=etag)
 
     async def note(self, campaign_id: str, number: int, **members: Any) -> None:
         """Note what became of a chunk: `fate`, `counts`, `errors`, `sends`, times, `settled`."""
@@ -296,13 +297,13 @@ class Store:
                 row[name] = pack(value)
             else:
                 row[name] = iso(value) if isinstance(value, datetime) else value
-        await self._storage.note(TABLE, row)
+        await self._tables.note(TABLE, row)
 
     async def reopen(self, campaign_id: str, chunk: Chunk) -> None:
         """Note that a chunk has a place in time again, unless its fate is another one by now."""
         row: Entity = {"PartitionKey": campaign_id, "RowKey": _chunk_key(chunk.piece.number)}
         with suppress(Changed):
-            await self._storage.merge(TABLE, row | {"fate": str(Fate.OPEN)}, etag=str(chunk.etag))
+            await self._tables.merge(TABLE, row | {"fate": str(Fate.OPEN)}, etag=str(chunk.etag))
 
     # Refused lines ------------------------------------------------------------------------------
 
@@ -310,7 +311,7 @@ class Store:
         self, campaign_id: str, after: int, limit: int
     ) -> tuple[list[Refused], int | None]:
         """Lines that text nobody, and after which line the next page begins."""
-        found = self._storage.query(
+        found = self._tables.query(
             TABLE,
             _RANGE,
             page=limit + 1,

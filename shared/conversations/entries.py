@@ -17,8 +17,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from shared.azure.packing import pack, unpack
-from shared.azure.storage import Changed, Entity, Storage, etag_of
+from shared.azure.storage import Changed
 from shared.azure.table_keys import key_part
+from shared.azure.tables import Entity, Tables, etag_of
 from shared.base.clock import from_iso, iso
 from shared.base.errors import Unavailable
 from shared.base.tasks import every
@@ -107,14 +108,14 @@ class MarkBusy(Unavailable):
 class Conversations:
     """The table of conversations."""
 
-    def __init__(self, storage: Storage) -> None:
-        self._storage = storage
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
 
     # Writing ----------------------------------------------------------------------------------
 
     async def write(self, entry: Entry) -> None:
         """Write one entry; one operation."""
-        await self._storage.put(TABLE, _row(entry))
+        await self._tables.put(TABLE, _row(entry))
 
     async def write_all(self, entries: Sequence[Entry]) -> None:
         """Write entries, a few at a time."""
@@ -137,15 +138,15 @@ class Conversations:
             "readUpTo": iso(moment),
         }
         for _ in range(_TRIES):
-            known = await self._storage.get(TABLE, row["PartitionKey"], READ_MARK)
+            known = await self._tables.get(TABLE, row["PartitionKey"], READ_MARK)
             if known is None:
-                if await self._storage.insert(TABLE, row) is not None:
+                if await self._tables.insert(TABLE, row) is not None:
                     return moment
                 continue
             if known["readUpTo"] >= row["readUpTo"]:
                 return from_iso(known["readUpTo"])
             try:
-                await self._storage.merge(TABLE, row, etag=etag_of(known))
+                await self._tables.merge(TABLE, row, etag=etag_of(known))
             except Changed:
                 continue
             return moment
@@ -182,7 +183,7 @@ class Conversations:
         self, ours: str, theirs: str, *, since: datetime, before: datetime
     ) -> Entry | None:
         """The last text that the sender sent the person in a span of time; one query."""
-        rows = self._storage.query(
+        rows = self._tables.query(
             TABLE,
             f"{_BETWEEN} and inbound eq false",
             page=1,
@@ -204,7 +205,7 @@ class Conversations:
 
     async def spoken_after(self, ours: str, theirs: str, moment: datetime | None) -> bool:
         """Whether the person has said anything after a moment, or ever; one query."""
-        rows = self._storage.query(
+        rows = self._tables.query(
             TABLE,
             f"{_BETWEEN} and inbound eq true",
             page=1,
@@ -219,7 +220,7 @@ class Conversations:
 
     async def _rows(self, partition: str, low: str, high: str, most: int) -> list[Entity]:
         found: list[Entity] = []
-        rows = self._storage.query(
+        rows = self._tables.query(
             TABLE, _BETWEEN, page=most, partition=partition, low=low, high=high
         )
         async for row in rows:

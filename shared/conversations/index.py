@@ -15,8 +15,8 @@ from typing import Final
 
 from shared.azure.event_grid import Received
 from shared.azure.packing import pack, unpack
-from shared.azure.storage import Entity, Storage
 from shared.azure.table_keys import key_part
+from shared.azure.tables import Entity, Tables
 from shared.conversations.entries import BEHIND_ALL, place
 from shared.messages.record import MinuteFacts, Send
 from shared.rules.message_states import MAY_HAVE_LEFT
@@ -35,13 +35,13 @@ class ConversationIndex:
     """The index, as another fold over the facts and for its readers.
 
     Args:
-        storage: the table.
+        tables: the table.
     """
 
     table = TABLE
 
-    def __init__(self, storage: Storage) -> None:
-        self._storage = storage
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
 
     def rows(self, minute: datetime, facts: MinuteFacts) -> Sequence[Entity]:
         """The rows of one minute's facts."""
@@ -64,7 +64,7 @@ class ConversationIndex:
         """
         group: dict[str, str] = {}
         minute = ""
-        rows = self._storage.query(
+        rows = self._tables.query(
             TABLE, _NOT_BEFORE, page=_ROWS_A_PAGE, ours=key_part(ours), low=since, high=BEHIND_ALL
         )
         async for row in rows:
@@ -81,7 +81,7 @@ class ConversationIndex:
     async def has(self, ours: str, theirs: str, at: datetime, facts_of: datetime) -> bool:
         """Whether a message is in the index: the one of a moment, and of a minute's facts."""
         low = f"{place(minute_of(at))}~{minute_of(facts_of):%Y%m%d%H%M}~"
-        rows = self._storage.query(
+        rows = self._tables.query(
             TABLE, _NOT_BEFORE, ours=key_part(ours), low=low, high=low + BEHIND_ALL
         )
         async for row in rows:

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
-from shared.azure.storage import Entity
+from shared.azure.tables import Entity
 
 # Rows that a window may hold, at least; four pages of the usual size.
 FULL: Final = 250

@@ -1,6 +1,6 @@
 """Work that waits for its moment, on the `dispatch` queue.
 
-A message becomes visible when its time has come; nobody polls. Storage Queues hide a message for
+A message becomes visible when its time has come; nobody polls. Queues Queues hide a message for
 seven days at most, so a longer wait is handed on. Each kind of work can be done twice and is then
 done once. What storage or another service does not take now is put back with a longer and longer
 pause, however long that lasts; a message that makes no sense ends on `dispatch-poison`.
@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from shared.azure.storage import Storage
+from shared.azure.queues import Queues
 from shared.base import log
 from shared.base.clock import Clock, from_iso, iso
 from shared.base.errors import Unavailable, Unintelligible
@@ -31,12 +31,12 @@ class Dispatch:
     """Puts work on the queue, and finds who does it.
 
     Args:
-        storage: the queue.
+        queues: the queue.
         clock: the time.
     """
 
-    def __init__(self, storage: Storage, clock: Clock) -> None:
-        self._storage = storage
+    def __init__(self, queues: Queues, clock: Clock) -> None:
+        self._queues = queues
         self._clock = clock
         self._workers: dict[str, Work] = {}
 
@@ -49,7 +49,7 @@ class Dispatch:
         wait = min(max(moment - self._clock(), timedelta(0)), _LONGEST_WAIT)
         text = json.dumps({**message, "at": iso(moment)}, separators=(",", ":"))
         # Whole seconds, rounded up: a text that leaves early may leave at night.
-        await self._storage.enqueue(QUEUE, text, delay_seconds=-int(-wait.total_seconds() // 1))
+        await self._queues.enqueue(QUEUE, text, delay_seconds=-int(-wait.total_seconds() // 1))
 
     async def again(self, message: Mapping[str, Any], pause: int | None, **changed: Any) -> None:
         """Have the work of a message tried again after a pause that grows with its tries.

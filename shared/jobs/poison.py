@@ -23,7 +23,8 @@ from typing import Any, Final
 
 from shared.azure import telemetry, topic
 from shared.azure.packing import message_text, pack, read_message, unpack
-from shared.azure.storage import Changed, Entity, Storage, StorageDown, etag_of
+from shared.azure.storage import Changed, StorageDown
+from shared.azure.tables import Entity, etag_of
 from shared.base import log
 from shared.base.clock import Clock, iso
 from shared.base.errors import InvalidRequest, NotFound, ParleyError

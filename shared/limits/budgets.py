@@ -21,8 +21,8 @@ from azure.core import MatchConditions
 from azure.data.tables import UpdateMode
 
 from shared.azure import telemetry
-from shared.azure.storage import Entity, Storage, TableOperation, etag_of
 from shared.azure.table_keys import key_part
+from shared.azure.tables import Entity, TableOperation, Tables, etag_of
 from shared.base import ids, log
 from shared.base.tasks import every
 from shared.limits.group_commit import Lanes
@@ -52,16 +52,16 @@ class Budgets:
     """Holds the budgets of programs.
 
     Args:
-        storage: the tables.
+        tables: the tables.
         id_key: from which message ids are derived.
         programs: which program a sender belongs to.
         budgets: by program; others have none.
     """
 
     def __init__(
-        self, storage: Storage, id_key: bytes, programs: Programs, budgets: Mapping[str, Budget]
+        self, tables: Tables, id_key: bytes, programs: Programs, budgets: Mapping[str, Budget]
     ) -> None:
-        self._storage = storage
+        self._tables = tables
         self._id_key = id_key
         self._programs = programs
         self._budgets = budgets
@@ -109,7 +109,7 @@ class Budgets:
         """Segments that the day's budget still holds; nothing is reserved."""
         program = self._programs.of(request.sender)
         partition = _partition(program, now)
-        row = await self._storage.get(_table(partition), partition, _USED)
+        row = await self._tables.get(_table(partition), partition, _USED)
         return max(0, self._budgets[program].segments - (row["segments"] if row else 0))
 
     def _marks(self, send_id: str, addresses: Iterable[str]) -> dict[str, str]:
@@ -126,7 +126,7 @@ class Budgets:
     ) -> Sequence[frozenset[str]]:
         table = _table(partition)
         # The counter first: a row that changes after this read moves the counter's ETag, too.
-        used = await self._storage.get(table, partition, _USED)
+        used = await self._tables.get(table, partition, _USED)
         known = {job.send_id: None for job in jobs if doubt or job.gives_back}
         plan = _BudgetPlan(partition, used, await self._rows(table, partition, known))
         held = [plan.add(job, self._budgets.get(job.program)) for job in jobs]
@@ -137,7 +137,7 @@ class Budgets:
             # Whoever seems to be over may hold a reservation of an earlier attempt.
             return await self._commit(partition, jobs, True)
         if operations := plan.operations():
-            await self._storage.commit(table, operations)
+            await self._tables.commit(table, operations)
         self._say(partition, plan, jobs, held, doubt=doubt)
         return held
 
@@ -145,7 +145,7 @@ class Budgets:
         self, table: str, partition: str, send_ids: Collection[str]
     ) -> dict[str, Entity]:
         found = await every(
-            *(self._storage.get(table, partition, _row_key(send_id)) for send_id in send_ids)
+            *(self._tables.get(table, partition, _row_key(send_id)) for send_id in send_ids)
         )
         return {
             send_id: row for send_id, row in zip(send_ids, found, strict=True) if row is not None

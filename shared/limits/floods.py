@@ -24,7 +24,8 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from azure.core import MatchConditions
 from azure.data.tables import UpdateMode
 
-from shared.azure.storage import Changed, Entity, Storage, TableOperation, etag_of
+from shared.azure.storage import Changed
+from shared.azure.tables import Entity, TableOperation, Tables, etag_of
 from shared.base.clock import iso
 from shared.base.tasks import every
 from shared.limits.group_commit import Lanes
@@ -67,13 +68,13 @@ class Floods:
     """Holds the limits on one-time codes.
 
     Args:
-        storage: the table.
+        tables: the table.
         id_key: from which the hashes are derived.
         limits: what is too many.
     """
 
-    def __init__(self, storage: Storage, id_key: bytes, limits: FloodLimits) -> None:
-        self._storage = storage
+    def __init__(self, tables: Tables, id_key: bytes, limits: FloodLimits) -> None:
+        self._tables = tables
         self._id_key = id_key
         self._limits = limits
         self._lanes = Lanes[_FloodJob, dict[str, str]](self._commit, most=_MOST_JOBS)
@@ -99,7 +100,7 @@ class Floods:
     async def sweep(self, now: datetime) -> int:
         """Delete rows that no limit looks at any more; how many."""
         stale: dict[str, list[Entity]] = {}
-        async for row in self._storage.query(
+        async for row in self._tables.query(
             TABLE, "until lt @now", select=["PartitionKey", "RowKey"], now=iso(now)
         ):
             stale.setdefault(row["PartitionKey"], []).append(row)
@@ -107,7 +108,7 @@ class Floods:
         for rows in stale.values():
             for some in _in_parts(rows, _MOST_DELETES):
                 try:
-                    await self._storage.commit(
+                    await self._tables.commit(
                         TABLE, [("delete", row, {**_IF_SAME, "etag": etag_of(row)}) for row in some]
                     )
                 except Changed:
@@ -157,11 +158,11 @@ class Floods:
             keys = dict.fromkeys(code.row for job in jobs for code in job.codes)
         if self._limits.range is not None:
             keys[_RANGE] = None
-        found = await every(*(self._storage.get(TABLE, partition, key) for key in keys))
+        found = await every(*(self._tables.get(TABLE, partition, key) for key in keys))
         plan = _FloodPlan(self._limits, dict(zip(keys, found, strict=True)))
         results = [plan.add(job) for job in jobs]
         if operations := plan.operations(partition):
-            await self._storage.commit(TABLE, operations)
+            await self._tables.commit(TABLE, operations)
         return results
 
 

@@ -12,8 +12,9 @@ from typing import Final
 
 from azure.core import MatchConditions
 
-from shared.azure.storage import Changed, Entity, Storage, TableOperation, etag_of
+from shared.azure.storage import Changed
 from shared.azure.table_keys import key_part
+from shared.azure.tables import Entity, TableOperation, Tables, etag_of
 from shared.base.clock import Clock, from_iso, iso
 
 TABLE: Final = "caps"
@@ -25,12 +26,12 @@ class Caps:
     """Says whether somebody may be texted again.
 
     Args:
-        storage: the rows.
+        tables: the rows.
         clock: the time.
     """
 
-    def __init__(self, storage: Storage, clock: Clock) -> None:
-        self._storage = storage
+    def __init__(self, tables: Tables, clock: Clock) -> None:
+        self._tables = tables
         self._clock = clock
 
     async def admit(self, program: str, address: str, send_id: str, hours: int) -> bool:
@@ -51,9 +52,9 @@ class Caps:
             "at": iso(now),
         }
         for _ in range(_TRIES):
-            if await self._storage.insert(TABLE, row) is not None:
+            if await self._tables.insert(TABLE, row) is not None:
                 return True
-            known = await self._storage.get(TABLE, row["PartitionKey"], address)
+            known = await self._tables.get(TABLE, row["PartitionKey"], address)
             if known is None:
                 continue
             if known["sendId"] == send_id:
@@ -61,7 +62,7 @@ class Caps:
             if now - from_iso(known["at"]) < timedelta(hours=hours):
                 return False
             try:
-                await self._storage.merge(TABLE, row, etag=etag_of(known))
+                await self._tables.merge(TABLE, row, etag=etag_of(known))
             except Changed:
                 continue
             return True
@@ -75,7 +76,7 @@ class Caps:
             now: the time.
             most: rows that are looked at.
         """
-        old = self._storage.query(
+        old = self._tables.query(
             TABLE,
             "at lt @before",
             select=["PartitionKey", "RowKey"],
@@ -105,7 +106,7 @@ class Caps:
             for row in rows
         ]
         try:
-            await self._storage.commit(TABLE, operations)
+            await self._tables.commit(TABLE, operations)
         except Changed:
             # One of them has been texted meanwhile; the others can wait for the next time.
             return 0

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from shared.azure.storage import Storage
+from shared.azure.tables import Tables
 from shared.base.tasks import every
 from shared.limits import budgets
 from shared.limits.budgets import Budgets
@@ -54,16 +54,16 @@ class Guards:
 
     Args:
         settings: the limits, and the key of the hashes.
-        storage: the tables.
+        tables: the tables.
     """
 
-    def __init__(self, settings: Settings, storage: Storage) -> None:
-        self._storage = storage
+    def __init__(self, settings: Settings, tables: Tables) -> None:
+        self._tables = tables
         self._countries = Countries(settings.allowed_countries)
         self._budgets = Budgets(
-            storage, settings.id_key, Programs(settings.senders), settings.daily_budgets or {}
+            tables, settings.id_key, Programs(settings.senders), settings.daily_budgets or {}
         )
-        self._floods = Floods(storage, settings.id_key, settings.flood_limits or FloodLimits())
+        self._floods = Floods(tables, settings.id_key, settings.flood_limits or FloodLimits())
 
     def applies(self, request: SendRequest) -> bool:
         """Whether any guard has something to say of the request; if not, `admit` costs nothing."""
@@ -153,6 +153,6 @@ class Guards:
 
     async def forget(self, now: datetime) -> None:
         """The daily work: drop what no limit looks at any more."""
-        for table in budgets.forgotten(await self._storage.tables(budgets.PREFIX), now):
-            await self._storage.drop_table(table)
+        for table in budgets.forgotten(await self._tables.tables(budgets.PREFIX), now):
+            await self._tables.drop_table(table)
         await self._floods.sweep(now)

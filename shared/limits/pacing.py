@@ -19,8 +19,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from shared.azure.storage import Changed, Entity, Storage, etag_of
+from shared.azure.storage import Changed
 from shared.azure.table_keys import key_part
+from shared.azure.tables import Entity, Tables, etag_of
 from shared.base import log
 from shared.base.clock import Clock, from_iso, iso
 from shared.base.errors import Unavailable
@@ -73,13 +74,13 @@ class Pacing:
     """Reserves time for senders.
 
     Args:
-        storage: the rows.
+        tables: the rows.
         clock: the time.
         senders: their rates.
     """
 
-    def __init__(self, storage: Storage, clock: Clock, senders: Mapping[str, Sender]) -> None:
-        self._storage = storage
+    def __init__(self, tables: Tables, clock: Clock, senders: Mapping[str, Sender]) -> None:
+        self._tables = tables
         self._clock = clock
         self._senders = senders
         self._turns: dict[str, asyncio.Lock] = {}
@@ -140,12 +141,12 @@ class Pacing:
 
     async def pace(self, sender: str) -> Pace:
         """Where the sender stands now."""
-        row = await self._storage.get(TABLE, TABLE, key_part(sender))
+        row = await self._tables.get(TABLE, TABLE, key_part(sender))
         return _read(row) if row is not None else Pace(self._clock())
 
     async def paces(self) -> dict[str, Pace]:
         """Where every sender stands now; one query."""
-        rows = self._storage.query(TABLE, "PartitionKey eq @partition", partition=TABLE)
+        rows = self._tables.query(TABLE, "PartitionKey eq @partition", partition=TABLE)
         known = {row["RowKey"]: _read(row) async for row in rows}
         idle = Pace(self._clock())
         return {sender: known.get(key_part(sender), idle) for sender in self._senders}
@@ -185,7 +186,7 @@ class Pacing:
         raise PaceUnavailable("The sender's pace is being changed by too many at once.")
 
     async def _read_row(self, sender: str) -> tuple[Pace, str | None]:
-        row = await self._storage.get(TABLE, TABLE, key_part(sender))
+        row = await self._tables.get(TABLE, TABLE, key_part(sender))
         if row is None:
             return Pace(self._clock()), None
         return _read(row), etag_of(row)
@@ -193,8 +194,8 @@ class Pacing:
     async def _write(self, sender: str, pace: Pace, etag: str | None) -> str:
         row = _row(sender, pace)
         if etag is not None:
-            return await self._storage.merge(TABLE, row, etag=etag)
-        made = await self._storage.insert(TABLE, row)
+            return await self._tables.merge(TABLE, row, etag=etag)
+        made = await self._tables.insert(TABLE, row)
         if made is None:
             raise Changed
         return made

@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from shared.azure.event_grid import Answered, PlatformReport, Received
 from shared.azure.packing import pack, unpack
-from shared.azure.storage import Entity, etag_of, stored_at
+from shared.azure.tables import Entity, etag_of, stored_at
 from shared.base import ids
 from shared.base.clock import from_iso, iso
 from shared.messages.request import Asked, SendRequest

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
 from shared.azure.event_grid import PlatformReport, Received
-from shared.azure.storage import Entity, Storage
+from shared.azure.tables import Entity, Tables
 from shared.base import ids
 from shared.base.clock import from_iso
 from shared.messages import facts
@@ -75,14 +75,14 @@ class Record:
     """The message tables.
 
     Args:
-        storage: where they are.
+        tables: where they are.
         shards: partitions that a minute is spread over; a constant of the deployment.
         late: told of facts that come when their minute may have been counted. None where nobody
             counts.
     """
 
-    def __init__(self, storage: Storage, shards: int, late: Late | None = None) -> None:
-        self._storage = storage
+    def __init__(self, tables: Tables, shards: int, late: Late | None = None) -> None:
+        self._tables = tables
         self._shards = shards
         self._late = late
 
@@ -94,7 +94,7 @@ class Record:
     async def begin(self, intent: Intent) -> Intent | None:
         """Write an intent down; it with its ETag. None if there is one with its id."""
         async with self._in_time(intent.send_id):
-            etag = await self._storage.insert(
+            etag = await self._tables.insert(
                 ids.month_table(intent.send_id), facts.intent_row(intent, self._shards)
             )
         return replace(intent, etag=etag) if etag is not None else None
@@ -106,7 +106,7 @@ class Record:
             Changed: somebody else took it over since it was read.
         """
         async with self._in_time(intent.send_id):
-            etag = await self._storage.merge(
+            etag = await self._tables.merge(
                 ids.month_table(intent.send_id),
                 facts.attempt_row(intent, self._shards),
                 etag=str(intent.etag),
@@ -117,13 +117,13 @@ class Record:
         """Write the outcome down. False if another attempt did already."""
         row = facts.outcome_row(send_id, outcomes, at=at, shards=self._shards)
         async with self._in_time(send_id):
-            return await self._storage.insert(ids.month_table(send_id), row) is not None
+            return await self._tables.insert(ids.month_table(send_id), row) is not None
 
     async def send(self, send_id: str) -> Send | None:
         """A send with all its reports; one query."""
         rows = [
             row
-            async for row in self._storage.query(
+            async for row in self._tables.query(
                 ids.month_table(send_id),
                 _ROWS,
                 partition=ids.partition(send_id, self._shards),
@@ -138,7 +138,7 @@ class Record:
         send_id = message_id[: ids.ULID_LENGTH]
         rows = [
             row
-            async for row in self._storage.query(
+            async for row in self._tables.query(
                 ids.month_table(send_id),
                 _ONE_MESSAGE,
                 partition=ids.partition(send_id, self._shards),
@@ -164,7 +164,7 @@ class Record:
         places = {(ids.month_table(i), ids.partition(i, self._shards), i[:_TIME]) for i in send_ids}
         found: list[Send] = []
         for table, partition, time in sorted(places):
-            rows = self._storage.query(table, _ROWS, partition=partition, low=time, high=time + "~")
+            rows = self._tables.query(table, _ROWS, partition=partition, low=time, high=time + "~")
             async for key, send in _grouped(rows):
                 if key in send_ids and isinstance(send, Send):
                     found.append(send)
@@ -172,7 +172,7 @@ class Record:
 
     async def intent(self, send_id: str) -> Intent | None:
         """A send's intent alone; one point read."""
-        row = await self._storage.get(
+        row = await self._tables.get(
             ids.month_table(send_id), ids.partition(send_id, self._shards), send_id
         )
         return facts.read_intent(row) if row is not None else None
@@ -185,7 +185,7 @@ class Record:
         """Write a report down. False if it is there: the same fact came twice."""
         row = facts.report_row(message_id, report, self._shards, retried_by)
         async with self._in_time(message_id):
-            return await self._storage.insert(ids.month_table(message_id), row) is not None
+            return await self._tables.insert(ids.month_table(message_id), row) is not None
 
     async def stray(self, report: PlatformReport) -> None:
         """Keep a report for a message that Parley never sent."""
@@ -200,7 +200,7 @@ class Record:
             "tag": report.tag[:1000],
             **facts.report_members(report),
         }
-        await self._storage.put(f"messages{report.received:%Y%m}", row)
+        await self._tables.put(f"messages{report.received:%Y%m}", row)
 
     # Inbound ----------------------------------------------------------------------------------
 
@@ -208,11 +208,11 @@ class Record:
         """Write an inbound message down. False if it is there."""
         row = facts.inbound_row(message_id, received, self._shards)
         async with self._in_time(message_id):
-            return await self._storage.insert(ids.month_table(message_id), row) is not None
+            return await self._tables.insert(ids.month_table(message_id), row) is not None
 
     async def inbound_message(self, message_id: str) -> Received | None:
         """An inbound message, or None."""
-        row = await self._storage.get(
+        row = await self._tables.get(
             ids.month_table(message_id), ids.partition(message_id, self._shards), message_id
         )
         return facts.read_inbound(row) if row is not None else None
@@ -225,9 +225,9 @@ class Record:
         Two operations, and one if it was noted before.
         """
         table, row = ids.month_table(message_id), facts.answer_row(message_id, by, at, self._shards)
-        if await self._storage.get(table, row["PartitionKey"], row["RowKey"]) is None:
+        if await self._tables.get(table, row["PartitionKey"], row["RowKey"]) is None:
             async with self._in_time(message_id):
-                await self._storage.insert(table, row)
+                await self._tables.insert(table, row)
 
     # Listing ----------------------------------------------------------------------------------
 
@@ -252,7 +252,7 @@ class Record:
             low, high = max(start, month), min(end, following) - timedelta(microseconds=1)
             streams = [
                 _grouped(
-                    self._storage.query(
+                    self._tables.query(
                         f"messages{month:%Y%m}",
                         _SPAN,
                         low=f"{shard:x}-{low:%Y%m%d%H%M}",
@@ -293,7 +293,7 @@ class Record:
         """The beginning of the first month of which there are facts; None if there are none."""
         months = [
             datetime.strptime(name, f"{ids.MONTH_TABLES}%Y%m").replace(tzinfo=UTC)
-            for name in await self._storage.tables(ids.MONTH_TABLES)
+            for name in await self._tables.tables(ids.MONTH_TABLES)
         ]
         return min(months, default=None)
 

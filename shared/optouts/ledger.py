@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from shared.azure.storage import Entity, Storage
+from shared.azure.tables import Entity
 from shared.base.clock import Clock, from_iso
 from shared.base.tasks import every
 from shared.optouts import rows

@@ -12,7 +12,8 @@ import hashlib
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from shared.azure.storage import Entity, Storage, StorageDown
+from shared.azure.storage import StorageDown
+from shared.azure.tables import Entity
 from shared.base.errors import LedgerUnavailable
 from shared.optouts import rows
 from shared.optouts.changes import Direction, Effect, sender_scope

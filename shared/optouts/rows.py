@@ -10,8 +10,8 @@ from datetime import datetime
 from typing import Any, Final
 
 from shared.azure.packing import pack, unpack
-from shared.azure.storage import Entity
 from shared.azure.table_keys import key_part
+from shared.azure.tables import Entity
 from shared.base.clock import from_iso, iso
 from shared.optouts.changes import Change, Direction, Effect, Made
 from shared.optouts.merkle import Frontier, leaf_hash

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 
-from shared.azure.storage import Entity, Storage, TableMissing, TableOperation
+from shared.azure.storage import TableMissing
+from shared.azure.tables import Entity, TableOperation, Tables
 from shared.base.errors import LedgerMissing
 from shared.optouts import rows
 
@@ -17,16 +18,16 @@ from shared.optouts import rows
 class Table:
     """Reads and writes the ledger's rows.
 
-    Every method raises `LedgerMissing` where the table is not there, and else what `Storage` does.
+    Every method raises `LedgerMissing` where the table is not there, and else what `Tables` does.
     """
 
-    def __init__(self, storage: Storage) -> None:
-        self._storage = storage
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
 
     async def get(self, key: str) -> Entity | None:
         """One row, or None."""
         try:
-            return await self._storage.get(rows.TABLE, rows.PARTITION, key, must_exist=True)
+            return await self._tables.get(rows.TABLE, rows.PARTITION, key, must_exist=True)
         except TableMissing as error:
             raise LedgerMissing from error
 
@@ -34,7 +35,7 @@ class Table:
         self, low: str, high: str, *, select: list[str] | None = None
     ) -> AsyncIterator[Entity]:
         """The rows between two keys, both exclusive, in order."""
-        found = self._storage.query(
+        found = self._tables.query(
             rows.TABLE,
             "PartitionKey eq @partition and RowKey gt @low and RowKey lt @high",
             must_exist=True,
@@ -50,8 +51,8 @@ class Table:
             raise LedgerMissing from error
 
     async def commit(self, operations: Sequence[TableOperation]) -> None:
-        """An entity-group transaction, as `Storage.commit`."""
+        """An entity-group transaction, as `Tables.commit`."""
         try:
-            await self._storage.commit(rows.TABLE, operations, must_exist=True)
+            await self._tables.commit(rows.TABLE, operations, must_exist=True)
         except TableMissing as error:
             raise LedgerMissing from error

@@ -19,7 +19,8 @@ from azure.core import MatchConditions
 from azure.data.tables import UpdateMode
 
 from shared.azure import telemetry
-from shared.azure.storage import Changed, Entity, Storage, StorageDown, etag_of
+from shared.azure.storage import Changed, StorageDown
+from shared.azure.tables import Entity, etag_of
 from shared.base.clock import Clock, iso
 from shared.base.errors import LedgerUnavailable
 from shared.base.tasks import every

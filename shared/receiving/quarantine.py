@@ -17,8 +17,8 @@ from datetime import datetime
 from typing import Any, Final
 
 from shared.azure import telemetry
+from shared.azure.blobs import BlobEntry, Blobs
 from shared.azure.event_grid import Envelope
-from shared.azure.storage import BlobEntry, Storage
 from shared.base import log
 from shared.base.clock import Clock, iso
 from shared.base.errors import InvalidRequest, NotFound, RequestError, Unintelligible
@@ -44,8 +44,8 @@ class NotUnderstood(RequestError):
 class Quarantine:
     """The container of events that were not understood."""
 
-    def __init__(self, storage: Storage, clock: Clock) -> None:
-        self._storage = storage
+    def __init__(self, blobs: Blobs, clock: Clock) -> None:
+        self._blobs = blobs
         self._clock = clock
 
     async def keep(self, handler: str, envelope: Envelope, reason: str) -> str:
@@ -64,7 +64,7 @@ class Quarantine:
         }
         body = json.dumps(kept, indent=2, default=str).encode()
         mark = {_MARK: _packed(_summary(name.removesuffix(".json"), kept))}
-        await self._storage.put_blob(CONTAINER, name, body, "application/json", mark)
+        await self._blobs.put(CONTAINER, name, body, "application/json", mark)
         telemetry.QUARANTINED.add(1, {"handler": handler})
         log.trouble("event.quarantined", handler=handler, blob=name, reason=reason)
         return name
@@ -90,12 +90,12 @@ class QuarantineDesk:
     """What an operator can do with the events that are kept.
 
     Args:
-        storage: the container.
+        blobs: the container.
         handlers: by name; each raises `Unintelligible` where it understands nothing.
     """
 
-    def __init__(self, storage: Storage, handlers: Mapping[str, Handle]) -> None:
-        self._storage = storage
+    def __init__(self, blobs: Blobs, handlers: Mapping[str, Handle]) -> None:
+        self._blobs = blobs
         self._handlers = handlers
 
     async def page(self, *, after: str, limit: int) -> Page:
@@ -104,7 +104,7 @@ class QuarantineDesk:
         What earlier versions have kept is not marked with its summary and costs one more each.
         """
         listed: list[tuple[str, BlobEntry]] = []
-        async for blob in self._storage.blobs(CONTAINER):
+        async for blob in self._blobs.list(CONTAINER):
             found = _PLACE.fullmatch(blob.name.removesuffix(".json"))
             if found is not None and found[0] > after:
                 listed.append((found[0], blob))
@@ -147,7 +147,7 @@ class QuarantineDesk:
             await self._handlers[handler](_envelope(kept))
         except Unintelligible as error:
             raise NotUnderstood(f"It is still not understood: {error}") from error
-        await self._storage.delete_blob(CONTAINER, f"{place}.json")
+        await self._blobs.delete(CONTAINER, f"{place}.json")
         log.event("quarantine.understood", handler=handler, blob=f"{place}.json")
         return _summary(place, kept)
 
@@ -158,7 +158,7 @@ class QuarantineDesk:
             NotFound: there is none.
         """
         place, kept = await self._found(handler, name)
-        await self._storage.delete_blob(CONTAINER, f"{place}.json")
+        await self._blobs.delete(CONTAINER, f"{place}.json")
         log.event("quarantine.dropped", handler=handler, blob=f"{place}.json")
         return _summary(place, kept)
 
@@ -171,7 +171,7 @@ class QuarantineDesk:
         return place, kept
 
     async def _kept(self, place: str) -> dict[str, Any] | None:
-        content = await self._storage.whole_blob(CONTAINER, f"{place}.json")
+        content = await self._blobs.whole(CONTAINER, f"{place}.json")
         if content is None:
             return None
         kept: dict[str, Any] = json.loads(content)

@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from shared.azure.packing import message_text, read_message
-from shared.azure.storage import Storage
+from shared.azure.queues import Queues
 from shared.azure.topic import QUEUE, Relay, event_from_json
 from shared.base import log
 from shared.base.clock import from_iso
@@ -39,7 +39,7 @@ class FollowUp:
     """Does what was left for later.
 
     Args:
-        storage: the queue.
+        queues: the queue.
         id_key: from which message ids are derived.
         record: the messages.
         conversations: their entries.
@@ -50,14 +50,14 @@ class FollowUp:
     def __init__(
         self,
         *,
-        storage: Storage,
+        queues: Queues,
         id_key: bytes,
         record: Record,
         conversations: Conversations,
         relay: Relay,
         sending: Sending,
     ) -> None:
-        self._storage = storage
+        self._queues = queues
         self._id_key = id_key
         self._record = record
         self._conversations = conversations
@@ -93,7 +93,7 @@ class FollowUp:
     async def _put_back(self, message: dict[str, Any], tries: int) -> None:
         pause = min(_FIRST_PAUSE * 2**tries, _LONGEST_PAUSE)
         again = message_text({**message, "tries": tries + 1})
-        await self._storage.enqueue(QUEUE, again, delay_seconds=pause)
+        await self._queues.enqueue(QUEUE, again, delay_seconds=pause)
 
     async def _do(self, kind: str, message: dict[str, Any]) -> None:
         if kind == "relay":

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from shared.azure.storage import Entity, Storage
 from shared.azure.table_keys import key_part
+from shared.azure.tables import Entity, Tables
 from shared.base.clock import iso
 from shared.base.errors import InvalidRequest, KeyReused
 
@@ -58,8 +58,8 @@ def read_key(header: str | None) -> str | None:
 class IdempotencyKeys:
     """The tables of keys."""
 
-    def __init__(self, storage: Storage) -> None:
-        self._storage = storage
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
 
     async def find(self, key: str, digest: str, now: datetime) -> str | None:
         """The id that a key stands for, or None.
@@ -69,7 +69,7 @@ class IdempotencyKeys:
         """
         partition = hashlib.sha256(key.encode()).hexdigest()[:2]
         for day in (now, now - timedelta(days=1)):
-            row = await self._storage.get(table_of(day), partition, key_part(key))
+            row = await self._tables.get(table_of(day), partition, key_part(key))
             if row is not None:
                 if row["digest"] != digest:
                     raise KeyReused("This Idempotency-Key was used for another request.")
@@ -84,7 +84,7 @@ class IdempotencyKeys:
         """
         partition = hashlib.sha256(key.encode()).hexdigest()[:2]
         today, yesterday = table_of(now), table_of(now - timedelta(days=1))
-        row = await self._storage.get(yesterday, partition, key_part(key))
+        row = await self._tables.get(yesterday, partition, key_part(key))
         if row is None:
             claim: Entity = {
                 "PartitionKey": partition,
@@ -93,9 +93,9 @@ class IdempotencyKeys:
                 "sendId": send_id,
                 "at": iso(now),
             }
-            if await self._storage.insert(today, claim):
+            if await self._tables.insert(today, claim):
                 return Claim(send_id, fresh=True)
-            row = await self._storage.get(today, partition, key_part(key))
+            row = await self._tables.get(today, partition, key_part(key))
         if row is None or row["digest"] != digest:
             raise KeyReused("This Idempotency-Key was used for another request.")
         return Claim(row["sendId"], fresh=False)

@@ -27,7 +27,8 @@ from opentelemetry.trace import SpanKind
 from shared.azure import telemetry
 from shared.azure.acs import AcsClient, AcsItem, AcsRecipient
 from shared.azure.packing import message_text
-from shared.azure.storage import Changed, Storage, StorageDown
+from shared.azure.queues import Queues
+from shared.azure.storage import Changed, StorageDown
 from shared.azure.topic import QUEUE, OutgoingEvent, Relay
 from shared.base import ids, log
 from shared.base.clock import Clock, iso
@@ -96,7 +97,7 @@ class Sending:
     Args:
         rules: the numbers.
         clock: the time.
-        storage: for the `record` queue.
+        queues: for the `record` queue.
         record: where facts go.
         conversations: where entries go.
         ledger: who may be texted.
@@ -113,7 +114,7 @@ class Sending:
         *,
         rules: Rules,
         clock: Clock,
-        storage: Storage,
+        queues: Queues,
         record: Record,
         conversations: Conversations,
         ledger: Ledger,
@@ -129,7 +130,7 @@ class Sending:
         self._pacing = pacing
         self._rules = rules
         self._clock = clock
-        self._storage = storage
+        self._queues = queues
         self._record = record
         self._conversations = conversations
         self._ledger = ledger
@@ -358,7 +359,7 @@ class Sending:
         repeat_ids = request.repeat_ids()
         left = intent.attempt_at + self._rules.acs_timeout - self._clock()
         if left <= timedelta(0):
-            # Storage took so long that another attempt may have begun.
+            # Queues took so long that another attempt may have begun.
             raise StillSending("There was no time left to ask Azure Communication Services.")
         with telemetry.span("acs.send", kind=SpanKind.CLIENT, sendId=intent.send_id):
             return await self._acs.send(
@@ -418,7 +419,7 @@ class Sending:
             "outcomes": facts.packed_outcomes(outcomes),
         }
         try:
-            await self._storage.enqueue(QUEUE, message_text(message))
+            await self._queues.enqueue(QUEUE, message_text(message))
         except StorageDown:
             # Until their reports come these read uncertain; a repeat of the request, whose ids
             # ACS knows, repairs it too.
@@ -430,7 +431,7 @@ class Sending:
         if len(entries) == 1:
             await self._conversations.write(entries[0])
         elif entries:
-            await self._storage.enqueue(
+            await self._queues.enqueue(
                 QUEUE, json.dumps({"kind": "conversations", "sendId": intent.send_id})
             )
         await self._relay.publish_or_queue(self._blocked_events(intent, outcomes))

@@ -17,7 +17,7 @@ from decimal import Decimal
 from math import ceil
 from typing import Any
 
-from shared.azure.storage import Storage, stored_at
+from shared.azure.tables import Tables, stored_at
 from shared.base import ids
 from shared.rules.cost.countries import country_of
 
@@ -82,11 +82,11 @@ def _time(text: str) -> datetime:
     return datetime.fromisoformat(text).astimezone(UTC)
 
 
-async def read(storage: Storage) -> Facts:
+async def read(tables: Tables) -> Facts:
     """Everything that is on record."""
     found = Facts()
-    for table in await storage.tables("messages"):
-        async for row in storage.query(table, "PartitionKey ge @low", low=""):
+    for table in await tables.tables("messages"):
+        async for row in tables.query(table, "PartitionKey ge @low", low=""):
             key = row["RowKey"]
             if len(key) == 26:
                 found.intents[key] = {**row, **_unpacked(row["request"])}
@@ -99,7 +99,7 @@ async def read(storage: Storage) -> Facts:
             elif not key.endswith(".answer"):
                 report = (stored_at(row), _time(row["receivedAt"]), row["status"], row["details"])
                 found.reports.setdefault(key.rpartition(".")[0], []).append(report)
-    async for row in storage.query("optouts", "PartitionKey eq @of", of="ledger"):
+    async for row in tables.query("optouts", "PartitionKey eq @of", of="ledger"):
         found.log.append(dict(row))
     for message in found.inbound.values():
         if message.get("inReplyTo"):

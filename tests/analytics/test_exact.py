@@ -12,7 +12,7 @@ import pytest
 
 from shared.analytics.api import read_query
 from shared.analytics.rows import DAY, HOUR, MINUTE, TABLE
-from shared.azure.storage import Entity
+from shared.azure.tables import Entity
 from shared.services import Services
 from tests.analytics import brute
 from tests.analytics.world import END, START, Account, Author, FakeClock, run_until_done

@@ -12,7 +12,7 @@ from shared.analytics.api import read_query
 from shared.analytics.late import Late, due_at
 from shared.analytics.rows import TABLE
 from shared.azure.event_grid import Answered, PlatformReport, Received
-from shared.azure.storage import Storage
+from shared.azure.tables import Tables
 from shared.base import ids, ulid
 from shared.base.clock import iso
 from shared.messages.facts import Intent, Outcome
@@ -47,7 +47,7 @@ class Past:
         self.clock = FakeClock(MOMENT)
         self.network = CountingTransport(account.network)
         self.parts = account.parts(self.clock)
-        self.storage = Storage(self.parts.settings, transport=self.network)
+        self.storage = Tables(self.parts.settings, transport=self.network)
         self.record = Record(self.storage, SHARDS, Late(self.storage, self.clock))
         self.send_id = ulid.new(MOMENT, bytes(10))
         self.message_id = ids.message_id(account.id_key, self.send_id, PERSON)
@@ -146,8 +146,8 @@ async def test_a_mark_stands_before_its_fact(past: Past) -> None:
             seen.append(TABLE in request.url)
             return await super().send(request, **named)
 
-    storage = Storage(past.parts.settings, transport=Watching(past.account.network))
-    record = Record(storage, SHARDS, Late(storage, past.clock))
+    tables = Tables(past.parts.settings, transport=Watching(past.account.network))
+    record = Record(tables, SHARDS, Late(tables, past.clock))
     await record.report(past.message_id, past.report())
     assert seen == [True, False]
 
@@ -161,8 +161,8 @@ async def test_a_write_that_takes_too_long_marks_afterwards(past: Past) -> None:
             past.clock.forward(minutes=2)
             return await super().send(request, **named)
 
-    storage = Storage(past.parts.settings, transport=Slow(past.network))
-    await Record(storage, SHARDS, Late(storage, past.clock)).report(past.message_id, past.report())
+    tables = Tables(past.parts.settings, transport=Slow(past.network))
+    await Record(tables, SHARDS, Late(tables, past.clock)).report(past.message_id, past.report())
     assert past.network.marks == 1
 
 

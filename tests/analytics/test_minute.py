@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from shared.analytics.minute import Tariff, fold_minute
 from shared.analytics.rows import MINUTES, entity_of
 from shared.azure.event_grid import Received
-from shared.azure.storage import Entity
+from shared.azure.tables import Entity
 from shared.base import ids, ulid
 from shared.messages.facts import Intent, Outcome, StoredReport
 from shared.messages.record import MinuteFacts, Send

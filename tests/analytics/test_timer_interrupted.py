@@ -10,7 +10,7 @@ from azure.core.rest import HttpRequest
 
 from shared.analytics.rows import TABLE
 from shared.analytics.timer import CLAIM
-from shared.azure.storage import Entity
+from shared.azure.tables import Entity
 from tests.analytics.world import END, Account, Author, FakeClock, World, run_until_done
 from tests.support.transports import Inner, Wrapper
 

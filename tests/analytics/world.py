@@ -18,7 +18,7 @@ from shared import settings
 from shared.analytics.late import Late
 from shared.analytics.rows import TABLE
 from shared.azure.event_grid import Answered, PlatformReport, Received
-from shared.azure.storage import Entity, Storage
+from shared.azure.tables import Entity, Tables
 from shared.base import ids, ulid
 from shared.base.clock import iso
 from shared.messages import facts
@@ -277,7 +277,7 @@ class Account:
         self.settings = {**minimal(connection_string), "PARLEY_SENDERS": json.dumps(SENDERS)}
         self._loaded = settings.load(self.settings)
         self.network = network
-        self.storage = Storage(self._loaded, transport=network)
+        self.storage = Tables(self._loaded, transport=network)
 
     @property
     def id_key(self) -> bytes:

@@ -15,7 +15,7 @@ from azure.core.exceptions import AzureError
 from azure.core.pipeline.transport import AioHttpTransport
 from azure_functions_runtime.utils.tracing import marshall_exception_trace
 
-from shared.azure.storage import Storage, StorageDown
+from shared.azure.storage import StorageDown
 from shared.settings import load
 from tests.support.settings import minimal
 from tests.support.wire import numbers_in, silent_port

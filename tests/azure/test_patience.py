@@ -12,7 +12,7 @@ from azure.core.rest import HttpRequest
 
 from local.azurite import ACCOUNT, ACCOUNT_KEY
 from shared import settings
-from shared.azure.storage import Storage, StorageDown
+from shared.azure.storage import StorageDown
 from tests.support.loops import SkippingLoop
 from tests.support.settings import minimal
 from tests.support.transports import Inner

@@ -18,7 +18,7 @@ from shared.analytics.api import read_query
 from shared.analytics.counts import Tally
 from shared.analytics.rows import HOURS, TABLE, entity_of, properties
 from shared.analytics.state import STATE_PARTITION, STATE_ROW
-from shared.azure.storage import Storage
+from shared.azure.tables import Tables
 from shared.services import Services
 from tests.bench.counting import Operation, counted
 from tests.bench.counting import Tally as Asked
@@ -61,15 +61,15 @@ def day_figures(stage: Stage, *, rounds: int) -> DayFigures:
 
 
 def day_operations(stage: Stage) -> list[Operation]:
-    """What a day by the hour asks of storage."""
+    """What a day by the hour asks of tables."""
     return asyncio.run(_operations(stage))
 
 
 async def _operations(stage: Stage) -> list[Operation]:
     await _written(stage)
     tally = Asked()
-    with counted(stage.storage, tally) as storage:
-        async with parts_of(stage.stack, PARLEY_STORAGE=storage) as parts:
+    with counted(stage.storage, tally) as tables:
+        async with parts_of(stage.stack, PARLEY_STORAGE=tables) as parts:
             await _ask(parts, {})
             return tally.taken()
 
@@ -133,10 +133,10 @@ async def _written(stage: Stage) -> None:
     """A busy day's hours, and how far the fold has come."""
     async with parts_of(stage.stack) as parts, AioHttpTransport() as network:
         await parts.folding.run()
-        storage = Storage(parts.settings, transport=network)
+        tables = Tables(parts.settings, transport=network)
         for hour in range(_HOURS):
             moment = DAY + timedelta(hours=hour)
-            await storage.put(TABLE, entity_of(HOURS, moment, _hour(hour)))
+            await tables.put(TABLE, entity_of(HOURS, moment, _hour(hour)))
 
 
 def _hour(hour: int) -> Tally:

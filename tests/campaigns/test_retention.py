@@ -12,7 +12,7 @@ from azure.storage.blob.aio import BlobServiceClient
 
 from local.azurite import Azurite
 from shared import settings as settings_module
-from shared.azure.storage import Changed, Storage
+from shared.azure.storage import Changed
 from shared.base import ulid
 from shared.base.clock import Clock
 from shared.campaigns.campaign import Campaign, Phase, Piece

@@ -12,7 +12,7 @@ import pytest
 
 from local.stack import Stack
 from shared.azure.event_grid import Received
-from shared.azure.storage import Storage
+from shared.azure.tables import Tables
 from shared.base import ids
 from shared.conversations import Entry
 from shared.conversations.entries import place
@@ -36,7 +36,7 @@ class Fold:
         self.parts = parts
         self.now = now
         self.progress: IndexedUpTo | None = IndexedUpTo(now, now)
-        self.storage: Storage = parts.conversations._storage
+        self.storage: Tables = parts.conversations._storage
         self.index = ConversationIndex(self.storage)
 
     def listing(self, *senders: str) -> Listing:
@@ -110,7 +110,7 @@ def who(items: list[dict[str, Any]]) -> list[str]:
 
 def test_rows_are_by_sender_and_minute_spoken(stack: Stack) -> None:
     """A minute's facts make a row for each sender and minute in which it spoke."""
-    index = ConversationIndex(storage=None)  # type: ignore[arg-type]  # rows need none
+    index = ConversationIndex(tables=None)  # type: ignore[arg-type]  # rows need none
     texts = [
         Received("1", "+14255550001", TOLL_FREE, "", NOW + timedelta(seconds=5), 1),
         Received("2", "+14255550001", TOLL_FREE, "", NOW + timedelta(seconds=9), 1),
@@ -126,7 +126,7 @@ def test_rows_are_by_sender_and_minute_spoken(stack: Stack) -> None:
 
 def test_a_busy_minute_takes_several_rows() -> None:
     """No row holds more than what surely fits, whatever a minute brings."""
-    index = ConversationIndex(storage=None)  # type: ignore[arg-type]  # rows need none
+    index = ConversationIndex(tables=None)  # type: ignore[arg-type]  # rows need none
     draw = random.Random(17)  # noqa: S311  # no secret
     texts = [
         Received("1", f"+1425{number:07d}", TOLL_FREE, "", NOW + timedelta(microseconds=at), 1)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.azure.storage import Entity
+from shared.azure.tables import Entity
 from shared.conversations.entries import place
 from shared.conversations.oldest import FULL, MOST_QUERIES, Oldest
 

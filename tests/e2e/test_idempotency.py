@@ -12,7 +12,6 @@ import pytest
 from azure.core.pipeline.transport import AioHttpTransport
 
 from local.stack import Stack
-from shared.azure.storage import Storage
 from shared.base.clock import utc_now
 from shared.messages import facts
 from shared.messages.record import Record

@@ -12,7 +12,7 @@ from azure.core.pipeline.transport import AsyncHttpTransport
 from azure.core.rest import HttpRequest
 
 from shared import settings as settings_module
-from shared.azure.storage import Entity, Storage
+from shared.azure.tables import Entity, Tables
 from shared.base import ids
 from shared.limits import Guards
 from shared.messages.request import SendRequest
@@ -26,7 +26,7 @@ NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
 
 class Counted(Wrapper):
-    """Counts what is asked of storage."""
+    """Counts what is asked of tables."""
 
     def __init__(self, inner: Transport) -> None:
         super().__init__(inner)
@@ -41,18 +41,18 @@ class Bench:
     """A program of its own, whose numbers nobody else counts.
 
     Args:
-        storage: connection string.
+        tables: connection string.
         transport: the way there.
         limits: settings; a budget's program is `{program}`.
     """
 
-    def __init__(self, storage: str, transport: Transport, **limits: str) -> None:
+    def __init__(self, tables: str, transport: Transport, **limits: str) -> None:
         self.program = f"p-{uuid.uuid4()}"
         # Keyed hashes of another key are other partitions.
         key = uuid.uuid4().hex + uuid.uuid4().hex
         self._settings = settings_module.load(
             {
-                **minimal(storage),
+                **minimal(tables),
                 "PARLEY_SENDERS": json.dumps([{"sender": SENDER, "program": self.program}]),
                 "PARLEY_ID_KEY": key,
                 **{
@@ -62,7 +62,7 @@ class Bench:
             }
         )
         self.transport = transport
-        self.storage = Storage(self._settings, transport=transport)
+        self.storage = Tables(self._settings, transport=transport)
 
     @property
     def settings(self) -> Settings:
@@ -70,9 +70,7 @@ class Bench:
 
     def guards(self, transport: Transport | None = None) -> Guards:
         """One more process."""
-        return Guards(
-            self._settings, Storage(self._settings, transport=transport or self.transport)
-        )
+        return Guards(self._settings, Tables(self._settings, transport=transport or self.transport))
 
     async def rows(self, table: str) -> list[Entity]:
         """All rows of a table."""
