@@ -19,7 +19,7 @@ from functions import (
     upkeep,
 )
 from shared.azure import telemetry
-from shared.services import settings_of_this_app
+from shared.settings import settings_of_this_app
 
 # Settings that are missing or malformed stop the start here, with a message that names them.
 telemetry.start(settings_of_this_app())

@@ -18,7 +18,7 @@ blueprint = func.Blueprint()
 @blueprint.timer_trigger(arg_name="timer", schedule="35 * * * * *")
 async def fold_rollups(timer: func.TimerRequest) -> None:  # noqa: ARG001  # the host binds by name
     """Once a minute."""
-    await services().folding.run()
+    await services().analytics.timer.run()
 
 
 @blueprint.route(route="analytics", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
@@ -27,8 +27,8 @@ async def get_analytics(req: func.HttpRequest) -> func.HttpResponse:
 
     async def answer() -> func.HttpResponse:
         parley = services()
-        query = read_query(req.params, parley.clock())
-        found = await parley.analytics.answer(query)
+        query = read_query(req.params, parley.parts.clock())
+        found = await parley.analytics.api.answer(query)
         if not query.as_csv:
             return json_answer(found)
         return func.HttpResponse(
@@ -50,8 +50,8 @@ async def rebuild_analytics(req: func.HttpRequest) -> func.HttpResponse:
 
     async def answer() -> func.HttpResponse:
         parley = services()
-        start, end = read_rebuild(parse_json(req.get_body()), parley.clock())
-        await parley.folding.request(start, end)
+        start, end = read_rebuild(parse_json(req.get_body()), parley.parts.clock())
+        await parley.analytics.timer.request(start, end)
         return json_answer({"from": iso(start), "to": iso(end)}, status=202)
 
     return await own_face(req, answer)

@@ -26,7 +26,7 @@ async def order_campaign(req: func.HttpRequest) -> func.HttpResponse:
     async def answer() -> func.HttpResponse:
         dry_run = _flag(req, "dryRun")
         key = read_key(req.headers.get("Idempotency-Key"))
-        found, replayed = await services().campaigns.order(
+        found, replayed = await services().campaigns.api.order(
             parse_json(req.get_body()), dry_run=dry_run, key=key
         )
         headers = {"Idempotency-Replayed": "true"} if replayed else {}
@@ -40,7 +40,7 @@ async def list_campaigns(req: func.HttpRequest) -> func.HttpResponse:
     """Campaigns, newest first."""
 
     async def answer() -> func.HttpResponse:
-        page = await services().campaigns.campaigns(
+        page = await services().campaigns.api.campaigns(
             after=req.params.get("after", "")[:_LONGEST_CURSOR],
             limit=read_limit(req.params.get("maxpagesize")),
         )
@@ -57,7 +57,7 @@ async def get_campaign(req: func.HttpRequest) -> func.HttpResponse:
 
     async def answer() -> func.HttpResponse:
         campaign_id = req.route_params["campaignId"]
-        return json_answer(await services().campaigns.campaign(campaign_id))
+        return json_answer(await services().campaigns.api.campaign(campaign_id))
 
     return await own_face(req, answer)
 
@@ -69,7 +69,7 @@ async def list_refused(req: func.HttpRequest) -> func.HttpResponse:
     """The lines of its list that text nobody, and why."""
 
     async def answer() -> func.HttpResponse:
-        page = await services().campaigns.refused(
+        page = await services().campaigns.api.refused(
             req.route_params["campaignId"],
             after=_line(req.params.get("after", "0")),
             limit=read_limit(req.params.get("maxpagesize")),
@@ -108,7 +108,7 @@ async def upload_list(req: func.HttpRequest) -> func.HttpResponse:
     """Keep a list of recipients, in place of the one that had its name."""
 
     async def answer() -> func.HttpResponse:
-        found = await services().campaigns.upload(req.route_params["name"], req.get_body())
+        found = await services().campaigns.api.upload(req.route_params["name"], req.get_body())
         return json_answer(found)
 
     return await own_face(req, answer)
@@ -119,7 +119,7 @@ async def _steer(
 ) -> func.HttpResponse:
     async def answer() -> func.HttpResponse:
         campaign_id = req.route_params["campaignId"]
-        return json_answer(await steer(services().campaigns, campaign_id))
+        return json_answer(await steer(services().campaigns.api, campaign_id))
 
     return await own_face(req, answer)
 

@@ -8,7 +8,7 @@ from functions.http import json_answer, own_face, page_answer
 from shared.base.errors import InvalidRequest
 from shared.base.pages import read_limit
 from shared.conversations import listing
-from shared.conversations.reading import read_cursor, read_order
+from shared.conversations.api import read_cursor, read_order
 from shared.rules.addresses import BadAddress, normal
 from shared.services import services
 
@@ -21,8 +21,8 @@ async def list_conversations(req: func.HttpRequest) -> func.HttpResponse:
 
     async def answer() -> func.HttpResponse:
         parley = services()
-        page = await parley.listing.page(
-            sender=listing.read_sender(req.params.get("from"), parley.settings.senders),
+        page = await parley.conversations.listing.page(
+            sender=listing.read_sender(req.params.get("from"), parley.parts.settings.senders),
             unread=listing.read_unread(req.params.get("unread")),
             after=listing.read_cursor(req.params.get("after")),
             limit=read_limit(req.params.get("maxpagesize")),
@@ -39,7 +39,7 @@ async def get_conversation(req: func.HttpRequest) -> func.HttpResponse:
     """What a sender and a person have said to each other."""
 
     async def answer() -> func.HttpResponse:
-        page = await services().talks.page(
+        page = await services().conversations.reading.page(
             _address("ours", req.route_params["ours"]),
             _address("theirs", req.route_params["theirs"]),
             after=read_cursor(req.params.get("after")),
@@ -60,7 +60,7 @@ async def mark_read(req: func.HttpRequest) -> func.HttpResponse:
     """Note that it has been read."""
 
     async def answer() -> func.HttpResponse:
-        marked = await services().talks.mark_read(
+        marked = await services().conversations.reading.mark_read(
             _address("ours", req.route_params["ours"]),
             _address("theirs", req.route_params["theirs"]),
             req.get_body(),

@@ -95,7 +95,7 @@ _PRINTABLE_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 def _check_signature(request: func.HttpRequest) -> None:
-    settings = services().settings
+    settings = services().parts.settings
     parts = urlsplit(request.url)
     secondary = settings.access_key_secondary
     signatures.check(
@@ -107,7 +107,7 @@ def _check_signature(request: func.HttpRequest) -> None:
         ),
         keys=[settings.access_key_primary, *([secondary] if secondary else [])],
         hosts=settings.hosts,
-        now=services().clock(),
+        now=services().parts.clock(),
     )
 
 

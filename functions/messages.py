@@ -7,7 +7,7 @@ import azure.functions as func
 from functions.http import json_answer, own_face, page_answer
 from functions.send import read
 from shared.base.pages import read_limit
-from shared.messages.reading import read_cursor, read_span
+from shared.messages.api import read_cursor, read_span
 from shared.services import services
 
 blueprint = func.Blueprint()
@@ -19,8 +19,10 @@ async def list_messages(req: func.HttpRequest) -> func.HttpResponse:
 
     async def answer() -> func.HttpResponse:
         parley = services()
-        span = read_span(req.params.get("startTime"), req.params.get("endTime"), parley.clock())
-        page = await parley.reading.page(
+        span = read_span(
+            req.params.get("startTime"), req.params.get("endTime"), parley.parts.clock()
+        )
+        page = await parley.messages.page(
             span,
             after=read_cursor(req.params.get("after")),
             limit=read_limit(req.params.get("maxpagesize")),
@@ -35,7 +37,7 @@ async def get_message(req: func.HttpRequest) -> func.HttpResponse:
     """One message: its state, history, segments, and why it was blocked."""
 
     async def answer() -> func.HttpResponse:
-        return json_answer(await services().reading.message(req.route_params["messageId"]))
+        return json_answer(await services().messages.message(req.route_params["messageId"]))
 
     return await own_face(req, answer)
 
@@ -48,8 +50,8 @@ async def cancel_message(req: func.HttpRequest) -> func.HttpResponse:
 
     async def answer() -> func.HttpResponse:
         parley, message_id = services(), req.route_params["messageId"]
-        await parley.sending.cancel(message_id)
-        return json_answer(await parley.reading.message(message_id))
+        await parley.sending.sending.cancel(message_id)
+        return json_answer(await parley.messages.message(message_id))
 
     return await own_face(req, answer)
 
@@ -59,6 +61,6 @@ async def preview_message(req: func.HttpRequest) -> func.HttpResponse:
     """What a send would come to. Sends nothing."""
 
     async def answer() -> func.HttpResponse:
-        return json_answer(await services().preview.of(read(req)))
+        return json_answer(await services().sending.preview.of(read(req)))
 
     return await own_face(req, answer)

@@ -17,7 +17,7 @@ async def list_quarantine(req: func.HttpRequest) -> func.HttpResponse:
     """What could not be understood, and why."""
 
     async def answer() -> func.HttpResponse:
-        page = await services().quarantine.page(
+        page = await services().receiving.quarantine.page(
             after=read_cursor(req.params.get("after")),
             limit=read_limit(req.params.get("maxpagesize")),
         )
@@ -34,7 +34,9 @@ async def get_quarantined(req: func.HttpRequest) -> func.HttpResponse:
 
     async def answer() -> func.HttpResponse:
         params = req.route_params
-        return json_answer(await services().quarantine.event(params["handler"], params["name"]))
+        return json_answer(
+            await services().receiving.quarantine.event(params["handler"], params["name"])
+        )
 
     return await own_face(req, answer)
 
@@ -47,7 +49,9 @@ async def retry_quarantined(req: func.HttpRequest) -> func.HttpResponse:
 
     async def answer() -> func.HttpResponse:
         params = req.route_params
-        return json_answer(await services().quarantine.retry(params["handler"], params["name"]))
+        return json_answer(
+            await services().receiving.quarantine.retry(params["handler"], params["name"])
+        )
 
     return await own_face(req, answer)
 
@@ -60,6 +64,8 @@ async def drop_quarantined(req: func.HttpRequest) -> func.HttpResponse:
 
     async def answer() -> func.HttpResponse:
         params = req.route_params
-        return json_answer(await services().quarantine.drop(params["handler"], params["name"]))
+        return json_answer(
+            await services().receiving.quarantine.drop(params["handler"], params["name"])
+        )
 
     return await own_face(req, answer)

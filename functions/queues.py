@@ -14,14 +14,14 @@ blueprint = func.Blueprint()
 async def record(message: func.QueueMessage) -> None:
     """Do the work of one message."""
     parley = services()
-    await parley.poison.guard(taken("record", message), parley.follow_up.take)
+    await parley.poison.guard(taken("record", message), parley.sending.follow_up.take)
 
 
 @blueprint.queue_trigger(arg_name="message", queue_name="dispatch", connection="PARLEY_STORAGE")
 async def dispatch(message: func.QueueMessage) -> None:
     """Do the work of one message, or hand it on if its time has not come."""
     parley = services()
-    await parley.poison.guard(taken("dispatch", message), parley.dispatch.take)
+    await parley.poison.guard(taken("dispatch", message), parley.parts.dispatch.take)
 
 
 def taken(queue: str, message: func.QueueMessage) -> Taken:

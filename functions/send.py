@@ -52,7 +52,7 @@ async def send_message(req: func.HttpRequest) -> func.HttpResponse:
 async def _send(req: func.HttpRequest) -> Answer:
     with traced(req, "send"):
         key = read_key(req.headers.get("Idempotency-Key"))
-        return await services().sending.send(read(req), key=key)
+        return await services().sending.sending.send(read(req), key=key)
 
 
 def read(req: func.HttpRequest) -> SendRequest:
@@ -60,9 +60,9 @@ def read(req: func.HttpRequest) -> SendRequest:
     parley = services()
     return read_send(
         req.get_body(),
-        senders=parley.settings.senders,
-        now=parley.clock(),
-        knows_report_timeout=parley.acs.knows_report_timeout,
+        senders=parley.parts.settings.senders,
+        now=parley.parts.clock(),
+        knows_report_timeout=parley.parts.acs.knows_report_timeout,
     )
 
 

@@ -11,7 +11,7 @@ import tzdata
 from azure.core.exceptions import AzureError
 from azure.core.rest import HttpRequest
 
-from shared.azure.acs import AcsClient
+from shared.azure.clients import Clients
 from shared.azure.topic import QUEUE
 from shared.base.clock import Clock, iso
 from shared.base.errors import ParleyError
@@ -37,28 +37,23 @@ class Health:
 
     Args:
         settings: where they are.
-        clock: the time.
-        storage: tables, queues, blobs.
+        azure: the clients; tables are asked by way of the ledger.
         ledger: whose log must be readable before anything is sent.
-        acs: whose key or role must be right.
         transport: for the topic, which is only asked whether it answers at all.
     """
 
     def __init__(
         self,
-        *,
         settings: Settings,
         clock: Clock,
-        storage: Storage,
+        azure: Clients,
         ledger: Ledger,
-        acs: AcsClient,
         transport: AsyncHttpTransport[Any, Any],
     ) -> None:
         self._settings = settings
         self._clock = clock
-        self._storage = storage
+        self._azure = azure
         self._ledger = ledger
-        self._acs = acs
         self._transport = transport
         self._look: asyncio.Task[dict[str, Any]] | None = None
         self._looked_at: datetime | None = None
@@ -102,16 +97,16 @@ class Health:
         await self._ledger.news()
 
     async def _queue_there(self) -> None:
-        await self._storage.queue_length(QUEUE)
+        await self._azure.queues.length(QUEUE)
 
     async def _quarantine_there(self) -> None:
-        if not await self._storage.container_exists(CONTAINER):
+        if not await self._azure.blobs.container_exists(CONTAINER):
             raise LookupError
 
     async def _acs_lets_us_in(self) -> _Check:
         # Sporadic 401s happen to good requests, and a role that is missing has been seen as 500:
         # the status is shown whatever it is.
-        answer = await self._acs.status_of_no_report()
+        answer = await self._azure.acs.status_of_no_report()
         if answer not in _REFUSALS:
             return {"status": HEALTHY, "answer": answer}
         by_key = self._settings.acs_access_key is not None

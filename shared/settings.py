@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import base64
 import binascii
+import functools
+import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
@@ -395,3 +397,13 @@ def load(environ: Mapping[str, str]) -> Settings:
     if problems:
         raise SettingsError("Parley cannot start. " + "; ".join(problems))
     return Settings(**values)
+
+
+@functools.cache
+def settings_of_this_app() -> Settings:
+    """The app's settings, read once.
+
+    Raises:
+        SettingsError: naming every setting that is missing or malformed.
+    """
+    return load(os.environ)

@@ -32,7 +32,7 @@ from local.seed.command import seed_once
 from local.seed.month import DAYS, REMINDERS
 from local.stack import ROOT, Stack, StackOptions
 from shared.analytics import late
-from shared.analytics.rows import MINUTES, TABLE
+from shared.analytics.count_rows import MINUTES, TABLE
 from shared.analytics.state import STATE_PARTITION, STATE_ROW
 from shared.azure.packing import unpack
 from shared.azure.storage import StorageDown

@@ -39,7 +39,7 @@ async def console_file(req: func.HttpRequest) -> func.HttpResponse:
 
 def _answer(req: func.HttpRequest, file: File) -> func.HttpResponse:
     headers = {
-        "Content-Security-Policy": policy(services().settings.console_frame_ancestors),
+        "Content-Security-Policy": policy(services().parts.settings.console_frame_ancestors),
         "X-Content-Type-Options": "nosniff",
         "Referrer-Policy": "no-referrer",
         "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",

@@ -11,7 +11,7 @@ import hashlib
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -21,6 +21,7 @@ from azure.data.tables import UpdateMode
 from local.seed.month import CAMPAIGNS, OPTED_OUT, Happening, Said, Sent, Told
 from shared import settings
 from shared.azure.event_grid import Answered, PlatformReport, Received
+from shared.azure.storage import StorageAccount
 from shared.azure.tables import Entity, Tables
 from shared.base import ids, ulid
 from shared.base.clock import iso
@@ -86,7 +87,7 @@ async def _write(app: Settings, happenings: Sequence[Happening]) -> Written:
 async def _storage(app: Settings) -> AsyncIterator[Tables]:
     transport = AioHttpTransport(use_env_settings=False)
     async with transport:
-        yield Tables(app, transport=transport)
+        yield Tables(StorageAccount(app, transport=transport))
 
 
 class _Writer:
@@ -139,10 +140,15 @@ class _Writer:
         send_id = ulid.new(sent.at, _digest("send", iso(sent.at), sent.sender, sent.text)[:10])
         request = _request(sent)
         intent = facts.new_intent(
-            send_id, request, measure(sent.text), keyed=False, trace=None, now=sent.at
+            send_id,
+            request,
+            measure(sent.text),
+            keyed=False,
+            trace=None,
+            now=sent.at,
+            # Like any; but the same in every run.
+            nonce=_digest("attempt", send_id).hex()[:16],
         )
-        # A nonce like any; but the same in every run.
-        intent = replace(intent, attempt=_digest("attempt", send_id).hex()[:16])
         outcomes = [self._outcome(send_id, sent.sender, told) for told in sent.people]
         shards = self._app.message_shards
         self._keep(send_id, facts.intent_row(intent, shards))

@@ -4,3 +4,62 @@ A minute's counts are a pure fold over that minute's facts; an hour is the sum o
 the sum of its hours. So they can be thrown away and made again at any time, and come out the same
 to the byte.
 """
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from shared.analytics.api import Analytics
+from shared.analytics.minute import Tariff
+from shared.analytics.timer import Folder, Folding
+from shared.messages.parts import Parts
+from shared.settings import Settings
+
+__all__ = ["AnalyticsRoom", "wire"]
+
+
+@dataclass(frozen=True, slots=True)
+class AnalyticsRoom:
+    """Counting, and asking for counts.
+
+    Attributes:
+        timer: counts, once a minute.
+        api: for the interface.
+    """
+
+    timer: Folding
+    api: Analytics
+
+
+def wire(parts: Parts, *, folders: Sequence[Folder]) -> AnalyticsRoom:
+    """The room, wired.
+
+    Args:
+        parts: shared ones.
+        folders: other folds over the same facts.
+    """
+    timer = Folding(
+        clock=parts.clock,
+        tables=parts.tables,
+        record=parts.record,
+        ledger=parts.ledger,
+        id_key=parts.id_key,
+        tariff=functools.cache(functools.partial(_tariff, parts.settings)),
+        folders=folders,
+    )
+    return AnalyticsRoom(
+        timer=timer,
+        api=Analytics(
+            clock=parts.clock, tables=parts.tables, folding=timer, programs=parts.programs
+        ),
+    )
+
+
+def _tariff(settings: Settings) -> Tariff:
+    # Made with the first fold: no send needs them.
+    from shared.rules.cost.countries import country_of  # noqa: PLC0415
+    from shared.rules.cost.prices import own_prices  # noqa: PLC0415
+
+    return Tariff(settings.senders, settings.prices or own_prices(), country_of)

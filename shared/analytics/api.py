@@ -15,8 +15,8 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from shared.analytics.buckets import Bucket, Interval, Plan, buckets
+from shared.analytics.count_rows import DAY, HOUR, TABLE, Level, groups_in, properties
 from shared.analytics.counts import MONEY, NONE, OTHERS, Counts, add, by_kind, largest, percentiles
-from shared.analytics.rows import DAY, HOUR, TABLE, Level, groups_in, properties
 from shared.analytics.timer import Folding
 from shared.azure.tables import Entity, Tables
 from shared.base.clock import Clock, from_iso, iso

@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from shared.analytics.rows import DAY, DAYS, HOUR, HOURS, MINUTE, MINUTES, Level
+from shared.analytics.count_rows import DAY, DAYS, HOUR, HOURS, MINUTE, MINUTES, Level
 from shared.rules.timing.local_time import moments
 
 # Rows that no bucket asks for are read along where that spares a query.

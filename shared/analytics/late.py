@@ -16,7 +16,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Final
 
-from shared.analytics.rows import HOUR, MINUTE, MINUTES, TABLE
+from shared.analytics.count_rows import HOUR, MINUTE, MINUTES, TABLE
 from shared.azure.tables import Entity, Tables
 from shared.base import ids
 from shared.base.clock import Clock, iso

@@ -14,8 +14,8 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Any, Final
 
+from shared.analytics.count_rows import MINUTES
 from shared.analytics.counts import MONEY, NONE, Counts, Tally, seconds_kept
-from shared.analytics.rows import MINUTES
 from shared.azure.event_grid import Received
 from shared.base import ids
 from shared.base.clock import from_iso

@@ -26,6 +26,16 @@ from typing import Any, Final, Protocol
 from azure.data.tables import UpdateMode
 
 from shared.analytics import late
+from shared.analytics.count_rows import (
+    DAYS,
+    HOURS,
+    MINUTE,
+    MINUTES,
+    TABLE,
+    Level,
+    entity_of,
+    tally_of,
+)
 from shared.analytics.counts import Tally
 from shared.analytics.minute import (
     UNASKED,
@@ -36,7 +46,6 @@ from shared.analytics.minute import (
     fold_minute,
     minute_of_change,
 )
-from shared.analytics.rows import DAYS, HOURS, MINUTE, MINUTES, TABLE, Level, entity_of, tally_of
 from shared.analytics.state import (
     STATE_PARTITION,
     STATE_ROW,
@@ -49,6 +58,7 @@ from shared.azure.storage import Changed
 from shared.azure.tables import Entity, Tables
 from shared.base import ids, log
 from shared.base.clock import Clock, from_iso, iso
+from shared.conversations.listing import IndexedUpTo
 from shared.messages.record import MinuteFacts, Record
 from shared.optouts import Ledger
 
@@ -149,6 +159,11 @@ class Folding:
             await self._save(replace(state, claimed_until=None))
         except Overtaken:
             log.event("rollups.overtaken")
+
+    async def indexed_up_to(self) -> IndexedUpTo | None:
+        """How far other folds over the same facts are; None where it has not begun."""
+        state = await self.state()
+        return IndexedUpTo(state.folded_up_to, state.marks_up_to) if state is not None else None
 
     async def state(self) -> TimerState | None:
         """How far the fold has come; None before the first run. One operation."""

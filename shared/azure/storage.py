@@ -17,6 +17,7 @@ from azure.core.exceptions import AzureError, HttpResponseError
 from azure.core.pipeline.transport import AsyncHttpTransport
 
 from shared.base.errors import Unavailable
+from shared.base.randomness import SYSTEM, Randomness
 
 if TYPE_CHECKING:
     from shared.settings import Settings
@@ -86,6 +87,7 @@ class StorageAccount:
         settings: where it is and how to get in.
         transport: azure-core's async transport, shared by all clients.
         credential: a token credential where no connection string is set.
+        randomness: for the pauses of those who write one row at once.
     """
 
     def __init__(
@@ -94,10 +96,12 @@ class StorageAccount:
         *,
         transport: AsyncHttpTransport[Any, Any],
         credential: Any = None,
+        randomness: Randomness = SYSTEM,
     ) -> None:
         self.settings = settings
         self._transport = _InTime(transport)
         self._credential = credential
+        self.randomness = randomness
 
     def service(self, client: Any, url: str | None, **options: Any) -> Any:
         """A service's client, of the class `client`, with the time-outs that all of them have."""

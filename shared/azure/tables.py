@@ -6,8 +6,9 @@ error; one error, `StorageDown`, says "did not answer".
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from azure.core import MatchConditions
 from azure.core.exceptions import (
@@ -27,13 +28,19 @@ from shared.azure.storage import (
     error_code,
     said,
 )
+from shared.base.randomness import between
 
 if TYPE_CHECKING:
     from azure.data.tables.aio import TableClient, TableServiceClient
 
 Entity = dict[str, Any]
+_T = TypeVar("_T")
 TableOperation = tuple[Any, ...]
 
+# Seconds: of the first pause between two who write one row at once, and of the longest.
+_FIRST_PAUSE: Final = 0.01
+_LONGEST_PAUSE: Final = 0.5
+_TRIES: Final = 20
 _CONFLICT: Final = 409
 _PRECONDITION_FAILED: Final = 412
 _NO_TABLE: Final = "TableNotFound"
@@ -208,6 +215,31 @@ class Tables:
             raise Changed from None
         except AzureError as error:
             raise StorageDown(said(error)) from None
+
+    async def change(self, step: Callable[[], Awaitable[_T]], *, tries: int = _TRIES) -> _T:
+        """Read, change and write, again and again until nobody else wrote in between.
+
+        Args:
+            step: reads, and writes under the ETag that it read; raises `Changed` where it came too
+                late.
+            tries: how often.
+
+        Raises:
+            Changed: others were always faster.
+        """
+        for attempt in range(tries):
+            if attempt:
+                await self.pause(attempt)
+            try:
+                return await step()
+            except Changed:
+                continue
+        raise Changed
+
+    async def pause(self, attempt: int) -> None:
+        """The pause before a further attempt (from 1): longer each time, and by chance."""
+        longest = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**attempt)
+        await asyncio.sleep(between(self._account.randomness, 0, longest))
 
     async def make_table(self, table: str) -> None:
         """Make a table if it is not there."""

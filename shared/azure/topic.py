@@ -8,7 +8,7 @@ can drop the second.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,14 +20,17 @@ from shared.azure.queues import Queues
 from shared.base import log
 from shared.base.clock import from_iso
 from shared.base.errors import Unavailable
+from shared.settings import Settings
 
 if TYPE_CHECKING:
+    from azure.core.pipeline.transport import AsyncHttpTransport
     from azure.eventgrid.aio import EventGridPublisherClient
 
 QUEUE: Final = "record"
 # Of the topic, all tries together. Event Grid waits thirty seconds for whoever takes its events.
 _PATIENCE_SECONDS: Final = 8
 _TIME_OUTS: Final[dict[str, Any]] = {"connection_timeout": 5, "read_timeout": 5}
+_RETRIES: Final[dict[str, Any]] = {"retry_total": 2, "retry_backoff_factor": 0.2}
 
 
 class TopicDown(Unavailable):
@@ -47,18 +50,29 @@ class OutgoingEvent:
     data: dict[str, Any]
 
 
-class Relay:
+class Topic:
     """Publishes events; what the topic does not take at once goes through the `record` queue.
 
     Args:
-        make_client: makes the topic's client, on first use.
-        queues: for the queue.
+        settings: where the topic is and how to get in.
+        queues: for what it does not take.
+        transport: azure-core's async transport, shared by all clients.
+        credential: a token credential where no key is set.
     """
 
-    def __init__(self, make_client: Callable[[], EventGridPublisherClient], queues: Queues) -> None:
-        self._make_client = make_client
-        self._client: EventGridPublisherClient | None = None
+    def __init__(
+        self,
+        settings: Settings,
+        queues: Queues,
+        *,
+        transport: AsyncHttpTransport[Any, Any],
+        credential: Any = None,
+    ) -> None:
+        self._settings = settings
         self._queues = queues
+        self._transport = transport
+        self._credential = credential
+        self._client: EventGridPublisherClient | None = None
 
     async def publish(self, events: Sequence[OutgoingEvent]) -> None:
         """Publish now.
@@ -71,7 +85,7 @@ class Relay:
         from azure.core.messaging import CloudEvent  # noqa: PLC0415  # paid on first use
 
         if self._client is None:
-            self._client = self._make_client()
+            self._client = self._made()
         trace = telemetry.traceparent()
         cloud_events = [
             CloudEvent(
@@ -108,6 +122,18 @@ class Relay:
                 await self._queues.enqueue(
                     QUEUE, message_text({"kind": "relay", "event": _to_json(event)})
                 )
+
+    def _made(self) -> EventGridPublisherClient:
+        from azure.core.credentials import AzureKeyCredential  # noqa: PLC0415  # paid on first use
+        from azure.eventgrid.aio import EventGridPublisherClient  # noqa: PLC0415
+
+        key = self._settings.topic_key
+        return EventGridPublisherClient(
+            self._settings.topic_endpoint,
+            AzureKeyCredential(key) if key else self._credential,
+            transport=self._transport,
+            **_RETRIES,
+        )
 
 
 def _to_json(event: OutgoingEvent) -> dict[str, Any]:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
 import re
 import uuid
 from collections.abc import Iterable
@@ -20,6 +19,7 @@ from datetime import datetime
 from typing import Final
 
 from shared.base import ulid
+from shared.base.randomness import Randomness
 
 _NAMESPACE: Final = uuid.UUID("6f0a4d0c-5a0e-5f1b-9a53-2f6a3b1c7d10")
 _MESSAGE: Final = re.compile(r"([0-7][0-9A-HJKMNP-TV-Z]{25})\.([0-9a-f]{10}|in)")
@@ -29,9 +29,9 @@ INBOUND_SUFFIX: Final = ".in"
 MONTH_TABLES: Final = "messages"
 
 
-def drawn_send_id(now: datetime) -> str:
+def drawn_send_id(now: datetime, randomness: Randomness) -> str:
     """A fresh send id."""
-    return ulid.new(now, os.urandom(10))
+    return ulid.new(now, randomness(ulid.RANDOM_BYTES))
 
 
 def derived_send_id(first_sent: datetime, sender: str, pairs: Iterable[tuple[str, str]]) -> str:

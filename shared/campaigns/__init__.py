@@ -1,1 +1,84 @@
 """Bulk sends: recipient lists and texts with placeholders, read and filled without surprises."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from shared.campaigns.api import Desk
+from shared.campaigns.chunks import Chunks
+from shared.campaigns.counting import Counting
+from shared.campaigns.dry_run import Plans
+from shared.campaigns.engine import Engine
+from shared.campaigns.retention import Retention
+from shared.campaigns.store import Store
+from shared.limits import Limits
+from shared.messages.parts import Parts
+from shared.sending import SendingRoom
+
+__all__ = ["CampaignRoom", "wire"]
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignRoom:
+    """Bulk sends.
+
+    Attributes:
+        api: for the interface.
+        retention: forgets old ones.
+    """
+
+    api: Desk
+    retention: Retention
+
+
+def wire(parts: Parts, store: Store, sending: SendingRoom, limits: Limits) -> CampaignRoom:
+    """The room, wired; it does the work of campaigns.
+
+    Args:
+        parts: shared ones.
+        store: the campaigns' rows, which sends that wait ask, too.
+        sending: what sends.
+        limits: what holds texts back.
+    """
+    settings = parts.settings
+    counting = Counting(
+        clock=parts.clock,
+        store=store,
+        record=parts.record,
+        id_key=parts.id_key,
+        acs_timeout=parts.acs_timeout,
+    )
+    chunks = Chunks(
+        parts, store=store, sending=sending.sending, pacing=limits.pacing, caps=limits.caps
+    )
+    engine = Engine(
+        parts,
+        store=store,
+        chunks=chunks,
+        counting=counting,
+        pacing=limits.pacing,
+        timetable=sending.timetable,
+    )
+    for kind, work in engine.works().items():
+        parts.dispatch.register(kind, work)
+    plans = Plans(
+        clock=parts.clock,
+        engine=engine,
+        ledger=parts.ledger,
+        timetable=sending.timetable,
+        senders=parts.senders,
+        prices=settings.prices,
+        quiet_hours=settings.quiet_hours,
+    )
+    return CampaignRoom(
+        api=Desk(
+            parts, store=store, engine=engine, plans=plans, counting=counting, keys=sending.keys
+        ),
+        retention=Retention(
+            blobs=parts.blobs,
+            store=store,
+            caps=limits.caps,
+            kept=timedelta(days=settings.campaign_retention_days),
+        ),
+    )

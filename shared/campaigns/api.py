@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
-from shared.azure.blobs import Blobs
 from shared.azure.storage import Changed
-from shared.base import log, ulid
-from shared.base.clock import Clock, iso
+from shared.base import ids, log
+from shared.base.clock import iso
 from shared.base.errors import CampaignEnded, CampaignExists, InvalidRequest, NotFound, PlanChanged
 from shared.base.pages import Page
 from shared.base.tasks import every
@@ -25,8 +23,7 @@ from shared.campaigns.list_reader import HEAD, Format, sniff
 from shared.campaigns.order import Definition, Order, check_list_name, read_order
 from shared.campaigns.progress import MOST_REASONS, Progress
 from shared.campaigns.store import CONTAINER, Store, id_in, index_key
-from shared.jobs.dispatch import Dispatch
-from shared.rules.senders import Sender
+from shared.messages.parts import Parts
 from shared.sending.idempotency import IdempotencyKeys
 
 # Well below what the Functions host reads of a body (FUNCTIONS_REQUEST_BODY_SIZE_LIMIT, 24 MiB).
@@ -49,39 +46,34 @@ class Desk:
     """Answers those who order campaigns.
 
     Args:
-        clock: the time.
-        blobs: the lists.
+        parts: shared ones; the lists are blobs.
         store: the campaigns.
         engine: what runs them.
-        plans: what they would come to.
+        plans: what an order would come to.
         counting: what became of them.
-        dispatch: how the engine is told.
-        senders: those configured.
         keys: the idempotency keys.
     """
 
     def __init__(
         self,
+        parts: Parts,
         *,
-        clock: Clock,
-        blobs: Blobs,
         store: Store,
         engine: Engine,
         plans: Plans,
         counting: Counting,
-        dispatch: Dispatch,
-        senders: Mapping[str, Sender],
         keys: IdempotencyKeys,
     ) -> None:
         self._keys = keys
-        self._clock = clock
-        self._blobs = blobs
+        self._clock = parts.clock
+        self._randomness = parts.randomness
+        self._blobs = parts.blobs
+        self._dispatch = parts.dispatch
+        self._senders = parts.senders
         self._store = store
         self._engine = engine
         self._plans = plans
         self._look = Progress(store=store, counting=counting)
-        self._dispatch = dispatch
-        self._senders = senders
 
     # Ordering -----------------------------------------------------------------------------------
 
@@ -130,7 +122,7 @@ class Desk:
         campaign_id: str | None = None,
     ) -> dict[str, Any]:
         order = read_order(body, senders=self._senders, now=now)
-        attempt = ulid.new(now, os.urandom(ulid.RANDOM_BYTES))
+        attempt = ids.drawn_send_id(now, self._randomness)
         campaign_id = campaign_id or order.campaign_id or attempt
         if not dry_run and await self._store.get(campaign_id) is not None:
             raise CampaignExists(_EXISTS)

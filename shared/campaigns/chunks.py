@@ -10,20 +10,18 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
 
-from shared.azure.blobs import Blobs
 from shared.azure.storage import Changed
 from shared.base import log, ulid
-from shared.base.clock import Clock, from_iso, iso
+from shared.base.clock import from_iso, iso
 from shared.base.errors import ParleyError, PlatformDenied, Throttled
 from shared.campaigns.campaign import Campaign, Fate, Phase, Piece
 from shared.campaigns.list_reader import ListRow, read_range
 from shared.campaigns.recipients import People, Recipient
 from shared.campaigns.store import CONTAINER, Store
-from shared.jobs.dispatch import Dispatch
 from shared.limits.frequency_caps import Caps
 from shared.limits.pacing import Pacing
+from shared.messages.parts import Parts
 from shared.messages.request import Asked, SendRequest
-from shared.rules.senders import Sender
 from shared.sending.answers import Answer
 from shared.sending.scheduled import CampaignStanding
 from shared.sending.send import Sending
@@ -69,35 +67,23 @@ class Chunks:
     """Sends chunks.
 
     Args:
-        clock: the time.
-        blobs: the lists.
+        parts: shared ones; the lists are blobs, a chunk waits for another try in `dispatch`.
         store: the campaigns.
         sending: what sends.
         pacing: told when the platform finds a sender too fast.
-        dispatch: where a chunk waits for another try.
-        senders: those configured.
         caps: who has been texted lately.
     """
 
     def __init__(
-        self,
-        *,
-        clock: Clock,
-        blobs: Blobs,
-        store: Store,
-        sending: Sending,
-        pacing: Pacing,
-        dispatch: Dispatch,
-        senders: Mapping[str, Sender],
-        caps: Caps,
+        self, parts: Parts, *, store: Store, sending: Sending, pacing: Pacing, caps: Caps
     ) -> None:
-        self._clock = clock
-        self._blobs = blobs
+        self._clock = parts.clock
+        self._blobs = parts.blobs
+        self._dispatch = parts.dispatch
+        self._senders = parts.senders
         self._store = store
         self._sending = sending
         self._pacing = pacing
-        self._dispatch = dispatch
-        self._senders = senders
         self._caps = caps
 
     async def take(self, message: Mapping[str, Any]) -> None:

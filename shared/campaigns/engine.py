@@ -20,10 +20,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from shared.azure.blobs import Blobs
 from shared.azure.storage import Changed
 from shared.base import log
-from shared.base.clock import Clock, iso
+from shared.base.clock import iso
 from shared.base.errors import Unintelligible
 from shared.campaigns.campaign import OVER, Campaign, Chunk, Fate, Phase, Piece, Totals
 from shared.campaigns.chunking import Cutter, lead
@@ -33,10 +32,10 @@ from shared.campaigns.list_reader import ListRow, Refused, rows_async
 from shared.campaigns.order import Definition
 from shared.campaigns.recipients import TWICE, Numbers, People, Recipient
 from shared.campaigns.store import CONTAINER, MOST_REFUSED_KEPT, Store
-from shared.jobs.dispatch import Dispatch, Work
+from shared.jobs.dispatch import Work
 from shared.limits.pacing import HEADROOM, Pacing
+from shared.messages.parts import Parts
 from shared.rules.message_states import State
-from shared.rules.senders import Sender
 from shared.sending.timetable import Timetable
 
 _CHUNKS_A_WRITE: Final = 50
@@ -53,39 +52,33 @@ class Engine:
     """Does the campaigns' work.
 
     Args:
-        clock: the time.
-        blobs: the lists.
+        parts: shared ones; the lists are blobs, messages wait in `dispatch`.
         store: the campaigns.
         chunks: what sends them.
         counting: what became of them.
         pacing: when a sender is free.
-        dispatch: where messages wait.
         timetable: who must wait.
-        senders: those configured.
     """
 
     def __init__(
         self,
+        parts: Parts,
         *,
-        clock: Clock,
-        blobs: Blobs,
         store: Store,
         chunks: Chunks,
         counting: Counting,
         pacing: Pacing,
-        dispatch: Dispatch,
         timetable: Timetable,
-        senders: Mapping[str, Sender],
     ) -> None:
-        self._clock = clock
-        self._blobs = blobs
+        self._clock = parts.clock
+        self._blobs = parts.blobs
+        self._dispatch = parts.dispatch
+        self._senders = parts.senders
         self._store = store
         self._chunks = chunks
         self._counting = counting
         self._pacing = pacing
-        self._dispatch = dispatch
         self._timetable = timetable
-        self._senders = senders
 
     def works(self) -> dict[str, Work]:
         """Who does which kind of message."""

@@ -14,8 +14,6 @@ The partition `.index` lists the campaigns, the newest first, with the blobs of 
 
 from __future__ import annotations
 
-import random
-from asyncio import sleep
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -46,8 +44,6 @@ _REFUSED: Final = "refused:"
 # More lines are counted, but not kept.
 MOST_REFUSED_KEPT: Final = 10_000
 _TRANSACTION: Final = 100
-_TRIES: Final = 20
-_LONGEST_PAUSE: Final = 0.5
 # Milliseconds since 1970 have no more digits than this until the year 2286.
 _LATEST: Final = 9_999_999_999_999
 _RANGE: Final = "PartitionKey eq @partition and RowKey ge @low and RowKey lt @high"
@@ -131,21 +127,21 @@ class Store:
         Raises:
             CampaignBusy: others were always faster.
         """
-        for attempt in range(_TRIES):
+
+        async def step() -> Campaign | None:
             known = await self.get(campaign_id)
-            if known is None:
-                return None
-            changed = change(known)
-            if changed is None:
+            changed = change(known) if known is not None else None
+            if known is None or changed is None:
                 return known
-            try:
-                etag = await self._tables.merge(TABLE, _row(changed), etag=str(known.etag))
-            except Changed:
-                longest = min(_LONGEST_PAUSE, 0.01 * 2**attempt)
-                await sleep(random.uniform(0, longest))  # noqa: S311  # jitter
-                continue
+            etag = await self._tables.merge(TABLE, _row(changed), etag=str(known.etag))
             return replace(changed, etag=etag)
-        raise CampaignBusy("This campaign is being changed by too many at once; repeat it.")
+
+        try:
+            return await self._tables.change(step)
+        except Changed:
+            raise CampaignBusy(
+                "This campaign is being changed by too many at once; repeat it."
+            ) from None
 
     async def stop(self, campaign_id: str, phase: Phase, reason: str, now: datetime) -> None:
         """End or pause a campaign that cannot go on, with the reason."""

@@ -137,20 +137,22 @@ class Conversations:
             "RowKey": READ_MARK,
             "readUpTo": iso(moment),
         }
-        for _ in range(_TRIES):
+
+        async def step() -> datetime:
             known = await self._tables.get(TABLE, row["PartitionKey"], READ_MARK)
             if known is None:
-                if await self._tables.insert(TABLE, row) is not None:
-                    return moment
-                continue
+                if await self._tables.insert(TABLE, row) is None:
+                    raise Changed
+                return moment
             if known["readUpTo"] >= row["readUpTo"]:
                 return from_iso(known["readUpTo"])
-            try:
-                await self._tables.merge(TABLE, row, etag=etag_of(known))
-            except Changed:
-                continue
+            await self._tables.merge(TABLE, row, etag=etag_of(known))
             return moment
-        raise MarkBusy("Too many mark this conversation at once.")
+
+        try:
+            return await self._tables.change(step)
+        except Changed:
+            raise MarkBusy("Too many mark this conversation at once.") from None
 
     # Reading ----------------------------------------------------------------------------------
 

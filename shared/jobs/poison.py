@@ -23,8 +23,9 @@ from typing import Any, Final
 
 from shared.azure import telemetry, topic
 from shared.azure.packing import message_text, pack, read_message, unpack
+from shared.azure.queues import Queues
 from shared.azure.storage import Changed, StorageDown
-from shared.azure.tables import Entity, etag_of
+from shared.azure.tables import Entity, Tables, etag_of
 from shared.base import log
 from shared.base.clock import Clock, iso
 from shared.base.errors import InvalidRequest, NotFound, ParleyError
@@ -66,12 +67,14 @@ class Poison:
     """Keeps messages that cannot be worked on, and puts them back.
 
     Args:
-        storage: the table and the queues.
+        tables: where they are kept.
+        queues: where they are put back.
         clock: the time.
     """
 
-    def __init__(self, storage: Storage, clock: Clock) -> None:
-        self._storage = storage
+    def __init__(self, tables: Tables, queues: Queues, clock: Clock) -> None:
+        self._tables = tables
+        self._queues = queues
         self._clock = clock
 
     # Keeping ------------------------------------------------------------------------------------
@@ -89,7 +92,7 @@ class Poison:
                 raise
             reason = reason_of(error)
             try:
-                await self._storage.put(TABLE, self._row(taken, reason))
+                await self._tables.put(TABLE, self._row(taken, reason))
             except StorageDown:
                 # The host then moves it to the poison queue, from where it is collected.
                 raise error from None
@@ -102,9 +105,9 @@ class Poison:
         days: what storage does not take now is put back as a new one.
         """
         try:
-            fresh = await self._storage.insert(TABLE, self._row(taken, DIED))
+            fresh = await self._tables.insert(TABLE, self._row(taken, DIED))
         except StorageDown:
-            await self._storage.enqueue(
+            await self._queues.enqueue(
                 f"{taken.queue}-poison", taken.text, delay_seconds=_AGAIN_SECONDS
             )
             return
@@ -138,7 +141,7 @@ class Poison:
             if queue < after[0]:
                 continue
             start = after[1] if queue == after[0] else ""
-            rows = self._storage.query(TABLE, _AFTER, page=limit, queue=queue, after=start)
+            rows = self._tables.query(TABLE, _AFTER, page=limit, queue=queue, after=start)
             async for row in rows:
                 if len(found) == limit:
                     return found
@@ -154,7 +157,7 @@ class Poison:
             NotFound: it is not here; perhaps somebody has put it back.
         """
         row = await self._get(queue, message_id)
-        await self._storage.enqueue(queue, _fresh(unpack(row["message"])))
+        await self._queues.enqueue(queue, _fresh(unpack(row["message"])))
         await self._remove(row)
         log.event("poison.put_back", queue=queue, kind=row["kind"] or None)
         return _view(row)
@@ -172,14 +175,14 @@ class Poison:
 
     async def _get(self, queue: str, message_id: str) -> Entity:
         known = queue in QUEUES and _ID.fullmatch(message_id)
-        row = await self._storage.get(TABLE, queue, message_id) if known else None
+        row = await self._tables.get(TABLE, queue, message_id) if known else None
         if row is None:
             raise NotFound("There is no such message.")
         return row
 
     async def _remove(self, row: Entity) -> None:
         try:
-            await self._storage.remove(TABLE, row["PartitionKey"], row["RowKey"], etag=etag_of(row))
+            await self._tables.remove(TABLE, row["PartitionKey"], row["RowKey"], etag=etag_of(row))
         except Changed:
             # It has failed once more meanwhile, and is kept for that.
             return

@@ -8,6 +8,40 @@ many processes count at once, and once for each send, however often it is repeat
 
 from __future__ import annotations
 
-from shared.limits.guards import Guards
+from dataclasses import dataclass
 
-__all__ = ["Guards"]
+from shared.limits.frequency_caps import Caps
+from shared.limits.guards import Guards
+from shared.limits.pacing import Pacing
+from shared.limits.sender_status import Roster
+from shared.messages.parts import Parts
+
+__all__ = ["Guards", "Limits", "wire"]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What holds texts back.
+
+    Attributes:
+        guards: countries, budgets, floods.
+        pacing: how fast a sender may be.
+        caps: how often a person is texted by campaigns.
+        senders: the senders with their pace, as the interface shows them.
+    """
+
+    guards: Guards
+    pacing: Pacing
+    caps: Caps
+    senders: Roster
+
+
+def wire(parts: Parts) -> Limits:
+    """The room, wired."""
+    pacing = Pacing(parts.tables, parts.clock, parts.senders)
+    return Limits(
+        guards=Guards(parts.settings, parts.tables),
+        pacing=pacing,
+        caps=Caps(parts.tables, parts.clock),
+        senders=Roster(clock=parts.clock, pacing=pacing, senders=parts.senders),
+    )

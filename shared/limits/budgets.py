@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from azure.core import MatchConditions
 from azure.data.tables import UpdateMode
@@ -26,11 +26,9 @@ from shared.azure.tables import Entity, TableOperation, Tables, etag_of
 from shared.base import ids, log
 from shared.base.tasks import every
 from shared.limits.group_commit import Lanes
+from shared.messages.request import SendRequest
 from shared.rules.limit_settings import Budget
 from shared.rules.senders import Programs
-
-if TYPE_CHECKING:
-    from shared.messages.request import SendRequest
 
 PREFIX: Final = "budgets"
 _USED: Final = "used"
@@ -65,7 +63,9 @@ class Budgets:
         self._id_key = id_key
         self._programs = programs
         self._budgets = budgets
-        self._lanes = Lanes[_BudgetJob, frozenset[str]](self._commit, most=_MOST_JOBS)
+        self._lanes = Lanes[_BudgetJob, frozenset[str]](
+            self._commit, most=_MOST_JOBS, pause=tables.pause
+        )
         self._said: set[str] = set()
 
     def applies(self, request: SendRequest) -> bool:

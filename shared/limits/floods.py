@@ -19,7 +19,7 @@ import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import Final, TypeVar
 
 from azure.core import MatchConditions
 from azure.data.tables import UpdateMode
@@ -29,10 +29,8 @@ from shared.azure.tables import Entity, TableOperation, Tables, etag_of
 from shared.base.clock import iso
 from shared.base.tasks import every
 from shared.limits.group_commit import Lanes
+from shared.messages.request import SendRequest
 from shared.rules.limit_settings import FloodLimit, FloodLimits
-
-if TYPE_CHECKING:
-    from shared.messages.request import SendRequest
 
 TABLE: Final = "floods"
 _RANGE: Final = "range"
@@ -77,7 +75,9 @@ class Floods:
         self._tables = tables
         self._id_key = id_key
         self._limits = limits
-        self._lanes = Lanes[_FloodJob, dict[str, str]](self._commit, most=_MOST_JOBS)
+        self._lanes = Lanes[_FloodJob, dict[str, str]](
+            self._commit, most=_MOST_JOBS, pause=tables.pause
+        )
 
     def applies(self, request: SendRequest) -> bool:
         """Whether the request sends one-time codes, and they are limited."""

@@ -51,23 +51,25 @@ class Caps:
             "sendId": send_id,
             "at": iso(now),
         }
-        for _ in range(_TRIES):
+
+        async def step() -> bool:
             if await self._tables.insert(TABLE, row) is not None:
                 return True
             known = await self._tables.get(TABLE, row["PartitionKey"], address)
             if known is None:
-                continue
+                raise Changed
             if known["sendId"] == send_id:
                 return True
             if now - from_iso(known["at"]) < timedelta(hours=hours):
                 return False
-            try:
-                await self._tables.merge(TABLE, row, etag=etag_of(known))
-            except Changed:
-                continue
+            await self._tables.merge(TABLE, row, etag=etag_of(known))
             return True
-        # Somebody else has just texted them.
-        return False
+
+        try:
+            return await self._tables.change(step, tries=_TRIES)
+        except Changed:
+            # Somebody else has just texted them.
+            return False
 
     async def forget(self, now: datetime, most: int) -> int:
         """Delete the rows of those whom no order can ask about any more; how many went.

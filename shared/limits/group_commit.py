@@ -8,7 +8,6 @@ under way is taken by the next. Between processes ETags decide, and who loses tr
 from __future__ import annotations
 
 import asyncio
-import random
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -18,8 +17,6 @@ from shared.azure.storage import Changed, StorageDown
 
 _TRIES: Final = 25
 _DOUBTFUL_TRIES: Final = 3
-_FIRST_PAUSE: Final = 0.01
-_LONGEST_PAUSE: Final = 0.5
 _J = TypeVar("_J")
 _R = TypeVar("_R")
 
@@ -38,13 +35,19 @@ class Lanes(Generic[_J, _R]):
             whether an earlier attempt at the same jobs may have gone through. It raises `Changed`
             where somebody else was first.
         most: jobs that are done together.
+        pause: before a further attempt, which it is told the number of.
     """
 
     def __init__(
-        self, commit: Callable[[str, Sequence[_J], bool], Awaitable[Sequence[_R]]], *, most: int
+        self,
+        commit: Callable[[str, Sequence[_J], bool], Awaitable[Sequence[_R]]],
+        *,
+        most: int,
+        pause: Callable[[int], Awaitable[None]],
     ) -> None:
         self._commit = commit
         self._most = most
+        self._pause = pause
         self._waiting: dict[str, deque[_Waiting[_J, _R]]] = {}
         self._workers: dict[str, asyncio.Task[None]] = {}
 
@@ -87,8 +90,7 @@ class Lanes(Generic[_J, _R]):
         doubts = 0
         for attempt in range(_TRIES):
             if attempt:
-                longest = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**attempt)
-                await asyncio.sleep(random.uniform(0, longest))  # noqa: S311  # jitter, no secret
+                await self._pause(attempt)
             try:
                 return await self._commit(lane, jobs, attempt > 0)
             except Changed:

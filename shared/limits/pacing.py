@@ -13,7 +13,6 @@ half and recovers over ten minutes.
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -168,22 +167,22 @@ class Pacing:
                 log.trouble("pacing.not_deducted", sender=sender)
 
     async def _change(self, sender: str, change: _Change) -> datetime:
+        async def step() -> datetime:
+            known = self._known.pop(sender, None) or await self._read_row(sender)
+            pace, etag = known
+            changed, moment = change(pace, self._clock())
+            fresh = await self._write(sender, changed, etag)
+            self._known[sender] = (changed, fresh)
+            return moment
+
         # One at a time in this process; other processes are met at the ETag.
         async with self._turns.setdefault(sender, asyncio.Lock()):
-            for attempt in range(_TRIES):
-                known = self._known.pop(sender, None) or await self._read_row(sender)
-                pace, etag = known
-                now = self._clock()
-                changed, moment = change(pace, now)
-                try:
-                    fresh = await self._write(sender, changed, etag)
-                except Changed:
-                    longest = min(_LONGEST_PAUSE, 0.01 * 2**attempt)
-                    await asyncio.sleep(random.uniform(0, longest))  # noqa: S311  # jitter
-                    continue
-                self._known[sender] = (changed, fresh)
-                return moment
-        raise PaceUnavailable("The sender's pace is being changed by too many at once.")
+            try:
+                return await self._tables.change(step, tries=_TRIES)
+            except Changed:
+                raise PaceUnavailable(
+                    "The sender's pace is being changed by too many at once."
+                ) from None
 
     async def _read_row(self, sender: str) -> tuple[Pace, str | None]:
         row = await self._tables.get(TABLE, TABLE, key_part(sender))

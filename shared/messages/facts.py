@@ -12,7 +12,6 @@ A table per month, a partition per shard and minute, both computable from any id
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -23,6 +22,7 @@ from shared.azure.packing import pack, unpack
 from shared.azure.tables import Entity, etag_of, stored_at
 from shared.base import ids
 from shared.base.clock import from_iso, iso
+from shared.base.randomness import Randomness
 from shared.messages.request import Asked, SendRequest
 from shared.messages.state import Report
 from shared.rules.delivery_codes import code_in
@@ -161,6 +161,7 @@ def new_intent(
     keyed: bool,
     trace: str | None,
     now: datetime,
+    nonce: str,
 ) -> Intent:
     """The intent of a first attempt. Until its end is known, it is in doubt."""
     start = request.send_at or now
@@ -173,10 +174,15 @@ def new_intent(
         first_attempt_at=now,
         attempt_at=now,
         doubt_since=now,
-        attempt=os.urandom(8).hex(),
+        attempt=nonce,
         trace=trace,
         expires_at=request.expiry(start),
     )
+
+
+def drawn_nonce(randomness: Randomness) -> str:
+    """What tells one attempt from another."""
+    return randomness(8).hex()
 
 
 def waiting_intent(intent: Intent, *, send_at: datetime, why: str) -> Intent:
@@ -184,7 +190,7 @@ def waiting_intent(intent: Intent, *, send_at: datetime, why: str) -> Intent:
     return replace(intent, send_at=send_at, why_waiting=why, attempt="", doubt_since=None)
 
 
-def taken_over(intent: Intent, now: datetime) -> Intent:
+def taken_over(intent: Intent, now: datetime, nonce: str) -> Intent:
     """The intent of the next attempt; of the first one, if it has been waiting."""
     return replace(
         intent,
@@ -193,7 +199,7 @@ def taken_over(intent: Intent, now: datetime) -> Intent:
         doubt_since=intent.doubt_since or now,
         ended_at=None,
         error=None,
-        attempt=os.urandom(8).hex(),
+        attempt=nonce,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -112,6 +112,14 @@ class Record:
                 etag=str(intent.etag),
             )
         return replace(intent, etag=etag)
+
+    async def change(self, step: Callable[[], Awaitable[None]]) -> None:
+        """Read an intent and note a change of it, until nobody else did in between.
+
+        Raises:
+            Changed: others were always faster.
+        """
+        await self._tables.change(step)
 
     async def conclude(self, send_id: str, outcomes: list[Outcome], at: datetime) -> bool:
         """Write the outcome down. False if another attempt did already."""

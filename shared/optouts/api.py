@@ -7,18 +7,18 @@ opts somebody out or in again says why, too: the reason is kept as the change's 
 from __future__ import annotations
 
 import re
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final, TypeGuard
 
 from shared.azure.acs import MAX_RECIPIENTS
-from shared.azure.topic import Relay
+from shared.azure.topic import Topic
 from shared.base import ids, log
 from shared.base.clock import Clock, from_iso
 from shared.base.errors import ForeignSender, InvalidRequest
 from shared.base.json_body import parse_json
+from shared.base.randomness import Randomness, drawn_uuid
 from shared.optouts import Change, Channel, Direction, Effect, Ledger, Made
 from shared.optouts.events import opt_out_changed
 from shared.rules.addresses import BadAddress, recipient
@@ -63,16 +63,23 @@ class OptOuts:
     Args:
         clock: the time.
         ledger: the opt-outs.
-        relay: the way to the application.
+        topic: the way to the application.
         senders: those configured.
     """
 
     def __init__(
-        self, *, clock: Clock, ledger: Ledger, relay: Relay, senders: Mapping[str, Sender]
+        self,
+        *,
+        clock: Clock,
+        randomness: Randomness,
+        ledger: Ledger,
+        topic: Topic,
+        senders: Mapping[str, Sender],
     ) -> None:
+        self._randomness = randomness
         self._clock = clock
         self._ledger = ledger
-        self._relay = relay
+        self._topic = topic
         self._senders = senders
         self._programs = Programs(senders)
 
@@ -119,7 +126,7 @@ class OptOuts:
         wish = _read_wish(body)
         if wish.sender not in self._senders:
             raise ForeignSender
-        request_id = wish.change_id or str(uuid.uuid4())
+        request_id = wish.change_id or drawn_uuid(self._randomness)
         change = Change(
             change_id=ids.derived(
                 Channel.OPERATOR, address, wish.sender, str(direction), request_id
@@ -155,7 +162,7 @@ class OptOuts:
 
     async def _change(self, sender: str, addresses: list[str], direction: Direction) -> None:
         now = self._clock()
-        request_id = str(uuid.uuid4())
+        request_id = drawn_uuid(self._randomness)
         changes = [
             Change(
                 change_id=f"{request_id}.{index}",
@@ -178,7 +185,7 @@ class OptOuts:
             return
         direction, sender = changes[0].direction, changes[0].sender
         log.event("optouts.changed", direction=str(direction), sender=sender, count=len(made))
-        await self._relay.publish_or_queue(
+        await self._topic.publish_or_queue(
             [
                 opt_out_changed(change, result)
                 for change, result in zip(changes, made, strict=True)

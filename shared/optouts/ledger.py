@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from shared.azure.tables import Entity
+from shared.azure.tables import Entity, Tables
 from shared.base.clock import Clock, from_iso
 from shared.base.tasks import every
 from shared.optouts import rows
@@ -54,15 +54,15 @@ class Ledger:
     """One ledger per deployment.
 
     Args:
-        storage: where it is.
+        tables: where it is.
         clock: for the time of changes.
         entropy: random bytes, for the salts of evidence.
     """
 
-    def __init__(self, storage: Storage, clock: Clock, entropy: Callable[[int], bytes]) -> None:
-        self._table = Table(storage)
-        self._replica = Replica(storage)
-        self._writer = Writer(storage, clock, entropy)
+    def __init__(self, tables: Tables, clock: Clock, entropy: Callable[[int], bytes]) -> None:
+        self._table = Table(tables)
+        self._replica = Replica(tables)
+        self._writer = Writer(tables, clock, entropy)
 
     async def news(self) -> None:
         """Take in every change committed before this call; one storage operation.

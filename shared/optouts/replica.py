@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from shared.azure.storage import StorageDown
-from shared.azure.tables import Entity
+from shared.azure.tables import Entity, Tables
 from shared.base.errors import LedgerUnavailable
 from shared.optouts import rows
 from shared.optouts.changes import Direction, Effect, sender_scope
@@ -45,8 +45,8 @@ class _Known:
 class Replica:
     """Who is closed for whom, as far as the log has been read."""
 
-    def __init__(self, storage: Storage) -> None:
-        self._table = Table(storage)
+    def __init__(self, tables: Tables) -> None:
+        self._table = Table(tables)
         self._known = _Known()
         self._loaded = False
         self._news = _NextRun(self._read_news)

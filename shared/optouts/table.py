@@ -56,3 +56,7 @@ class Table:
             await self._tables.commit(rows.TABLE, operations, must_exist=True)
         except TableMissing as error:
             raise LedgerMissing from error
+
+    async def pause(self, attempt: int) -> None:
+        """As `Tables.pause`."""
+        await self._tables.pause(attempt)

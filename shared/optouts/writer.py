@@ -9,7 +9,6 @@ or moves the head away from under the next try.
 from __future__ import annotations
 
 import asyncio
-import random
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from azure.data.tables import UpdateMode
 
 from shared.azure import telemetry
 from shared.azure.storage import Changed, StorageDown
-from shared.azure.tables import Entity, etag_of
+from shared.azure.tables import Entity, Tables, etag_of
 from shared.base.clock import Clock, iso
 from shared.base.errors import LedgerUnavailable
 from shared.base.tasks import every
@@ -33,8 +32,6 @@ from shared.optouts.table import Table
 BATCH: Final = 33
 _TRIES: Final = 10
 _SALT_BYTES: Final = 16
-_FIRST_PAUSE: Final = 0.02
-_LONGEST_PAUSE: Final = 1.0
 _IF_SAME: Final = {"match_condition": MatchConditions.IfNotModified}
 
 
@@ -48,13 +45,13 @@ class Writer:
     """Makes changes; those that arrive while a commit is under way are committed together.
 
     Args:
-        storage: where the ledger is.
+        tables: where the ledger is.
         clock: for a change's time.
         entropy: random bytes, for salts.
     """
 
-    def __init__(self, storage: Storage, clock: Clock, entropy: Callable[[int], bytes]) -> None:
-        self._table = Table(storage)
+    def __init__(self, tables: Tables, clock: Clock, entropy: Callable[[int], bytes]) -> None:
+        self._table = Table(tables)
         self._clock = clock
         self._entropy = entropy
         self._waiting: deque[_WaitingChange] = deque()
@@ -92,8 +89,7 @@ class Writer:
         doubt = False
         for attempt in range(_TRIES):
             if attempt:
-                longest = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**attempt)
-                await asyncio.sleep(random.uniform(0, longest))  # noqa: S311  # jitter, no secret
+                await self._table.pause(attempt)
             try:
                 head = await self._head()
                 if doubt:

@@ -1,1 +1,68 @@
 """What arrives: people's texts, delivery reports, and what could not be understood."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from shared.conversations import Conversations
+from shared.limits.pacing import Pacing
+from shared.messages.parts import Parts
+from shared.receiving.delivery_reports import HANDLER as REPORTS
+from shared.receiving.delivery_reports import DeliveryReports
+from shared.receiving.inbound import HANDLER as INBOUND
+from shared.receiving.inbound import Inbound
+from shared.receiving.quarantine import Quarantine, QuarantineDesk
+from shared.sending.retries import Retries
+
+__all__ = ["ReceivingRoom", "wire"]
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivingRoom:
+    """What arrives.
+
+    Attributes:
+        inbound: people's texts.
+        delivery_reports: what became of ours.
+        quarantine: what could not be understood, for the interface.
+    """
+
+    inbound: Inbound
+    delivery_reports: DeliveryReports
+    quarantine: QuarantineDesk
+
+
+def wire(
+    parts: Parts, conversations: Conversations, pacing: Pacing, retries: Retries
+) -> ReceivingRoom:
+    """The room, wired.
+
+    Args:
+        parts: shared ones.
+        conversations: where entries go.
+        pacing: told when a report says that a sender is too fast.
+        retries: sends again what failed for a passing reason.
+    """
+    quarantine = Quarantine(parts.blobs, parts.clock)
+    inbound = Inbound(
+        clock=parts.clock,
+        record=parts.record,
+        conversations=conversations,
+        ledger=parts.ledger,
+        topic=parts.topic,
+        quarantine=quarantine,
+        programs=parts.programs,
+    )
+    reports = DeliveryReports(
+        parts,
+        quarantine=quarantine,
+        pacing=pacing,
+        retries=retries,
+    )
+    return ReceivingRoom(
+        inbound=inbound,
+        delivery_reports=reports,
+        quarantine=QuarantineDesk(
+            parts.blobs, {INBOUND: inbound.understand, REPORTS: reports.understand}
+        ),
+    )

@@ -18,23 +18,21 @@ from opentelemetry.trace import SpanKind
 
 from shared.azure import telemetry
 from shared.azure.event_grid import Envelope, PlatformReport, read_report
-from shared.azure.topic import OutgoingEvent, Relay
+from shared.azure.topic import OutgoingEvent
 from shared.base import ids, log
-from shared.base.clock import Clock
 from shared.base.errors import Unavailable, Unintelligible
 from shared.base.tasks import every
 from shared.limits.pacing import Pacing
 from shared.messages.events import delivery_report
 from shared.messages.facts import MOST_DETAILS, Intent
-from shared.messages.record import Record
+from shared.messages.parts import Parts
 from shared.messages.state import outcome_of
-from shared.optouts import Change, Channel, Direction, Effect, Ledger
+from shared.optouts import Change, Channel, Direction, Effect
 from shared.optouts.events import opt_out_changed
 from shared.receiving.quarantine import Quarantine
 from shared.rules.addresses import masked
 from shared.rules.delivery_codes import DeliveryCode, code_in
 from shared.rules.message_states import State
-from shared.rules.senders import Programs
 from shared.sending.retries import Retries, wants_retry
 
 HANDLER: Final = "delivery_report"
@@ -46,39 +44,24 @@ class DeliveryReports:
     """Takes delivery reports in.
 
     Args:
-        clock: the time.
-        id_key: from which message ids are derived.
-        record: where reports go.
-        ledger: where opt-outs go.
-        relay: the way to the application.
-        quarantine: where what is not understood goes.
-        programs: the program of each sender.
-        pacing: told when the platform or a carrier finds a sender too fast.
-        retries: asked whether a text that failed is sent again.
+        parts: shared ones.
+        quarantine: where goes what cannot be understood.
+        pacing: told when a report says that a sender is too fast.
+        retries: sends again what failed for a passing reason.
     """
 
     def __init__(
-        self,
-        *,
-        clock: Clock,
-        id_key: bytes,
-        record: Record,
-        ledger: Ledger,
-        relay: Relay,
-        quarantine: Quarantine,
-        programs: Programs,
-        pacing: Pacing,
-        retries: Retries,
+        self, parts: Parts, *, quarantine: Quarantine, pacing: Pacing, retries: Retries
     ) -> None:
-        self._retries = retries
-        self._pacing = pacing
-        self._clock = clock
-        self._id_key = id_key
-        self._record = record
-        self._ledger = ledger
-        self._relay = relay
+        self._clock = parts.clock
+        self._id_key = parts.id_key
+        self._record = parts.record
+        self._ledger = parts.ledger
+        self._topic = parts.topic
+        self._programs = parts.programs
         self._quarantine = quarantine
-        self._programs = programs
+        self._pacing = pacing
+        self._retries = retries
 
     async def take(self, envelope: Envelope) -> None:
         """Take one `SMSDeliveryReportReceived` event in. Raises only where a repeat can help."""
@@ -105,7 +88,7 @@ class DeliveryReports:
         # 3. The relay.
         if intent is not None and intent.request.wants_report:
             events = [_event(report, code, intent, message_id, retried_by), *events]
-        await self._relay.publish_or_queue(events)
+        await self._topic.publish_or_queue(events)
         telemetry.REPORTS.add(
             1,
             {

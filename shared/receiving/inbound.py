@@ -23,7 +23,7 @@ from opentelemetry.trace import SpanKind
 
 from shared.azure import telemetry
 from shared.azure.event_grid import Answered, Envelope, Received, read_received
-from shared.azure.topic import OutgoingEvent, Relay
+from shared.azure.topic import OutgoingEvent, Topic
 from shared.base import ids, log
 from shared.base.clock import Clock
 from shared.base.errors import Unintelligible
@@ -53,7 +53,7 @@ class Inbound:
         record: where messages go.
         conversations: where entries go.
         ledger: where opt-outs go.
-        relay: the way to the application.
+        topic: the way to the application.
         quarantine: where what is not understood goes.
         programs: the program of each sender.
     """
@@ -65,7 +65,7 @@ class Inbound:
         record: Record,
         conversations: Conversations,
         ledger: Ledger,
-        relay: Relay,
+        topic: Topic,
         quarantine: Quarantine,
         programs: Programs,
     ) -> None:
@@ -73,7 +73,7 @@ class Inbound:
         self._record = record
         self._conversations = conversations
         self._ledger = ledger
-        self._relay = relay
+        self._topic = topic
         self._quarantine = quarantine
         self._programs = programs
 
@@ -101,7 +101,7 @@ class Inbound:
         changed = await self._change_ledger(message_id, received, keyword)
         # 4. The relay.
         events = [sms_received(message_id, received, keyword), *changed]
-        await self._relay.publish_or_queue(events)
+        await self._topic.publish_or_queue(events)
         telemetry.INBOUND.add(
             1, {"sender": received.ours, "intent": str(keyword.intent) if keyword else "none"}
         )

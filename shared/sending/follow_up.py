@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from shared.azure.packing import message_text, read_message
 from shared.azure.queues import Queues
-from shared.azure.topic import QUEUE, Relay, event_from_json
+from shared.azure.topic import QUEUE, Topic, event_from_json
 from shared.base import log
 from shared.base.clock import from_iso
 from shared.base.errors import Unavailable, Unintelligible
@@ -43,7 +43,7 @@ class FollowUp:
         id_key: from which message ids are derived.
         record: the messages.
         conversations: their entries.
-        relay: the way to the application.
+        topic: the way to the application.
         sending: what follows from an outcome.
     """
 
@@ -54,14 +54,14 @@ class FollowUp:
         id_key: bytes,
         record: Record,
         conversations: Conversations,
-        relay: Relay,
+        topic: Topic,
         sending: Sending,
     ) -> None:
         self._queues = queues
         self._id_key = id_key
         self._record = record
         self._conversations = conversations
-        self._relay = relay
+        self._topic = topic
         self._sending = sending
 
     async def take(self, text: str) -> None:
@@ -97,7 +97,7 @@ class FollowUp:
 
     async def _do(self, kind: str, message: dict[str, Any]) -> None:
         if kind == "relay":
-            await self._relay.publish([event_from_json(message["event"])])
+            await self._topic.publish([event_from_json(message["event"])])
         elif kind == "conversations":
             await self._write_entries(message["sendId"])
         elif kind == "outcome":

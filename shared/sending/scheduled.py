@@ -27,7 +27,6 @@ from shared.sending.timetable import Timetable, Wait
 _SOON: Final = timedelta(seconds=1)
 # How soon a text that waited asks again whether its campaign has been resumed.
 _PAUSE: Final = timedelta(seconds=30)
-_CANCEL_TRIES: Final = 5
 
 
 class CampaignStanding(StrEnum):
@@ -158,7 +157,8 @@ class Waiting:
         if ids.split_message_id(message_id) is None:
             raise NotFound("There is no message with this id.")
         send_id = message_id[: ids.ULID_LENGTH]
-        for _ in range(_CANCEL_TRIES):
+
+        async def step() -> None:
             intent = await self._record.intent(send_id)
             address = self._address_of(intent, message_id)
             if intent is None or address is None:
@@ -168,13 +168,13 @@ class Waiting:
             if not intent.waiting:
                 await self._cancel_retry(intent, message_id, address)
                 return
-            try:
-                await self._record.note(replace(intent, canceled=intent.canceled | {address}))
-            except Changed:
-                continue
+            await self._record.note(replace(intent, canceled=intent.canceled | {address}))
             log.event("send.canceled", messageId=message_id)
-            return
-        raise StillSending("Somebody else is changing this send; repeat it.")
+
+        try:
+            await self._record.change(step)
+        except Changed:
+            raise StillSending("Somebody else is changing this send; repeat it.") from None
 
     async def _cancel_retry(self, intent: Intent, message_id: str, address: str) -> None:
         """What has left cannot be canceled, but what waits to be sent again after it can."""

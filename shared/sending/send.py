@@ -25,13 +25,12 @@ from typing import Final
 from opentelemetry.trace import SpanKind
 
 from shared.azure import telemetry
-from shared.azure.acs import AcsClient, AcsItem, AcsRecipient
+from shared.azure.acs import AcsItem, AcsRecipient
 from shared.azure.packing import message_text
-from shared.azure.queues import Queues
 from shared.azure.storage import Changed, StorageDown
-from shared.azure.topic import QUEUE, OutgoingEvent, Relay
+from shared.azure.topic import QUEUE, OutgoingEvent
 from shared.base import ids, log
-from shared.base.clock import Clock, iso
+from shared.base.clock import iso
 from shared.base.errors import (
     AlreadyRunning,
     AnswerMissing,
@@ -52,9 +51,8 @@ from shared.limits.pacing import Pacing
 from shared.messages import facts
 from shared.messages.events import BLOCKED_DETAILS, delivery_report
 from shared.messages.facts import Intent, Outcome
-from shared.messages.record import Record
+from shared.messages.parts import Parts
 from shared.messages.request import Asked, SendRequest
-from shared.optouts import Ledger
 from shared.rules import segments
 from shared.rules.delivery_codes import CODES, OPTED_OUT
 from shared.rules.message_states import MAY_HAVE_LEFT, State
@@ -79,13 +77,11 @@ class Rules:
     """The numbers that a send goes by.
 
     Attributes:
-        id_key: from which message ids are derived.
         acs_timeout: how long an attempt may take; an older one is dead.
         repeat_window: how long after a first attempt in doubt the same text is tried again.
         send_again: categories in which a possible second text is better than silence.
     """
 
-    id_key: bytes
     acs_timeout: timedelta
     repeat_window: timedelta
     send_again: frozenset[str]
@@ -95,15 +91,10 @@ class Sending:
     """Sends texts.
 
     Args:
+        parts: shared ones.
         rules: the numbers.
-        clock: the time.
-        queues: for the `record` queue.
-        record: where facts go.
         conversations: where entries go.
-        ledger: who may be texted.
         keys: the idempotency keys.
-        acs: the platform.
-        relay: the way to the application.
         waiting: what has a send wait.
         guards: who may not be texted although the ledger lets them through.
         pacing: told of what leaves without a place in time.
@@ -111,32 +102,29 @@ class Sending:
 
     def __init__(
         self,
+        parts: Parts,
         *,
         rules: Rules,
-        clock: Clock,
-        queues: Queues,
-        record: Record,
         conversations: Conversations,
-        ledger: Ledger,
         keys: IdempotencyKeys,
-        acs: AcsClient,
-        relay: Relay,
         waiting: Waiting,
         guards: Guards,
         pacing: Pacing,
     ) -> None:
+        self._id_key = parts.id_key
+        self._clock = parts.clock
+        self._randomness = parts.randomness
+        self._queues = parts.queues
+        self._record = parts.record
+        self._ledger = parts.ledger
+        self._acs = parts.acs
+        self._topic = parts.topic
+        self._rules = rules
+        self._conversations = conversations
+        self._keys = keys
         self._waiting = waiting
         self._guards = guards
         self._pacing = pacing
-        self._rules = rules
-        self._clock = clock
-        self._queues = queues
-        self._record = record
-        self._conversations = conversations
-        self._ledger = ledger
-        self._keys = keys
-        self._acs = acs
-        self._relay = relay
 
     async def send(self, request: SendRequest, *, key: str | None = None) -> Answer:
         """Send at once, and have what it takes deducted from what waits for its turn.
@@ -169,12 +157,14 @@ class Sending:
         send_id = send_id or _derived_id(request)
         if send_id is None and key is None:
             return await self._send_unrepeatable(request, now)
-        return await self._send(request, now, send_id or ids.drawn_send_id(now), key)
+        return await self._send(
+            request, now, send_id or ids.drawn_send_id(now, self._randomness), key
+        )
 
     async def _send_unrepeatable(self, request: SendRequest, now: datetime) -> Answer:
         """A send that nothing ties to a repeat of its request: that would be another text."""
         try:
-            return await self._send(request, now, ids.drawn_send_id(now), None)
+            return await self._send(request, now, ids.drawn_send_id(now, self._randomness), None)
         except AnswerMissing as error:
             error.retryable = False
             raise
@@ -194,6 +184,7 @@ class Sending:
             keyed=key is not None,
             trace=telemetry.traceparent(),
             now=now,
+            nonce=facts.drawn_nonce(self._randomness),
         )
         intent, children = self._waiting.in_time(fresh, now)
         if intent.waiting or children:
@@ -427,14 +418,14 @@ class Sending:
 
     async def follow_up(self, intent: Intent, outcomes: Sequence[Outcome]) -> None:
         """Entries and events: ids derived from the send, so that doing it again doubles nothing."""
-        entries = entries_of(intent, outcomes, self._rules.id_key)
+        entries = entries_of(intent, outcomes, self._id_key)
         if len(entries) == 1:
             await self._conversations.write(entries[0])
         elif entries:
             await self._queues.enqueue(
                 QUEUE, json.dumps({"kind": "conversations", "sendId": intent.send_id})
             )
-        await self._relay.publish_or_queue(self._blocked_events(intent, outcomes))
+        await self._topic.publish_or_queue(self._blocked_events(intent, outcomes))
 
     def _blocked_events(self, intent: Intent, outcomes: Sequence[Outcome]) -> list[OutgoingEvent]:
         if not intent.request.wants_report:
@@ -459,7 +450,7 @@ class Sending:
         ]
 
     def _message_id(self, intent: Intent, address: str) -> str:
-        return ids.message_id(self._rules.id_key, intent.send_id, address)
+        return ids.message_id(self._id_key, intent.send_id, address)
 
     # Repeats ------------------------------------------------------------------------------------
 
@@ -506,7 +497,9 @@ class Sending:
             )
         earlier_doubt = intent.doubt_since
         try:
-            intent = await self._record.note(facts.taken_over(intent, now))
+            intent = await self._record.note(
+                facts.taken_over(intent, now, facts.drawn_nonce(self._randomness))
+            )
         except Changed:
             raise StillSending("Another repeat of this send is at work.", retry_after=1) from None
         log.event("send.taken_over", sendId=intent.send_id)
@@ -536,7 +529,7 @@ class Sending:
                 asked.to,
                 _ACCEPTED,
                 successful=True,
-                message_id=ids.message_id(self._rules.id_key, carrier, asked.address),
+                message_id=ids.message_id(self._id_key, carrier, asked.address),
                 repeatability="accepted",
                 state=State.SCHEDULED,
             )

@@ -151,9 +151,9 @@ async def test_what_was_sent_is_counted(
             await platform.relayed_event("Parley.OptOutChanged", recipient=person)
             await parley.send(person, tag=tag)
     async with parts_of(own_stack, clock=lambda: utc_now() + timedelta(minutes=4)) as parts:
-        await parts.folding.run()
+        await parts.analytics.timer.run()
     async with parts_of(own_stack, clock=lambda: utc_now() + timedelta(minutes=8)) as parts:
-        await parts.folding.run()
+        await parts.analytics.timer.run()
     answer = await _ask(parley, interval="total", groupBy="tag")
     rows = {row["group"]: row for row in answer["value"]}
     assert rows.keys() == {*tags}

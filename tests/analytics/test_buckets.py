@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.analytics.buckets import Bucket, Interval, Plan, buckets, cover
-from shared.analytics.rows import DAY, HOUR, MINUTE, Level
+from shared.analytics.count_rows import DAY, HOUR, MINUTE, Level
 
 ZONES = [
     "UTC",

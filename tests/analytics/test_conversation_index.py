@@ -22,10 +22,12 @@ from tests.analytics.world import END, START, Account, Author, FakeClock, run_un
 async def entries_of_all(parts: Services) -> list[Entry]:
     """What every conversation holds, from the facts alone."""
     found = []
-    async for key, fact in parts.inbound._record.span(START, END + timedelta(days=1)):
+    async for key, fact in parts.receiving.inbound._record.span(START, END + timedelta(days=1)):
         for at, ours, theirs in spoken_in([fact]):
             inbound = not isinstance(fact, Send)
-            message_id = key if inbound else ids.message_id(parts.settings.id_key, key, theirs)
+            message_id = (
+                key if inbound else ids.message_id(parts.parts.settings.id_key, key, theirs)
+            )
             found.append(Entry(message_id, ours, theirs, inbound, "Hello", at, 1))
     return found
 
@@ -35,7 +37,7 @@ async def listed(parts: Services, size: int) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     after: str | None = None
     while True:
-        page = await parts.listing.page(
+        page = await parts.conversations.listing.page(
             sender=None, unread=False, after=read_cursor(after), limit=size
         )
         found += page.value
@@ -53,13 +55,13 @@ async def test_the_list_is_what_the_facts_say(folded: bool, account: Account) ->
     for table in (TABLE, INDEX):
         await account.storage.drop_table(table)
     entries = await entries_of_all(parts)
-    await parts.conversations.write_all(entries)
+    await parts.conversations.entries.write_all(entries)
     if folded:
         await run_until_done(parts, clock)
     last: dict[tuple[str, str], datetime] = {}
     for entry in entries:
         pair = (entry.ours, entry.theirs)
-        if entry.ours in parts.settings.senders:
+        if entry.ours in parts.parts.settings.senders:
             last[pair] = max(entry.at, last.get(pair, entry.at))
     if not folded:
         # As far back as is read without an index.

@@ -10,6 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.analytics.count_rows import (
+    DAYS,
+    HOURS,
+    MINUTES,
+    NARROW_ROOM,
+    Level,
+    entity_of,
+    groups_in,
+    tally_of,
+)
 from shared.analytics.counts import (
     DIMENSIONS,
     OTHERS,
@@ -19,16 +29,6 @@ from shared.analytics.counts import (
     merged,
     percentiles,
     seconds_kept,
-)
-from shared.analytics.rows import (
-    DAYS,
-    HOURS,
-    MINUTES,
-    NARROW_ROOM,
-    Level,
-    entity_of,
-    groups_in,
-    tally_of,
 )
 
 MOMENT = datetime(2026, 11, 22, 13, 7, tzinfo=UTC)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from shared.analytics.api import read_query
-from shared.analytics.rows import DAY, HOUR, MINUTE, TABLE
+from shared.analytics.count_rows import DAY, HOUR, MINUTE, TABLE
 from shared.azure.tables import Entity
 from shared.services import Services
 from tests.analytics import brute
@@ -116,7 +116,7 @@ async def test_each_interval(
     """Each row, and the sum of all, is what a count of the facts in its span comes to."""
     now = counted.clock.moment + (timedelta(days=30) if silent else timedelta(0))
     parts = counted.parts(now)
-    answer = await parts.analytics.answer(
+    answer = await parts.analytics.api.answer(
         read_query(
             {
                 "interval": interval,
@@ -149,7 +149,7 @@ def _silent_before(now: datetime, *, silent: bool) -> datetime:
 async def test_each_group(counted: Counted, group_by: str, interval: str) -> None:
     """The rows of a group are what a count of its facts comes to; tags past the room are one."""
     now = counted.clock.moment
-    answer = await counted.parts(now).analytics.answer(
+    answer = await counted.parts(now).analytics.api.answer(
         read_query(
             {
                 "interval": interval,
@@ -194,7 +194,7 @@ async def test_days_and_hours_are_sums_of_the_level_below(counted: Counted) -> N
             },
             now,
         )
-        totals.append((await counted.parts(now).analytics.answer(query))["total"])
+        totals.append((await counted.parts(now).analytics.api.answer(query))["total"])
     assert totals[0] == totals[1] == totals[2]
 
 
@@ -215,7 +215,7 @@ async def test_a_rebuild_on_request_gives_the_same_bytes(counted: Counted) -> No
     parts = counted.account.parts(clock)
     await run_until_done(parts, clock)
     assert await counted.account.rollups() != counted.rows
-    await parts.folding.request(START - DAY, counted.clock.moment + MINUTE)
+    await parts.analytics.timer.request(START - DAY, counted.clock.moment + MINUTE)
     clock.forward(minutes=10)
     await run_until_done(parts, clock)
     assert await counted.account.rollups() == counted.rows

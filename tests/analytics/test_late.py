@@ -9,9 +9,10 @@ import pytest
 from azure.core.rest import HttpRequest
 
 from shared.analytics.api import read_query
+from shared.analytics.count_rows import TABLE
 from shared.analytics.late import Late, due_at
-from shared.analytics.rows import TABLE
 from shared.azure.event_grid import Answered, PlatformReport, Received
+from shared.azure.storage import StorageAccount
 from shared.azure.tables import Tables
 from shared.base import ids, ulid
 from shared.base.clock import iso
@@ -47,7 +48,7 @@ class Past:
         self.clock = FakeClock(MOMENT)
         self.network = CountingTransport(account.network)
         self.parts = account.parts(self.clock)
-        self.storage = Tables(self.parts.settings, transport=self.network)
+        self.storage = Tables(StorageAccount(self.parts.parts.settings, transport=self.network))
         self.record = Record(self.storage, SHARDS, Late(self.storage, self.clock))
         self.send_id = ulid.new(MOMENT, bytes(10))
         self.message_id = ids.message_id(account.id_key, self.send_id, PERSON)
@@ -78,7 +79,7 @@ class Past:
             | {"interval": "minute"},
             self.clock.moment,
         )
-        (row,) = (await self.parts.analytics.answer(query))["value"]
+        (row,) = (await self.parts.analytics.api.answer(query))["value"]
         found: dict[str, Any] = row
         return found
 
@@ -96,7 +97,7 @@ async def test_who_is_in_time_pays_nothing(past: Past) -> None:
     await past.record.report(past.message_id, past.report())
     assert past.network.marks == 0
     past.clock.forward(minutes=2)
-    await past.parts.folding.run()
+    await past.parts.analytics.timer.run()
     assert (await past.counted())["delivered"] == 1
 
 
@@ -122,16 +123,16 @@ async def test_a_late_report_is_counted(past: Past, age: timedelta) -> None:
     await run_until_done(past.parts, past.clock)
     assert (await past.counted())["awaiting"] == 1
     past.clock.moment = max(past.clock.moment, MOMENT + age)
-    while (state := await past.parts.folding.state()) and (
+    while (state := await past.parts.analytics.timer.state()) and (
         past.clock.moment - state.folded_up_to > timedelta(minutes=3)
     ):
-        await past.parts.folding.run()
+        await past.parts.analytics.timer.run()
     old = past.clock.moment - MOMENT > timedelta(hours=1)
     came = past.clock.moment
     await past.record.report(past.message_id, past.report())
     while (await past.counted())["delivered"] == 0:
         past.clock.forward(minutes=1)
-        await past.parts.folding.run()
+        await past.parts.analytics.timer.run()
         assert past.clock.moment - came <= timedelta(minutes=8 if old else 3)
 
 
@@ -146,7 +147,9 @@ async def test_a_mark_stands_before_its_fact(past: Past) -> None:
             seen.append(TABLE in request.url)
             return await super().send(request, **named)
 
-    tables = Tables(past.parts.settings, transport=Watching(past.account.network))
+    tables = Tables(
+        StorageAccount(past.parts.parts.settings, transport=Watching(past.account.network))
+    )
     record = Record(tables, SHARDS, Late(tables, past.clock))
     await record.report(past.message_id, past.report())
     assert seen == [True, False]
@@ -161,7 +164,7 @@ async def test_a_write_that_takes_too_long_marks_afterwards(past: Past) -> None:
             past.clock.forward(minutes=2)
             return await super().send(request, **named)
 
-    tables = Tables(past.parts.settings, transport=Slow(past.network))
+    tables = Tables(StorageAccount(past.parts.parts.settings, transport=Slow(past.network)))
     await Record(tables, SHARDS, Late(tables, past.clock)).report(past.message_id, past.report())
     assert past.network.marks == 1
 
@@ -187,7 +190,7 @@ async def test_an_answer_counts_with_the_text(past: Past) -> None:
     row = await past.counted()
     assert (row["sent"], row["replied"], row["replyRate"], row["inbound"]) == (1, 1, 1.0, 0)
     query = read_query({"groupBy": "tag", "interval": "total"}, past.clock.moment)
-    (row,) = (await past.parts.analytics.answer(query))["value"]
+    (row,) = (await past.parts.analytics.api.answer(query))["value"]
     assert (row["group"], row["inbound"], row["help"], row["replied"]) == ("visit", 2, 2, 1)
     # Whoever reads the message does not see the note.
     send = await past.record.message(past.message_id)
@@ -201,10 +204,10 @@ async def test_old_marks_are_dropped(past: Past) -> None:
     past.clock.forward(minutes=5)
     await past.record.report(past.message_id, past.report())
     past.clock.forward(days=5)
-    assert await past.parts.folding.forget() == 0
+    assert await past.parts.analytics.timer.forget() == 0
     await run_until_done(past.parts, past.clock)
-    assert await past.parts.folding.forget() == 1
-    assert await past.parts.folding.forget() == 0
+    assert await past.parts.analytics.timer.forget() == 1
+    assert await past.parts.analytics.timer.forget() == 0
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.analytics.count_rows import MINUTES, entity_of
 from shared.analytics.minute import Tariff, fold_minute
-from shared.analytics.rows import MINUTES, entity_of
 from shared.azure.event_grid import Received
 from shared.azure.tables import Entity
 from shared.base import ids, ulid

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from azure.core.rest import HttpRequest
 
-from shared.analytics.rows import TABLE
+from shared.analytics.count_rows import TABLE
 from shared.analytics.timer import CLAIM
 from shared.azure.tables import Entity
 from tests.analytics.world import END, Account, Author, FakeClock, World, run_until_done
@@ -70,7 +70,7 @@ async def test_cut_off_anywhere(account: Account, world: World, *, after: bool) 
         # Each run gets one call further than the one before, the last one to its end.
         dying = DyingTransport(account.network, calls, after=after)
         try:
-            await account.parts(clock, dying).folding.run()
+            await account.parts(clock, dying).analytics.timer.run()
         except Killed:
             clock.forward(seconds=CLAIM.total_seconds())
         if not dying.died:
@@ -91,7 +91,7 @@ async def test_cut_off_while_late_facts_are_counted(account: Account, world: Wor
     for calls in range(100):
         dying = DyingTransport(account.network, calls, after=True)
         try:
-            await account.parts(clock, dying).folding.run()
+            await account.parts(clock, dying).analytics.timer.run()
         except Killed:
             clock.forward(seconds=CLAIM.total_seconds())
         else:
@@ -105,14 +105,16 @@ async def test_two_at_once(account: Account, world: World) -> None:
     """While one run folds, another does nothing; a claim that was left behind ends by itself."""
     clock = FakeClock(END + timedelta(hours=3))
     with pytest.raises(Killed):
-        await account.parts(clock, DyingTransport(account.network, 5, after=False)).folding.run()
+        await account.parts(
+            clock, DyingTransport(account.network, 5, after=False)
+        ).analytics.timer.run()
     parts = account.parts(clock)
-    claimed = await parts.folding.state()
-    await parts.folding.run()
-    assert await parts.folding.state() == claimed
+    claimed = await parts.analytics.timer.state()
+    await parts.analytics.timer.run()
+    assert await parts.analytics.timer.state() == claimed
     assert await account.rollups() == {}
     clock.forward(seconds=CLAIM.total_seconds())
-    await parts.folding.run()
+    await parts.analytics.timer.run()
     assert await account.rollups() != {}
 
 
@@ -121,9 +123,9 @@ async def test_nothing_to_fold_writes_nothing_but_how_far_it_came(account: Accou
     clock = FakeClock(END)
     parts = account.parts(clock)
     for _ in range(3):
-        await parts.folding.run()
+        await parts.analytics.timer.run()
         clock.forward(minutes=1)
     assert await account.rollups() == {}
-    state = await parts.folding.state()
+    state = await parts.analytics.timer.state()
     assert state is not None
     assert state.folded_up_to == END

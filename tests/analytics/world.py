@@ -15,9 +15,10 @@ from typing import Any
 from azure.core.pipeline.transport import AsyncHttpTransport
 
 from shared import settings
+from shared.analytics.count_rows import TABLE
 from shared.analytics.late import Late
-from shared.analytics.rows import TABLE
 from shared.azure.event_grid import Answered, PlatformReport, Received
+from shared.azure.storage import StorageAccount
 from shared.azure.tables import Entity, Tables
 from shared.base import ids, ulid
 from shared.base.clock import iso
@@ -277,7 +278,7 @@ class Account:
         self.settings = {**minimal(connection_string), "PARLEY_SENDERS": json.dumps(SENDERS)}
         self._loaded = settings.load(self.settings)
         self.network = network
-        self.storage = Tables(self._loaded, transport=network)
+        self.storage = Tables(StorageAccount(self._loaded, transport=network))
 
     @property
     def id_key(self) -> bytes:
@@ -322,8 +323,8 @@ async def run_until_done(parts: Services, clock: FakeClock) -> None:
     # Marks that were put just now are due by then, and settled.
     clock.forward(minutes=9)
     for _ in range(200):
-        await parts.folding.run()
-        state = await parts.folding.state()
+        await parts.analytics.timer.run()
+        state = await parts.analytics.timer.state()
         assert state is not None
         before = clock.moment
         clock.forward(minutes=1)

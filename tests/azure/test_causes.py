@@ -15,7 +15,10 @@ from azure.core.exceptions import AzureError
 from azure.core.pipeline.transport import AioHttpTransport
 from azure_functions_runtime.utils.tracing import marshall_exception_trace
 
-from shared.azure.storage import StorageDown
+from shared.azure.blobs import Blobs
+from shared.azure.queues import Queues
+from shared.azure.storage import StorageAccount, StorageDown
+from shared.azure.tables import Tables
 from shared.settings import load
 from tests.support.settings import minimal
 from tests.support.wire import numbers_in, silent_port
@@ -33,64 +36,74 @@ KEYS = (ROW["PartitionKey"], ROW["RowKey"])
 
 
 @pytest.fixture
-async def storage() -> AsyncIterator[Storage]:
+async def account() -> AsyncIterator[StorageAccount]:
     """Nobody takes its connections, and nobody refuses them."""
     with silent_port() as port:
         at = f"http://127.0.0.1:{port}/a"
         ends = "".join(f"{service}Endpoint={at};" for service in ("Table", "Queue", "Blob"))
-        account = f"AccountName=a;AccountKey=AAAA;{ends}"
+        text = f"AccountName=a;AccountKey=AAAA;{ends}"
         async with AioHttpTransport(connection_timeout=0.2) as transport:
-            yield Storage(load(minimal(account)), transport=transport)
+            yield StorageAccount(load(minimal(text)), transport=transport)
 
 
 async def _all(found: AsyncIterator[Any]) -> list[Any]:
     return [item async for item in found]
 
 
-def calls(storage: Storage) -> dict[str, Awaitable[Any]]:
-    """Each method of the storage that asks the service, with a number wherever a name may be."""
+def calls(account: StorageAccount) -> dict[str, Awaitable[Any]]:
+    """Each method that asks a service, with a number wherever a name may be."""
     name = f"of/{PERSON}"
+    tables, queues, blobs = Tables(account), Queues(account), Blobs(account)
     return {
-        "insert": storage.insert("t", ROW),
-        "put": storage.put("t", ROW),
-        "merge": storage.merge("t", ROW, etag="e"),
-        "note": storage.note("t", ROW),
-        "remove": storage.remove("t", *KEYS, etag="e"),
-        "get": storage.get("t", *KEYS),
-        "query": _all(storage.query("t", "RowKey eq @row", row=ROW["RowKey"])),
-        "commit": storage.commit("t", [("upsert", ROW)]),
-        "make_table": storage.make_table("t"),
-        "drop_table": storage.drop_table("t"),
-        "tables": storage.tables("t"),
-        "enqueue": storage.enqueue("q", PERSON),
-        "queue_length": storage.queue_length("q"),
-        "put_blob": storage.put_blob("c", name, b"", "text/plain"),
-        "upload": storage.upload("c", name, b"", "text/plain"),
-        "blob": storage.blob("c", name),
-        "read_blob": storage.read_blob("c", name, etag="e"),
-        "stream_blob": _all(storage.stream_blob("c", name, etag="e")),
-        "blobs": _all(storage.blobs("c")),
-        "delete_blob": storage.delete_blob("c", name, unmodified_since=datetime.now(UTC)),
-        "whole_blob": storage.whole_blob("c", name),
-        "container_exists": storage.container_exists("c"),
+        "Tables.insert": tables.insert("t", ROW),
+        "Tables.put": tables.put("t", ROW),
+        "Tables.merge": tables.merge("t", ROW, etag="e"),
+        "Tables.note": tables.note("t", ROW),
+        "Tables.remove": tables.remove("t", *KEYS, etag="e"),
+        "Tables.get": tables.get("t", *KEYS),
+        "Tables.query": _all(tables.query("t", "RowKey eq @row", row=ROW["RowKey"])),
+        "Tables.commit": tables.commit("t", [("upsert", ROW)]),
+        "Tables.make_table": tables.make_table("t"),
+        "Tables.drop_table": tables.drop_table("t"),
+        "Tables.tables": tables.tables("t"),
+        "Queues.enqueue": queues.enqueue("q", PERSON),
+        "Queues.length": queues.length("q"),
+        "Blobs.put": blobs.put("c", name, b"", "text/plain"),
+        "Blobs.upload": blobs.upload("c", name, b"", "text/plain"),
+        "Blobs.facts": blobs.facts("c", name),
+        "Blobs.read": blobs.read("c", name, etag="e"),
+        "Blobs.stream": _all(blobs.stream("c", name, etag="e")),
+        "Blobs.list": _all(blobs.list("c")),
+        "Blobs.delete": blobs.delete("c", name, unmodified_since=datetime.now(UTC)),
+        "Blobs.whole": blobs.whole("c", name),
+        "Blobs.container_exists": blobs.container_exists("c"),
     }
 
 
-async def test_a_connection_time_out_names_nobody(storage: Storage) -> None:
+# They ask nothing by themselves.
+SILENT = {"Tables.table", "Tables.change", "Tables.pause"}
+
+
+async def test_a_connection_time_out_names_nobody(account: StorageAccount) -> None:
     """Whatever was asked: what the Functions runtime would send to Azure holds no number."""
-    asked = calls(storage)
-    public = {name for name in vars(Storage) if not name.startswith("_")} - {"table"}
-    assert set(asked) == public
+    asked = calls(account)
+    public = {
+        f"{kind.__name__}.{name}"
+        for kind in (Tables, Queues, Blobs)
+        for name in vars(kind)
+        if not name.startswith("_")
+    }
+    assert set(asked) == public - SILENT
     errors = await asyncio.gather(*asked.values(), return_exceptions=True)
     for name, error in zip(asked, errors, strict=True):
         assert isinstance(error, StorageDown), name
         assert numbers_in(marshall_exception_trace(error)) == set(), name
 
 
-async def test_the_client_librarys_own_error_names_them(storage: Storage) -> None:
+async def test_the_client_librarys_own_error_names_them(account: StorageAccount) -> None:
     """What the rule is for: the library's text for a connection time-out quotes the URL."""
     with pytest.raises(AzureError) as raised:
-        await storage.table("t").get_entity(*KEYS)
+        await Tables(account).table("t").get_entity(*KEYS)
     assert numbers_in(marshall_exception_trace(raised.value)) == {PERSON}
 
 

@@ -12,7 +12,10 @@ from azure.core.rest import HttpRequest
 
 from local.azurite import ACCOUNT, ACCOUNT_KEY
 from shared import settings
-from shared.azure.storage import StorageDown
+from shared.azure.blobs import Blobs
+from shared.azure.queues import Queues
+from shared.azure.storage import StorageAccount, StorageDown
+from shared.azure.tables import Tables
 from tests.support.loops import SkippingLoop
 from tests.support.settings import minimal
 from tests.support.transports import Inner
@@ -47,16 +50,16 @@ class NobodyThere(Inner):
         return None
 
 
-Call = Callable[[Storage], Awaitable[Any]]
+Call = Callable[[StorageAccount], Awaitable[Any]]
 ROW = {"PartitionKey": "p", "RowKey": "r"}
 CALLS: dict[str, tuple[Call, int]] = {
-    "a table read": (lambda storage: storage.get("optouts", "ledger", "head"), 3),
+    "a table read": (lambda account: Tables(account).get("optouts", "ledger", "head"), 3),
     # Its caller must know that the answer of a first try may be lost.
-    "a row inserted": (lambda storage: storage.insert("optouts", ROW), 1),
-    "a row put": (lambda storage: storage.put("optouts", ROW), 3),
-    "a queue": (lambda storage: storage.enqueue("record", "{}"), 3),
-    "a blob read": (lambda storage: storage.whole_blob("quarantine", "x"), 3),
-    "a blob written": (lambda storage: storage.put_blob("lists", "x", b"x", "text/plain"), 3),
+    "a row inserted": (lambda account: Tables(account).insert("optouts", ROW), 1),
+    "a row put": (lambda account: Tables(account).put("optouts", ROW), 3),
+    "a queue": (lambda account: Queues(account).enqueue("record", "{}"), 3),
+    "a blob read": (lambda account: Blobs(account).whole("quarantine", "x"), 3),
+    "a blob written": (lambda account: Blobs(account).put("lists", "x", b"x", "text/plain"), 3),
 }
 
 
@@ -68,13 +71,13 @@ def test_a_service_that_is_not_there_is_given_up_within_a_second(
     """The pauses between the tries of one operation come to a second at the most, and each try
     has time-outs of seconds, whichever service is asked."""
     network = NobodyThere(error)
-    storage = Storage(settings.load(minimal(ACCOUNT_OF_NOBODY)), transport=network)
+    account = StorageAccount(settings.load(minimal(ACCOUNT_OF_NOBODY)), transport=network)
 
     async def seconds_until_it_is_given_up() -> float:
         loop = asyncio.get_running_loop()
         begun = loop.time()
         with pytest.raises(StorageDown):
-            await call(storage)
+            await call(account)
         return loop.time() - begun
 
     with asyncio.Runner(loop_factory=SkippingLoop) as runner:

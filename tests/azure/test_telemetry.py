@@ -108,12 +108,12 @@ async def test_a_trace_leads_from_the_request_to_the_report(
     """The report's span links to the send's, which is part of the caller's own trace."""
     exported.clear()
     with telemetry.span("send", parent=PARENT):
-        answer = await services.sending.send(request(person))
-    await services.reports.take(report_of(answer.send_id, person))
+        answer = await services.sending.sending.send(request(person))
+    await services.receiving.delivery_reports.take(report_of(answer.send_id, person))
 
     [send], [acs], [report] = (
         spans(exported, name)
-        for name in ("parley.send", "parley.acs.send", "parley.delivery_report")
+        for name in ("parley.send", "parley.parts.acs.send", "parley.delivery_report")
     )
     assert send.context is not None
     assert f"{send.context.trace_id:032x}" == PARENT.split("-")[1]
@@ -129,11 +129,11 @@ async def test_metrics_count_what_happened(
     services: Services, measured: InMemoryMetricReader, person: str
 ) -> None:
     """Sends, blocks, reports, inbound, opt-outs, quarantine and lag are counted by name."""
-    await services.sending.send(request(person))
-    await services.inbound.take(said(person, "STOP"))
-    blocked = await services.sending.send(request(person))
-    await services.reports.take(report_of(blocked.send_id, person))
-    await services.inbound.take(Envelope("x", "something else", None, None))
+    await services.sending.sending.send(request(person))
+    await services.receiving.inbound.take(said(person, "STOP"))
+    blocked = await services.sending.sending.send(request(person))
+    await services.receiving.delivery_reports.take(report_of(blocked.send_id, person))
+    await services.receiving.inbound.take(Envelope("x", "something else", None, None))
 
     data = measured.get_metrics_data()
     assert data is not None
@@ -146,11 +146,11 @@ async def test_metrics_count_what_happened(
     assert found >= {
         "parley.sends",
         "parley.blocked",
-        "parley.reports",
-        "parley.inbound",
+        "parley.receiving.delivery_reports",
+        "parley.receiving.inbound",
         "parley.optouts",
         "parley.quarantined",
-        "parley.ledger.lag",
+        "parley.parts.ledger.lag",
     }
 
 
@@ -161,9 +161,9 @@ async def test_neither_numbers_nor_texts_are_recorded(
     person: str,
 ) -> None:
     """Whoever may see telemetry alone learns nobody's number and nobody's words."""
-    sent = await services.sending.send(request(person))
-    await services.reports.take(report_of(sent.send_id, person))
-    await services.inbound.take(said(person, TEXT))
+    sent = await services.sending.sending.send(request(person))
+    await services.receiving.delivery_reports.take(report_of(sent.send_id, person))
+    await services.receiving.inbound.take(said(person, TEXT))
 
     recorded = everything_recorded(exported, measured)
     assert sent.send_id in recorded

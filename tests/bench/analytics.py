@@ -15,9 +15,10 @@ from azure.core.pipeline.transport import AioHttpTransport
 from azure.data.tables.aio import TableClient
 
 from shared.analytics.api import read_query
+from shared.analytics.count_rows import HOURS, TABLE, entity_of, properties
 from shared.analytics.counts import Tally
-from shared.analytics.rows import HOURS, TABLE, entity_of, properties
 from shared.analytics.state import STATE_PARTITION, STATE_ROW
+from shared.azure.storage import StorageAccount
 from shared.azure.tables import Tables
 from shared.services import Services
 from tests.bench.counting import Operation, counted
@@ -103,9 +104,9 @@ async def _timed(one: Callable[[], Awaitable[object]]) -> float:
 async def _ask(parts: Services, params: Mapping[str, str]) -> dict[str, Any]:
     query = read_query(
         {"from": DAY.isoformat(), "to": (DAY + timedelta(days=1)).isoformat(), **params},
-        parts.clock(),
+        parts.parts.clock(),
     )
-    answer = await parts.analytics.answer(query)
+    answer = await parts.analytics.api.answer(query)
     assert answer["total"]
     return answer
 
@@ -132,8 +133,8 @@ async def _read(table: TableClient, dimension: str) -> None:
 async def _written(stage: Stage) -> None:
     """A busy day's hours, and how far the fold has come."""
     async with parts_of(stage.stack) as parts, AioHttpTransport() as network:
-        await parts.folding.run()
-        tables = Tables(parts.settings, transport=network)
+        await parts.analytics.timer.run()
+        tables = Tables(StorageAccount(parts.parts.settings, transport=network))
         for hour in range(_HOURS):
             moment = DAY + timedelta(hours=hour)
             await tables.put(TABLE, entity_of(HOURS, moment, _hour(hour)))

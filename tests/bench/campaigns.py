@@ -122,14 +122,14 @@ async def _chunks(stage: Stage, count: int) -> list[str]:
     # A rate of which chunks are a whole hundred.
     senders = json.dumps([{"sender": SHORT_CODE, "ratePerMinute": 15_000}])
     async with parts_of(stage.stack, PARLEY_SENDERS=senders) as parts:
-        desk = parts.campaigns
-        attempt = ulid.new(parts.clock(), hash_of(count))
+        desk = parts.campaigns.api
+        attempt = ulid.new(parts.parts.clock(), hash_of(count))
         content = ("phone\n" + people).encode()
-        etag = await desk._storage.upload(CONTAINER, attempt, content, "text/csv")
+        etag = await desk._blobs.upload(CONTAINER, attempt, content, "text/csv")
         definition = Definition(
             (SHORT_CODE,), "Hello", blob=attempt, etag=etag, shape=sniff(content[:HEAD])
         )
-        campaign = Campaign(attempt, definition, Phase.RUNNING, parts.clock(), attempt)
+        campaign = Campaign(attempt, definition, Phase.RUNNING, parts.parts.clock(), attempt)
         found = await desk._engine._read_list(campaign)
         assert found is not None
         await desk._store.insert(replace(campaign, expanded=True, chunks=found[1]))
@@ -140,7 +140,7 @@ async def _chunks(stage: Stage, count: int) -> list[str]:
                 {
                     "kind": "campaign.chunk",
                     "campaignId": attempt,
-                    "at": iso(parts.clock()),
+                    "at": iso(parts.parts.clock()),
                     **piece.to_json(),
                 }
             )

@@ -25,16 +25,18 @@ async def expansion(asked: dict[str, Any]) -> dict[str, float]:
     """Seconds, and the most megabytes that this process ever had."""
     async with AioHttpTransport() as transport:
         parts = build(settings_module.load(asked["settings"]), transport=transport)
-        desk, name = parts.campaigns, asked["list"]
-        facts = await desk._storage.blob(CONTAINER, name)
+        desk, name = parts.campaigns.api, asked["list"]
+        facts = await desk._blobs.facts(CONTAINER, name)
         assert facts is not None
         length = min(HEAD, facts.size)
-        head = await desk._storage.read_blob(CONTAINER, name, etag=facts.etag, length=length)
+        head = await desk._blobs.read(CONTAINER, name, etag=facts.etag, length=length)
         definition = Definition(
             (SHORT_CODE,), "Hello {name}", blob=name, etag=facts.etag, shape=sniff(head)
         )
-        campaign_id = ulid.new(parts.clock(), bytes(ulid.RANDOM_BYTES))
-        campaign = Campaign(campaign_id, definition, Phase.PREPARING, parts.clock(), campaign_id)
+        campaign_id = ulid.new(parts.parts.clock(), bytes(ulid.RANDOM_BYTES))
+        campaign = Campaign(
+            campaign_id, definition, Phase.PREPARING, parts.parts.clock(), campaign_id
+        )
         await desk._store.insert(campaign)
         begun = time.perf_counter()
         found = await desk._engine._read_list(campaign)

@@ -152,7 +152,7 @@ CHUNKS = 300
 
 async def a_campaign(parts: Services) -> Campaign:
     """Of which all but the last chunk are done and final."""
-    now = parts.clock()
+    now = parts.parts.clock()
     campaign_id = ulid.new(now, bytes(ulid.RANDOM_BYTES))
     totals = Totals(CHUNKS, CHUNKS, 0, 0, {SHORT_CODE: CHUNKS})
     definition = Definition((SHORT_CODE,), "Hello", shape=inline_shape(("to",)))
@@ -167,7 +167,7 @@ async def a_campaign(parts: Services) -> Campaign:
         chunks=CHUNKS,
         next=CHUNKS,
     )
-    store = parts.campaigns._store
+    store = parts.campaigns.api._store
     await store.insert(campaign)
     pieces = [Piece(n, n, 1, n + 1, (), 0.0, {SHORT_CODE: 1}, 1) for n in range(CHUNKS)]
     await store.write(campaign_id, pieces, [])
@@ -177,7 +177,7 @@ async def a_campaign(parts: Services) -> Campaign:
 
 
 async def note_final(parts: Services, campaign_id: str, number: int) -> None:
-    await parts.campaigns._store.note(
+    await parts.campaigns.api._store.note(
         campaign_id,
         number,
         fate=str(Fate.DONE),
@@ -194,14 +194,14 @@ async def test_looks_read_what_is_not_finished(asked_and_parts: tuple[Asked, Ser
     campaign, the sum, what follows it. Its figures are those of the first."""
     asked, parts = asked_and_parts
     campaign_id = (await a_campaign(parts)).campaign_id
-    first = await parts.campaigns.campaign(campaign_id)
+    first = await parts.campaigns.api.campaign(campaign_id)
     assert first["counts"] == {"delivered": CHUNKS - 1, "queued": 1}
     asked.paths.clear()
-    second = await parts.campaigns.campaign(campaign_id)
+    second = await parts.campaigns.api.campaign(campaign_id)
     assert (len(asked.paths), second) == (3, first)
     await note_final(parts, campaign_id, CHUNKS - 1)
     for _ in range(2):
-        last = await parts.campaigns.campaign(campaign_id)
+        last = await parts.campaigns.api.campaign(campaign_id)
         assert last["counts"] == {"delivered": CHUNKS}
         assert last["ratePerMinute"] == 60.0
 
@@ -211,8 +211,8 @@ async def test_a_slower_look_changes_nothing(asked_and_parts: tuple[Asked, Servi
     anew."""
     _, parts = asked_and_parts
     campaign = await a_campaign(parts)
-    store = parts.campaigns._store
-    look = Progress(store=store, counting=parts.campaigns._look._counting).look
+    store = parts.campaigns.api._store
+    look = Progress(store=store, counting=parts.campaigns.api._look._counting).look
     nothing = Sum().to_json()
     before = await look(campaign)
     await store.keep_sum(campaign.campaign_id, nothing, None)
@@ -221,7 +221,7 @@ async def test_a_slower_look_changes_nothing(asked_and_parts: tuple[Asked, Servi
     assert kept.value["upto"] == CHUNKS - 1
     await store.keep_sum(campaign.campaign_id, nothing, 'W/"another"')
     assert await look(campaign) == before
-    await store._storage.remove(TABLE, campaign.campaign_id, "folded", etag=kept.etag)
+    await store._tables.remove(TABLE, campaign.campaign_id, "folded", etag=kept.etag)
     assert await look(campaign) == before
 
 
@@ -231,19 +231,19 @@ async def test_a_chunk_whose_message_comes_again_counts_once(
     """What is in the sum stays as it was, and a pause does not make what was done undone."""
     _, parts = asked_and_parts
     campaign = await a_campaign(parts)
-    store = parts.campaigns._store
-    before = await parts.campaigns.campaign(campaign.campaign_id)
+    store = parts.campaigns.api._store
+    before = await parts.campaigns.api.campaign(campaign.campaign_id)
     for phase in (Phase.PAUSED, Phase.CANCELED):
         known = await store.get(campaign.campaign_id)
         assert known is not None
-        await store._storage.note(TABLE, _row(replace(known, phase=phase)))
+        await store._tables.note(TABLE, _row(replace(known, phase=phase)))
         (piece,) = await store.pieces(campaign.campaign_id, 7, 1)
         message = {"campaignId": campaign.campaign_id, "at": iso(BEGIN), **piece.to_json()}
-        await parts.campaigns._engine.works()["campaign.chunk"](message)
+        await parts.campaigns.api._engine.works()["campaign.chunk"](message)
         chunk = await store.chunk(campaign.campaign_id, 7)
         assert chunk is not None
         assert chunk.fate is Fate.DONE
-    after = await parts.campaigns.campaign(campaign.campaign_id)
+    after = await parts.campaigns.api.campaign(campaign.campaign_id)
     assert after["counts"] == {"delivered": CHUNKS - 1, "canceled": 1}
     assert before["counts"] == {"delivered": CHUNKS - 1, "queued": 1}
 
@@ -254,5 +254,7 @@ async def test_what_was_sent_ahead_of_the_campaigns_row_is_seen(
     """A pump that broke off before it wrote how far it was has placed chunks: they count."""
     _, parts = asked_and_parts
     campaign = replace(await a_campaign(parts), next=CHUNKS - AHEAD)
-    look = Progress(store=parts.campaigns._store, counting=parts.campaigns._look._counting).look
+    look = Progress(
+        store=parts.campaigns.api._store, counting=parts.campaigns.api._look._counting
+    ).look
     assert (await look(campaign)).counts["delivered"] == CHUNKS - 1

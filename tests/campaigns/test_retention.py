@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,7 +12,9 @@ from azure.storage.blob.aio import BlobServiceClient
 
 from local.azurite import Azurite
 from shared import settings as settings_module
-from shared.azure.storage import Changed
+from shared.azure.blobs import Blobs
+from shared.azure.storage import Changed, StorageAccount
+from shared.azure.tables import Tables
 from shared.base import ulid
 from shared.base.clock import Clock
 from shared.campaigns.campaign import Campaign, Phase, Piece
@@ -33,6 +35,14 @@ A_MINUTE = timedelta(minutes=1)
 PERSON, ANOTHER = "+14255550123", "+14255550145"
 
 
+@dataclass(frozen=True)
+class Kept:
+    """What campaigns leave: rows, and lists."""
+
+    tables: Tables
+    blobs: Blobs
+
+
 @pytest.fixture(scope="module")
 def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azurite]:
     """Its own: what is forgotten is everybody's."""
@@ -42,7 +52,7 @@ def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azurite]:
 
 
 @pytest.fixture
-async def storage(azurite: Azurite) -> AsyncIterator[Storage]:
+async def storage(azurite: Azurite) -> AsyncIterator[Kept]:
     """Empty at the beginning of each test."""
     async with (
         AioHttpTransport() as transport,
@@ -53,17 +63,18 @@ async def storage(azurite: Azurite) -> AsyncIterator[Storage]:
             await container.create_container()
         async for blob in container.list_blobs():
             await container.delete_blob(blob.name)
-        storage = Storage(
+        account = StorageAccount(
             settings_module.load(minimal(azurite.connection_string)), transport=transport
         )
+        storage = Kept(Tables(account), Blobs(account))
         for table in (TABLE, frequency_caps.TABLE):
-            await storage.drop_table(table)
+            await storage.tables.drop_table(table)
         yield storage
 
 
 @pytest.fixture
-def store(storage: Storage) -> Store:
-    return Store(storage)
+def store(storage: Kept) -> Store:
+    return Store(storage.tables)
 
 
 def at(moment: datetime) -> Clock:
@@ -71,12 +82,12 @@ def at(moment: datetime) -> Clock:
 
 
 def retention(
-    storage: Storage, *, most_rows: int = MOST_ROWS, most_lists: int = MOST_LISTS
+    storage: Kept, *, most_rows: int = MOST_ROWS, most_lists: int = MOST_LISTS
 ) -> Retention:
     return Retention(
-        storage=storage,
-        store=Store(storage),
-        caps=Caps(storage, at(NOW)),
+        blobs=storage.blobs,
+        store=Store(storage.tables),
+        caps=Caps(storage.tables, at(NOW)),
         kept=KEPT,
         most_rows=most_rows,
         most_lists=most_lists,
@@ -103,8 +114,8 @@ async def made(
     return campaign
 
 
-async def rows_of(storage: Storage, campaign: Campaign) -> int:
-    found = storage.query(TABLE, "PartitionKey eq @id", id=campaign.campaign_id)
+async def rows_of(storage: Kept, campaign: Campaign) -> int:
+    found = storage.tables.query(TABLE, "PartitionKey eq @id", id=campaign.campaign_id)
     return len([row async for row in found])
 
 
@@ -112,17 +123,17 @@ async def is_listed(store: Store, campaign: Campaign) -> bool:
     return campaign.campaign_id in [one.campaign_id async for one in store.listed()]
 
 
-async def lists_in(storage: Storage) -> list[str]:
-    return [blob.name async for blob in storage.blobs(CONTAINER)]
+async def lists_in(storage: Kept) -> list[str]:
+    return [blob.name async for blob in storage.blobs.list(CONTAINER)]
 
 
-async def written_at(storage: Storage) -> datetime:
+async def written_at(storage: Kept) -> datetime:
     """When the first of all lists was put in place, by the storage's clock."""
-    return min([blob.modified async for blob in storage.blobs(CONTAINER)])
+    return min([blob.modified async for blob in storage.blobs.list(CONTAINER)])
 
 
 @pytest.mark.parametrize("phase", [Phase.DONE, Phase.CANCELED, Phase.FAILED])
-async def test_a_campaign_goes_as_a_whole(storage: Storage, store: Store, phase: Phase) -> None:
+async def test_a_campaign_goes_as_a_whole(storage: Kept, store: Store, phase: Phase) -> None:
     """Its row, its chunks, its refused lines and its place in the index, so long after its end."""
     old, young = [await made(store, phase, when, chunks=120) for when in (OLD, YOUNG)]
     assert await retention(storage).forget(NOW) == Forgotten(campaigns=1, lists=0, people=0)
@@ -133,14 +144,14 @@ async def test_a_campaign_goes_as_a_whole(storage: Storage, store: Store, phase:
 
 
 @pytest.mark.parametrize("phase", [Phase.PREPARING, Phase.RUNNING, Phase.PAUSED])
-async def test_what_is_not_over_stays(storage: Storage, store: Store, phase: Phase) -> None:
+async def test_what_is_not_over_stays(storage: Kept, store: Store, phase: Phase) -> None:
     """A campaign that is paused, or starts in a year, is kept however long ago it was ordered."""
     campaign = await made(store, phase, None, chunks=1)
     assert (await retention(storage).forget(NOW)).campaigns == 0
     assert await rows_of(storage, campaign) == 3
 
 
-async def test_work_is_bounded(storage: Storage, store: Store) -> None:
+async def test_work_is_bounded(storage: Kept, store: Store) -> None:
     """So many rows at once; the campaign's own row keeps its id from others until the last."""
     campaign = await made(store, Phase.DONE, OLD, chunks=250)
     found = [
@@ -153,9 +164,7 @@ async def test_work_is_bounded(storage: Storage, store: Store) -> None:
     assert found == [(0, 152), (0, 52), (1, 0)]
 
 
-async def test_an_order_that_came_to_nothing_leaves_the_index(
-    storage: Storage, store: Store
-) -> None:
+async def test_an_order_that_came_to_nothing_leaves_the_index(storage: Kept, store: Store) -> None:
     """An entry without a campaign, or of a campaign whose id was taken, goes alone."""
     kept = await made(store, Phase.RUNNING, None)
     stray = replace(kept, created_at=kept.created_at + A_MINUTE)
@@ -166,7 +175,7 @@ async def test_an_order_that_came_to_nothing_leaves_the_index(
     assert [one.key async for one in store.listed()] == [index_key(kept)]
 
 
-async def test_lists_go_when_nobody_is_texted_by_them(storage: Storage, store: Store) -> None:
+async def test_lists_go_when_nobody_is_texted_by_them(storage: Kept, store: Store) -> None:
     """A list goes some time after it was put in place, and not while a campaign is kept that was
     for it; so do recipients that came with an order."""
     for name in (
@@ -176,7 +185,7 @@ async def test_lists_go_when_nobody_is_texted_by_them(storage: Storage, store: S
         "of-an-old-one",
         "inline/x/y.jsonl",
     ):
-        await storage.upload(CONTAINER, name, b"phone\n", "text/csv")
+        await storage.blobs.upload(CONTAINER, name, b"phone\n", "text/csv")
     await made(store, Phase.PAUSED, None, blob="of-a-paused-one")
     await made(store, Phase.DONE, YOUNG, blob="of-a-young-one")
     await made(store, Phase.DONE, OLD, blob="of-an-old-one")
@@ -189,41 +198,46 @@ async def test_lists_go_when_nobody_is_texted_by_them(storage: Storage, store: S
     assert await lists_in(storage) == ["of-a-paused-one", "of-a-young-one"]
 
 
-async def test_a_list_that_was_replaced_stays(storage: Storage) -> None:
+async def test_a_list_that_was_replaced_stays(storage: Kept) -> None:
     """Whoever puts a list in place while the old one is being forgotten keeps the new one."""
-    await storage.upload(CONTAINER, "list", b"phone\n", "text/csv")
+    await storage.blobs.upload(CONTAINER, "list", b"phone\n", "text/csv")
     before = await written_at(storage) - A_MINUTE
     with pytest.raises(Changed):
-        await storage.delete_blob(CONTAINER, "list", unmodified_since=before)
+        await storage.blobs.delete(CONTAINER, "list", unmodified_since=before)
     assert await lists_in(storage) == ["list"]
-    await storage.delete_blob(CONTAINER, "another", unmodified_since=NOW)
+    await storage.blobs.delete(CONTAINER, "another", unmodified_since=NOW)
 
 
-async def test_who_was_texted_is_forgotten_when_no_order_can_ask(storage: Storage) -> None:
+async def test_who_was_texted_is_forgotten_when_no_order_can_ask(storage: Kept) -> None:
     """`atMostOncePerHours` holds for 366 days at the most; after these nobody's row is kept."""
     a_year_ago = NOW - timedelta(days=366)
-    await Caps(storage, at(a_year_ago - A_MINUTE)).admit("offers", PERSON, "send-1", 1)
-    await Caps(storage, at(a_year_ago + A_MINUTE)).admit("offers", ANOTHER, "send-1", 1)
+    await Caps(storage.tables, at(a_year_ago - A_MINUTE)).admit("offers", PERSON, "send-1", 1)
+    await Caps(storage.tables, at(a_year_ago + A_MINUTE)).admit("offers", ANOTHER, "send-1", 1)
     assert (await retention(storage).forget(NOW)).people == 1
     longest = 24 * 366
-    assert await Caps(storage, at(NOW)).admit("offers", PERSON, "send-2", longest)
-    assert not await Caps(storage, at(NOW)).admit("offers", ANOTHER, "send-2", longest)
+    assert await Caps(storage.tables, at(NOW)).admit("offers", PERSON, "send-2", longest)
+    assert not await Caps(storage.tables, at(NOW)).admit("offers", ANOTHER, "send-2", longest)
 
 
-async def test_people_are_forgotten_a_bounded_number_at_once(storage: Storage) -> None:
+async def test_people_are_forgotten_a_bounded_number_at_once(storage: Kept) -> None:
     """So many rows are looked at; the next time it is the next ones."""
-    long_ago = Caps(storage, at(NOW - timedelta(days=400)))
+    long_ago = Caps(storage.tables, at(NOW - timedelta(days=400)))
     for last in range(5):
         await long_ago.admit("bounded", f"+1425555020{last}", "send-1", 1)
     bounded = retention(storage, most_rows=3)
     assert [(await bounded.forget(NOW)).people for _ in range(3)] == [3, 2, 0]
 
 
-async def test_who_is_texted_meanwhile_stays(storage: Storage) -> None:
+async def test_who_is_texted_meanwhile_stays(storage: Kept) -> None:
     """A row that is used again after it was found to be old is not deleted."""
-    await Caps(storage, at(NOW - timedelta(days=400))).admit("meanwhile", PERSON, "send-1", 1)
-    old = [row async for row in storage.query(frequency_caps.TABLE, "sendId eq @id", id="send-1")]
-    now = Caps(storage, at(NOW))
+    await Caps(storage.tables, at(NOW - timedelta(days=400))).admit(
+        "meanwhile", PERSON, "send-1", 1
+    )
+    old = [
+        row
+        async for row in storage.tables.query(frequency_caps.TABLE, "sendId eq @id", id="send-1")
+    ]
+    now = Caps(storage.tables, at(NOW))
     assert await now.admit("meanwhile", PERSON, "send-2", 1)
     assert await now._delete(old) == 0
     assert not await now.admit("meanwhile", PERSON, "send-3", 1)

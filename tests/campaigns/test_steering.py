@@ -81,10 +81,10 @@ class Chunk:
 
 
 async def one_chunk(parts: Services, people: list[str], message: str, **members: Any) -> Chunk:
-    desk, now = parts.campaigns, parts.clock()
+    desk, now = parts.campaigns.api, parts.parts.clock()
     campaign_id = ulid.new(now, bytes.fromhex(f"{int(people[0][1:]):020x}"))
     content = "".join(["phone,name\n", *(f"{one},N{i}\n" for i, one in enumerate(people))])
-    etag = await desk._storage.upload(CONTAINER, campaign_id, content.encode(), "text/csv")
+    etag = await desk._blobs.upload(CONTAINER, campaign_id, content.encode(), "text/csv")
     definition = Definition(
         (SHORT_CODE,), message, blob=campaign_id, etag=etag, shape=sniff(content.encode()[:HEAD])
     )
@@ -101,7 +101,7 @@ async def one_chunk(parts: Services, people: list[str], message: str, **members:
 
 
 async def fate_of(parts: Services, campaign_id: str) -> Fate:
-    chunk = await parts.campaigns._store.chunk(campaign_id, 0)
+    chunk = await parts.campaigns.api._store.chunk(campaign_id, 0)
     assert chunk is not None
     return chunk.fate
 
@@ -124,7 +124,7 @@ async def test_what_comes_while_a_chunk_waits_for_its_moment_holds_it_up(
     async with parts_of(stack, way=way, PARLEY_SENDERS=SENDERS) as parts:
         chunk = await one_chunk(parts, people.many(COUNT), "Hello")
         networks[0].before(is_list, lambda: steered(parley, chunk.campaign_id, operation))
-        await parts.dispatch.take(json.dumps(chunk.message))
+        await parts.parts.dispatch.take(json.dumps(chunk.message))
         assert await chunk.texted(platform) == {}
         assert (await campaign(parley, chunk.campaign_id))["counts"] == {STATES[operation]: COUNT}
 
@@ -142,7 +142,7 @@ async def test_a_cancel_between_personal_texts_counts_what_had_left(
     async with parts_of(stack, way=way, PARLEY_SENDERS=SENDERS) as parts:
         chunk = await one_chunk(parts, people.many(COUNT), "Hello {name}")
         networks[0].before(is_text, lambda: steered(parley, chunk.campaign_id, "cancel"))
-        await parts.dispatch.take(json.dumps(chunk.message))
+        await parts.parts.dispatch.take(json.dumps(chunk.message))
     texted = await chunk.texted(platform)
     assert 0 < len(texted) <= AT_MOST
     left = len(texted)
@@ -162,7 +162,7 @@ async def test_a_pause_between_personal_texts_and_a_resume_text_everybody_once(
     async with parts_of(stack, way=way, PARLEY_SENDERS=SENDERS) as parts:
         chunk = await one_chunk(parts, people.many(COUNT), "Hello {name}")
         networks[0].before(is_text, lambda: steered(parley, chunk.campaign_id, "pause"))
-        await parts.dispatch.take(json.dumps(chunk.message))
+        await parts.parts.dispatch.take(json.dumps(chunk.message))
         assert await fate_of(parts, chunk.campaign_id) is Fate.PARKED
     left = len(await chunk.texted(platform))
     assert 0 < left <= AT_MOST
@@ -196,8 +196,8 @@ async def test_a_resume_that_meets_a_hiccup_loses_no_chunk(
 
     async with parts_of(stack, way=way, PARLEY_SENDERS=SENDERS) as parts:
         chunk = await one_chunk(parts, people.many(2), "Hello")
-        await parts.campaigns._store.note(chunk.campaign_id, 0, fate=str(Fate.PARKED))
-        unpark = parts.campaigns._engine.unpark
+        await parts.campaigns.api._store.note(chunk.campaign_id, 0, fate=str(Fate.PARKED))
+        unpark = parts.campaigns.api._engine.unpark
         networks[0].down = True
         with pytest.raises(StorageDown):
             await unpark({"campaignId": chunk.campaign_id})
@@ -221,7 +221,7 @@ async def test_a_resume_repairs_a_chunk_whose_message_was_lost(
 ) -> None:
     """A chunk whose moment has long passed without a word of it gets another place in time."""
     async with parts_of(stack, PARLEY_SENDERS=SENDERS) as parts:
-        long_ago = parts.clock() - timedelta(hours=1)
+        long_ago = parts.parts.clock() - timedelta(hours=1)
         chunk = await one_chunk(parts, people.many(2), "Hello", last_slot=long_ago)
     await steered(parley, chunk.campaign_id, "resume")
     await all_texted_once(chunk, platform)

@@ -175,7 +175,9 @@ async def test_events_that_were_not_understood(cli: Command, stack: Stack) -> No
     """Listed with the reason, shown whole, refused as long as they are no clearer, dropped."""
     envelope = Envelope(str(uuid.uuid4()), "Contoso.Unknown", None, {"a": "\x1b\ud83d"})
     async with parts_of(stack) as parts:
-        kept = await parts.inbound._quarantine.keep("inbound", envelope, "nobody knows \ud83d")
+        kept = await parts.receiving.inbound._quarantine.keep(
+            "inbound", envelope, "nobody knows \ud83d"
+        )
     handler, _, name = kept.removesuffix(".json").partition("/")
     assert name in (await cli("quarantine", "list")).out
     shown = await cli("quarantine", "show", handler, name)

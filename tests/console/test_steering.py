@@ -78,5 +78,7 @@ async def _kept_first(stack: Stack, parley: Parley) -> dict[str, Any]:
     )
     envelope = next(candidate for candidate in odd if place_of(handler, candidate) < first)
     async with parts_of(stack) as parts:
-        await parts.reports._quarantine.keep(handler, envelope, f"nobody knows {envelope.id}")
+        await parts.receiving.delivery_reports._quarantine.keep(
+            handler, envelope, f"nobody knows {envelope.id}"
+        )
     return (await parley.own("GET", "/quarantine?maxpagesize=1")).items[0]

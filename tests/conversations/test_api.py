@@ -13,6 +13,7 @@ from azure.data.tables.aio import TableServiceClient
 from local.stack import Stack
 from shared.base import ids
 from shared.base.clock import from_iso, iso
+from shared.base.randomness import SYSTEM
 from shared.conversations import Entry
 from shared.conversations.entries import TABLE, _row
 from tests.support.client import SHORT_CODE, TOLL_FREE, Parley, Platform, all_pages
@@ -67,7 +68,7 @@ async def test_a_text_answers_within_three_days(
     """Of what was sent longer ago, nobody can say that it was answered."""
     sent = entry(person, NOW - timedelta(hours=hours), inbound=False)
     async with parts_of(stack) as parts:
-        await parts.conversations.write(sent)
+        await parts.conversations.entries.write(sent)
     event = golden_event("received", person=person)
     event["data"]["receivedTimestamp"] = iso(NOW)
     assert await parley.deliver("inbound", [event]) == 202
@@ -85,7 +86,9 @@ async def test_a_repeat_answers_what_the_first_answered(
     platform_id = event["data"]["messageId"]
     assert await parley.deliver("inbound", [event]) == 202
     async with parts_of(stack) as parts:
-        await parts.conversations.write(entry(person, NOW - timedelta(hours=1), inbound=False))
+        await parts.conversations.entries.write(
+            entry(person, NOW - timedelta(hours=1), inbound=False)
+        )
     assert await parley.deliver("inbound", [event]) == 202
     first, *repeats = await platform.relayed(RECEIVED, platformMessageId=platform_id)
     assert all(repeat["data"] == first["data"] for repeat in repeats)
@@ -134,7 +137,9 @@ async def test_a_message_that_is_no_longer_on_record(
 ) -> None:
     """A month's messages may have been dropped; the conversation goes on to show the text."""
     async with parts_of(stack) as parts:
-        await parts.conversations.write(entry(person, NOW - timedelta(days=900), inbound=False))
+        await parts.conversations.entries.write(
+            entry(person, NOW - timedelta(days=900), inbound=False)
+        )
     (shown,) = await parley.conversation(TOLL_FREE, person)
     assert (shown["message"], shown["state"]) == ("Hello", None)
 
@@ -186,7 +191,7 @@ async def test_a_conversation_of_five_thousand(
         after: str | None = ""
         while after is not None:
             before = ways[0].count
-            page = await parts.talks.page(
+            page = await parts.conversations.reading.page(
                 TOLL_FREE, person, after=after, limit=500, newest_first=order == "desc"
             )
             assert ways[0].count - before <= most
@@ -278,5 +283,5 @@ def entry(person: str, at: datetime, *, inbound: bool) -> Entry:
     if inbound:
         message_id = ids.inbound_id(f"{person} {iso(at)}", at)
     else:
-        message_id = f"{ids.drawn_send_id(at)}.0123456789"
+        message_id = f"{ids.drawn_send_id(at, SYSTEM)}.0123456789"
     return Entry(message_id, TOLL_FREE, person, inbound, "Hello", at, 1)

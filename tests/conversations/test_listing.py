@@ -36,7 +36,7 @@ class Fold:
         self.parts = parts
         self.now = now
         self.progress: IndexedUpTo | None = IndexedUpTo(now, now)
-        self.storage: Tables = parts.conversations._storage
+        self.storage: Tables = parts.conversations.entries._tables
         self.index = ConversationIndex(self.storage)
 
     def listing(self, *senders: str) -> Listing:
@@ -47,9 +47,9 @@ class Fold:
 
         return Listing(
             clock=lambda: self.now,
-            conversations=self.parts.conversations,
+            conversations=self.parts.conversations.entries,
             index=self.index,
-            record=self.parts.inbound._record,
+            record=self.parts.receiving.inbound._record,
             progress=progress,
             senders=senders,
         )
@@ -61,7 +61,7 @@ class Fold:
         message_id = ids.inbound_id(f"{ours} {theirs} {at}", facts_of or at)
         inbound = way.get("inbound", True)
         entry = Entry(message_id, ours, theirs, inbound, f"At {at:%H:%M:%S}", at, 1)
-        await self.parts.conversations.write(entry)
+        await self.parts.conversations.entries.write(entry)
         if way.get("folded", True):
             await self.fold(facts_of or at, [Received(message_id, theirs, ours, "", at, 1)])
         return message_id
@@ -226,8 +226,8 @@ async def test_unread(fold: Fold, people: People, sender: str) -> None:
     at = NOW - timedelta(hours=1)
     for number, person in enumerate(persons):
         await fold.said(sender, person, at - MINUTE * number, inbound=person != only_ours)
-    await fold.parts.conversations.mark_read(sender, read, at)
-    await fold.parts.conversations.mark_read(sender, since, at - 5 * MINUTE)
+    await fold.parts.conversations.entries.mark_read(sender, read, at)
+    await fold.parts.conversations.entries.mark_read(sender, since, at - 5 * MINUTE)
     for number in range(7):
         await fold.said(sender, answered, at + MINUTE * (1 + number), inbound=False)
     found = {item["theirs"]: item for item in await fold.all(2, sender)}
@@ -300,10 +300,10 @@ async def test_by_the_real_fold(stack: Stack, parley: Parley, people: People) ->
     await parley.send(*many, sender=LONG_CODE)
     start = datetime.now(UTC).replace(second=0, microsecond=0) - MINUTE
     async with parts_of(stack) as parts:
-        index = ConversationIndex(parts.conversations._storage)
-        async for facts in parts.inbound._record.minutes(start, start + 2 * MINUTE):
+        index = ConversationIndex(parts.conversations.entries._tables)
+        async for facts in parts.receiving.inbound._record.minutes(start, start + 2 * MINUTE):
             for row in index.rows(facts.minute, facts):
-                await parts.conversations._storage.put(TABLE, row)
+                await parts.conversations.entries._tables.put(TABLE, row)
         listed = [pair async for pair in index.newest(LONG_CODE, since="0")]
     assert {theirs for _, _, theirs in listed} >= set(persons)
 

@@ -12,6 +12,8 @@ import pytest
 from azure.core.pipeline.transport import AioHttpTransport
 
 from local.stack import Stack
+from shared.azure.storage import StorageAccount
+from shared.azure.tables import Tables
 from shared.base.clock import utc_now
 from shared.messages import facts
 from shared.messages.record import Record
@@ -160,11 +162,11 @@ async def begin(parts: Services, body: dict[str, Any], key: str | None) -> str:
     now = utc_now()
     request = send_request(parts, body)
     async with AioHttpTransport() as transport:
-        storage = Storage(parts.settings, transport=transport)
-        (message_id,) = message_ids(parts.settings.id_key, body).values()
+        tables = Tables(StorageAccount(parts.parts.settings, transport=transport))
+        (message_id,) = message_ids(parts.parts.settings.id_key, body).values()
         send_id = message_id.partition(".")[0]
         if key is not None:
-            await IdempotencyKeys(storage).claim(key, request.digest, send_id, now)
+            await IdempotencyKeys(tables).claim(key, request.digest, send_id, now)
         intent = facts.new_intent(
             send_id,
             request,
@@ -172,8 +174,9 @@ async def begin(parts: Services, body: dict[str, Any], key: str | None) -> str:
             keyed=key is not None,
             trace=None,
             now=now,
+            nonce="0123456789abcdef",
         )
-        assert await Record(storage, parts.settings.message_shards).begin(intent)
+        assert await Record(tables, parts.parts.settings.message_shards).begin(intent)
     return message_id
 
 

@@ -65,7 +65,7 @@ class Story:
 
 
 async def arrive(parts: Services, story: Story, word: str) -> None:
-    handler = parts.reports if word == BLOCK else parts.inbound
+    handler = parts.receiving.delivery_reports if word == BLOCK else parts.receiving.inbound
     await handler.take(story.event(word))
 
 
@@ -102,7 +102,7 @@ async def test_every_order_and_twice(stack: Stack, parley: Parley, stories: list
                 )
         await check_the_end(parley, stories)
         for story in stories:
-            found = await parts.conversations.oldest(TOLL_FREE, story.person, limit=10)
+            found = await parts.conversations.entries.oldest(TOLL_FREE, story.person, limit=10)
             said = [entry.text for entry in found.entries if entry.inbound]
             assert sorted(said) == sorted((STOP, START))
             in_time = [story.minute_of[word] for word in said]

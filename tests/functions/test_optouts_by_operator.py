@@ -43,7 +43,7 @@ async def test_out_and_in_again(
     ]
     async with parts_of(stack) as parts:
         change_id = ids.derived("operator", person, TOLL_FREE, "out", "call-1")
-        evidence = await parts.ledger.evidence(change_id)
+        evidence = await parts.parts.ledger.evidence(change_id)
     assert evidence == {"cause": {"changeId": "call-1"}, "words": REASON}
 
 

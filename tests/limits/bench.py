@@ -12,8 +12,10 @@ from azure.core.pipeline.transport import AsyncHttpTransport
 from azure.core.rest import HttpRequest
 
 from shared import settings as settings_module
+from shared.azure.storage import StorageAccount
 from shared.azure.tables import Entity, Tables
 from shared.base import ids
+from shared.base.randomness import SYSTEM
 from shared.limits import Guards
 from shared.messages.request import SendRequest
 from shared.settings import Settings
@@ -62,7 +64,7 @@ class Bench:
             }
         )
         self.transport = transport
-        self.storage = Tables(self._settings, transport=transport)
+        self.storage = Tables(StorageAccount(self._settings, transport=transport))
 
     @property
     def settings(self) -> Settings:
@@ -70,7 +72,10 @@ class Bench:
 
     def guards(self, transport: Transport | None = None) -> Guards:
         """One more process."""
-        return Guards(self._settings, Tables(self._settings, transport=transport or self.transport))
+        return Guards(
+            self._settings,
+            Tables(StorageAccount(self._settings, transport=transport or self.transport)),
+        )
 
     async def rows(self, table: str) -> list[Entity]:
         """All rows of a table."""
@@ -102,7 +107,7 @@ CODE = request("oneTimeCode")
 
 def send_id(now: datetime = NOON) -> str:
     """A fresh one."""
-    return ids.drawn_send_id(now)
+    return ids.drawn_send_id(now, SYSTEM)
 
 
 def people(count: int, first: int = 0) -> list[str]:

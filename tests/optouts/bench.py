@@ -15,6 +15,7 @@ from typing import Any
 from azure.core.pipeline.transport import AsyncHttpTransport
 
 from shared import settings
+from shared.azure.storage import StorageAccount
 from shared.azure.tables import Tables
 from shared.base.clock import Clock, iso, utc_now
 from shared.optouts import Change, Channel, Direction, Ledger
@@ -59,7 +60,7 @@ class Bench:
     def __init__(self, connection_string: str, network: AsyncHttpTransport[Any, Any]) -> None:
         self._settings = settings.load(minimal(connection_string))
         self.network = network
-        self.storage = Tables(self._settings, transport=network)
+        self.storage = Tables(StorageAccount(self._settings, transport=network))
 
     async def clear(self) -> None:
         """A ledger that is yet to begin, as a deployment has it."""
@@ -70,7 +71,7 @@ class Bench:
         self, transport: AsyncHttpTransport[Any, Any] | None = None, clock: Clock = utc_now
     ) -> Ledger:
         """A ledger as another process has it."""
-        tables = Tables(self._settings, transport=transport or self.network)
+        tables = Tables(StorageAccount(self._settings, transport=transport or self.network))
         return Ledger(tables, clock, _zeros)
 
     async def rows(self) -> dict[str, list[Row]]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from local.stack import Stack
 from shared.campaigns.chunks import Chunks
 from shared.jobs.dispatch import Dispatch
-from shared.sending.due import Due
+from shared.sending.scheduled_job import Due
 from shared.services import Services
 from tests.campaigns.support import campaign, campaign_in_state, chunks_of, order, ordered
 from tests.support.client import Parley, Platform, send_body
@@ -26,7 +27,7 @@ class Shelf(Dispatch):
     """Keeps what is to be done later, with its moment; nobody does it."""
 
     def __init__(self, parts: Services) -> None:
-        super().__init__(parts.sending._storage, parts.clock)
+        super().__init__(parts.parts.queues, parts.parts.clock)
         self.kept: list[tuple[datetime, dict[str, Any]]] = []
 
     async def at(self, moment: datetime, message: Mapping[str, Any]) -> None:
@@ -35,24 +36,21 @@ class Shelf(Dispatch):
 
 def due_of(parts: Services, shelf: Shelf) -> Due:
     return Due(
-        clock=parts.clock,
-        sending=parts.sending,
-        waiting=parts.sending._waiting,
-        pacing=parts.sending._pacing,
+        clock=parts.parts.clock,
+        sending=parts.sending.sending,
+        waiting=parts.sending.sending._waiting,
+        pacing=parts.sending.sending._pacing,
         dispatch=shelf,
     )
 
 
 def chunks_with(parts: Services, shelf: Shelf) -> Chunks:
     return Chunks(
-        clock=parts.clock,
-        storage=parts.sending._storage,
-        store=parts.campaigns._store,
-        sending=parts.sending,
-        pacing=parts.sending._pacing,
-        dispatch=shelf,
-        senders=parts.settings.senders,
-        caps=parts.campaigns._engine._chunks._caps,
+        replace(parts.parts, dispatch=shelf),
+        store=parts.campaigns.api._store,
+        sending=parts.sending.sending,
+        pacing=parts.sending.sending._pacing,
+        caps=parts.limits.caps,
     )
 
 
@@ -63,20 +61,20 @@ async def test_a_scheduled_send_is_put_off_and_goes_out_later(
     when = datetime.now(UTC) + timedelta(minutes=5)
     body = send_body(person, sendAt=when.isoformat())
     async with parts_of(stack) as parts:
-        answer = await parts.sending.send(send_request(parts, body))
+        answer = await parts.sending.sending.send(send_request(parts, body))
     message_id = str(answer.items[0].message_id)
     async with parts_of(stack, clock=lambda: when, PARLEY_ACS_ACCESS_KEY=WRONG_KEY) as parts:
         shelf = Shelf(parts)
         await due_of(parts, shelf).take({"sendId": answer.send_id, "paced": True})
         ((moment, again),) = shelf.kept
         assert moment == when + PAUSE
-        message = await parts.reading.message(message_id)
+        message = await parts.messages.message(message_id)
         assert (message["state"], message["isFinal"]) == ("scheduled", False)
         assert message["history"][-1]["event"] == "attemptFailed"
         assert message["history"][-1]["details"] == "PlatformDenied"
     async with parts_of(stack, clock=lambda: moment) as parts:
         await due_of(parts, Shelf(parts)).take({**again, "paced": True})
-        assert (await parts.reading.message(message_id))["state"] in {"sent", "delivered"}
+        assert (await parts.messages.message(message_id))["state"] in {"sent", "delivered"}
     assert len(await platform.accepted(person)) == 1
 
 
@@ -101,7 +99,7 @@ async def test_a_chunk_is_put_off_and_goes_out_later(
     campaign_id = await tomorrow(parley, *persons)
     async with parts_of(stack, PARLEY_ACS_ACCESS_KEY=WRONG_KEY) as parts:
         (chunk,) = await chunks_of(parts, campaign_id)
-        shelf, began = Shelf(parts), parts.clock()
+        shelf, began = Shelf(parts), parts.parts.clock()
         message = {"campaignId": campaign_id, **chunk.piece.to_json()}
         await chunks_with(parts, shelf).take(message)
         ((moment, again),) = shelf.kept
@@ -130,7 +128,7 @@ async def test_a_denial_that_does_not_pass_pauses_the_campaign(
             await chunks.take({**message, "slot": None})
             assert len(shelf.kept) == turn + 1
             moment, message = shelf.kept[-1]
-            waited += moment - parts.clock()
+            waited += moment - parts.parts.clock()
         assert waited > timedelta(minutes=15)
         await chunks.take({**message, "slot": None})
         assert len(shelf.kept) == 10

@@ -58,7 +58,7 @@ async def test_a_text_whose_time_comes_in_an_outage_leaves_after_it(
 
     async with parts_of(stack, way=way, clock=lambda: when) as parts:
         for _ in range(3):
-            await parts.dispatch.take(json.dumps({**message, "at": iso(when)}))
+            await parts.parts.dispatch.take(json.dumps({**message, "at": iso(when)}))
             message = networks[0].messages[-1]
     assert [kept["tries"] for kept in networks[0].messages] == [1, 2, 3]
     moments = [datetime.fromisoformat(kept["at"]) - when for kept in networks[0].messages]

@@ -39,11 +39,11 @@ async def send(
     body = {"from": sender, "smsRecipients": [{"to": t} for t in to], "message": "Hello", **members}
     request = read_send(
         json.dumps(body).encode(),
-        senders=services.settings.senders,
+        senders=services.parts.settings.senders,
         now=utc_now(),
         knows_report_timeout=False,
     )
-    return await services.sending.send(request, key=key)
+    return await services.sending.sending.send(request, key=key)
 
 
 async def test_a_country_that_is_not_allowed_is_refused(
@@ -57,7 +57,7 @@ async def test_a_country_that_is_not_allowed_is_refused(
     assert there.status == 403
     assert "KR" in str(there.error)
     assert await platform.accepted("+821012345679") == []
-    message = await services.reading.message(str(there.message_id))
+    message = await services.messages.message(str(there.message_id))
     assert (message["state"], message["code"]) == ("blocked", None)
 
 
@@ -117,11 +117,11 @@ async def test_the_preview_says_what_it_would_cost_and_who_may_not_be_texted(
     }
     request = read_send(
         json.dumps(body).encode(),
-        senders=services.settings.senders,
+        senders=services.parts.settings.senders,
         now=utc_now(),
         knows_report_timeout=False,
     )
-    preview = await services.preview.of(request)
+    preview = await services.sending.preview.of(request)
     assert [r["wouldSend"] for r in preview["recipients"]] == [True, False]
     assert preview["cost"]["cost"] == "USD 0.0100"
     codes = {warning["code"] for warning in preview["warnings"]}

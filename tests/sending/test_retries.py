@@ -82,7 +82,7 @@ async def sent(parts: Services, person: str, **members: Any) -> str:
         **members,
     }
     wishes = {name: value for name, value in body.items() if value is not None}
-    answer = await parts.sending.send(send_request(parts, with_ids(wishes)))
+    answer = await parts.sending.sending.send(send_request(parts, with_ids(wishes)))
     return str(answer.items[0].message_id)
 
 
@@ -110,24 +110,24 @@ def reported(
         "deliveryStatus": status,
         "deliveryStatusDetails": details,
         "deliveryAttempts": [],
-        "receivedTimestamp": iso(parts.clock()),
+        "receivedTimestamp": iso(parts.parts.clock()),
         "tag": ids.platform_tag(message_id[: ids.ULID_LENGTH], "visit-17"),
     }
-    return Envelope(str(uuid.uuid4()), SMS_DELIVERY_REPORT_RECEIVED, parts.clock(), data)
+    return Envelope(str(uuid.uuid4()), SMS_DELIVERY_REPORT_RECEIVED, parts.parts.clock(), data)
 
 
 async def shown(parts: Services, message_id: str) -> dict[str, Any]:
-    return await parts.reading.message(message_id)
+    return await parts.messages.message(message_id)
 
 
 async def run(parts: Services, message_id: str) -> datetime | None:
     """Do the work of the queue's message of a retry."""
-    return await parts.sending.run_due(message_id[: ids.ULID_LENGTH])
+    return await parts.sending.sending.run_due(message_id[: ids.ULID_LENGTH])
 
 
 async def retried(parts: Services, message_id: str, person: str, code: int = 4006) -> str:
     """The retry that the failure of a text leads to; there must be one."""
-    await parts.reports.take(failed(parts, message_id, person, code))
+    await parts.receiving.delivery_reports.take(failed(parts, message_id, person, code))
     found = (await shown(parts, message_id))["retriedBy"]
     assert isinstance(found, str)
     return found
@@ -221,7 +221,7 @@ async def test_the_queue_does_it_at_its_moment(
         first = await sent(parts, person, **{"from": UNHURRIED})
         event = failed(parts, first, person, sender=UNHURRIED)
         for _ in range(2):
-            await parts.reports.take(event)
+            await parts.receiving.delivery_reports.take(event)
         second = (await shown(parts, first))["retriedBy"]
     await parley.message_in_state(second, "sent")
     assert len(await platform.accepted(person)) == 2
@@ -247,7 +247,7 @@ async def test_what_a_report_of_a_failure_costs(
         return networks[0]
 
     async with parts_of(stack, way=counted) as parts:
-        await parts.reports.take(failed(parts, message_id, person, code))
+        await parts.receiving.delivery_reports.take(failed(parts, message_id, person, code))
     assert len(networks[0].asked) == operations, networks[0].asked
 
 
@@ -275,7 +275,7 @@ async def test_three_times_at_most(
         chain.append(await retried(parts, chain[-1], person))
         clock.later(seconds=seconds)
         assert await run(parts, chain[-1]) is None
-    await parts.reports.take(failed(parts, chain[-1], person))
+    await parts.receiving.delivery_reports.take(failed(parts, chain[-1], person))
     assert (await shown(parts, chain[-1]))["retriedBy"] is None
     assert len(set(chain)) == len(await platform.accepted(person)) == 4
     for before, after in itertools.pairwise(chain):
@@ -297,11 +297,14 @@ async def test_what_is_not_sent_again(
     """Without a time to live, with too little of it left, or with any other code."""
     async with parts_of(stack, clock=clock) as parts:
         message_id = await sent(parts, person, timeToLiveInSeconds=live)
-        await parts.reports.take(failed(parts, message_id, person, code))
+        await parts.receiving.delivery_reports.take(failed(parts, message_id, person, code))
         message = await shown(parts, message_id)
         assert (message["code"], message["retriedBy"]) == (code, None)
         with pytest.raises(NotFound):
-            await shown(parts, ids.message_id(parts.settings.id_key, retry_id(message_id), person))
+            await shown(
+                parts,
+                ids.message_id(parts.parts.settings.id_key, retry_id(message_id), person),
+            )
 
 
 @pytest.mark.usefixtures("a_slow_carrier")
@@ -309,7 +312,7 @@ async def test_retries_can_be_switched_off(stack: Stack, clock: Clock, person: s
     """A setting of 0 means never."""
     async with parts_of(stack, clock=clock, PARLEY_RETRY_AFTER_SECONDS="0") as parts:
         message_id = await sent(parts, person)
-        await parts.reports.take(failed(parts, message_id, person))
+        await parts.receiving.delivery_reports.take(failed(parts, message_id, person))
         assert (await shown(parts, message_id))["retriedBy"] is None
 
 
@@ -357,7 +360,7 @@ async def test_it_can_be_canceled(
     """While it waits, by either id; twice is once; then nothing leaves any more."""
     first = await sent(parts, person)
     with pytest.raises(NotCancelable):
-        await parts.sending.cancel(first)
+        await parts.sending.sending.cancel(first)
     second = await retried(parts, first, person)
     for _ in range(2):
         reply = await parley.own("DELETE", f"/messages/{second if by == 'its own id' else first}")
@@ -379,7 +382,7 @@ async def test_what_was_sent_again_cannot_be_canceled(
     await run(parts, second)
     for message_id in (first, second):
         with pytest.raises(NotCancelable):
-            await parts.sending.cancel(message_id)
+            await parts.sending.sending.cancel(message_id)
 
 
 @pytest.mark.usefixtures("a_slow_carrier")
@@ -389,7 +392,7 @@ async def test_a_first_text_that_arrives_after_all(
     """A late report of success cancels the retry."""
     first = await sent(parts, person)
     second = await retried(parts, first, person)
-    await parts.reports.take(reported(parts, first, person, "Delivered", "2000"))
+    await parts.receiving.delivery_reports.take(reported(parts, first, person, "Delivered", "2000"))
     clock.later(seconds=12)
     await run(parts, second)
     assert (await shown(parts, second))["state"] == "canceled"
@@ -402,8 +405,8 @@ async def test_what_is_settled_is_left_alone(parts: Services, person: str, detai
     """A passing failure that is reported after success, or after a lasting one, changes nothing."""
     first = await sent(parts, person)
     status = "Delivered" if details == "2000" else "Failed"
-    await parts.reports.take(reported(parts, first, person, status, details))
-    await parts.reports.take(failed(parts, first, person))
+    await parts.receiving.delivery_reports.take(reported(parts, first, person, status, details))
+    await parts.receiving.delivery_reports.take(failed(parts, first, person))
     assert (await shown(parts, first))["retriedBy"] is None
 
 
@@ -414,8 +417,8 @@ async def test_two_reports_at_once_are_one_retry(
     """Whatever fails how often: one text makes one retry."""
     first = await sent(parts, person)
     events = [failed(parts, first, person, code) for code in RETRYABLE]
-    await asyncio.gather(*(parts.reports.take(event) for event in events))
-    await parts.reports.take(events[0])
+    await asyncio.gather(*(parts.receiving.delivery_reports.take(event) for event in events))
+    await parts.receiving.delivery_reports.take(events[0])
     second = (await shown(parts, first))["retriedBy"]
     clock.later(seconds=12)
     await asyncio.gather(*(run(parts, second) for _ in range(2)), return_exceptions=True)
@@ -439,7 +442,7 @@ async def test_marketing_waits_for_the_morning(stack: Stack, clock: Clock, perso
     asleep = {"default": {"from": f"{hour:02}:00", "to": f"{hour:02}:30"}}
     async with parts_of(stack, clock=clock, PARLEY_QUIET_HOURS=json.dumps(asleep)) as parts:
         for message in messages:
-            await parts.reports.take(failed(parts, message, person))
+            await parts.receiving.delivery_reports.take(failed(parts, message, person))
         short, long = [(await shown(parts, message))["retriedBy"] for message in messages]
         assert short is None
         retry = await shown(parts, long)
@@ -468,10 +471,12 @@ async def test_its_campaign_holds_it_up_and_ends_it(
     await eventually(counted, "the person's retry is counted as waiting")
     texts = [m for m in await platform.accepted(person) if m["text"] == body["message"]]
     async with parts_of(stack, clock=clock) as parts:
-        first = ids.message_id(parts.settings.id_key, texts[0]["tag"][: ids.ULID_LENGTH], person)
+        first = ids.message_id(
+            parts.parts.settings.id_key, texts[0]["tag"][: ids.ULID_LENGTH], person
+        )
         second = (await shown(parts, first))["retriedBy"]
         clock.moment = from_iso((await shown(parts, second))["sendAt"])
-        store = parts.campaigns._store
+        store = parts.campaigns.api._store
 
         def in_phase(phase: Phase) -> Any:
             def change(known: Campaign) -> Campaign:

@@ -49,7 +49,7 @@ def send_request(parts: Services, body: Mapping[str, Any]) -> SendRequest:
     """The send that a body means to these parts."""
     return read_send(
         json.dumps(body).encode(),
-        senders=parts.settings.senders,
-        now=parts.clock(),
-        knows_report_timeout=parts.acs.knows_report_timeout,
+        senders=parts.parts.settings.senders,
+        now=parts.parts.clock(),
+        knows_report_timeout=parts.parts.acs.knows_report_timeout,
     )

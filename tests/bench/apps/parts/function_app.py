@@ -21,6 +21,7 @@ from shared.azure.acs import AcsRecipient
 from shared.azure.event_grid import PlatformReport, Received
 from shared.base import ids
 from shared.base.clock import http_date, utc_now
+from shared.base.randomness import SYSTEM
 from shared.base.tasks import every
 from shared.conversations import Entry
 from shared.messages.events import sms_received
@@ -30,7 +31,8 @@ from shared.rules import segments
 from shared.rules.message_states import State
 from shared.sending.request_body import read_send
 from shared.sending.send import entries_of
-from shared.services import services, settings_of_this_app
+from shared.services import services
+from shared.settings import settings_of_this_app
 
 app = func.FunctionApp()
 _OURS: Final = "+12065550100"
@@ -64,7 +66,7 @@ async def platform(req: func.HttpRequest) -> func.HttpResponse:
     """Ask of ACS what a send asks."""
     now = utc_now()
     intent = _intent(req.get_json()["recipients"], now)
-    await services().acs.send(
+    await services().parts.acs.send(
         sender=_OURS,
         message=_TEXT,
         recipients=[
@@ -83,14 +85,14 @@ async def topic(req: func.HttpRequest) -> func.HttpResponse:
     """Tell the topic what a report or a person's text has told."""
     received = _received()
     message_id = ids.inbound_id(received.platform_id, received.received)
-    await services().inbound._relay.publish([sms_received(message_id, received, None)])
+    await services().receiving.inbound._topic.publish([sms_received(message_id, received, None)])
     return func.HttpResponse(status_code=202)
 
 
 async def _send(order: dict[str, Any]) -> None:
-    sending, now = services().sending, utc_now()
+    sending, now = services().sending.sending, utc_now()
     intent = _intent(order["recipients"], now)
-    await every(services().ledger.news(), sending._record.begin(intent))
+    await every(services().parts.ledger.news(), sending._record.begin(intent))
     outcomes = [
         Outcome(address, State.SENT, 202, platform_id=f"Outgoing_20261122130107{uuid4()}")
         for address in intent.request.addresses()
@@ -99,7 +101,7 @@ async def _send(order: dict[str, Any]) -> None:
         entry = entries_of(intent, outcomes, settings_of_this_app().id_key)[0]
         follow_up = sending._conversations.write(entry)
     else:
-        follow_up = sending._storage.enqueue(_QUEUE, json.dumps({"sendId": intent.send_id}))
+        follow_up = sending._queues.enqueue(_QUEUE, json.dumps({"sendId": intent.send_id}))
     await every(sending._record.conclude(intent.send_id, outcomes, now), follow_up)
 
 
@@ -116,12 +118,12 @@ async def _report(order: dict[str, Any]) -> None:
         received_text=now.isoformat(),
         tag="",
     )
-    record = services().reports._record
+    record = services().receiving.delivery_reports._record
     await every(record.intent(message_id[: ids.ULID_LENGTH]), record.report(message_id, report))
 
 
 async def _inbound(_order: dict[str, Any]) -> None:
-    taker, received = services().inbound, _received()
+    taker, received = services().receiving.inbound, _received()
     message_id = ids.inbound_id(received.platform_id, received.received)
     await taker._conversations.last_outbound(
         _OURS,
@@ -172,7 +174,7 @@ def _template(recipients: int) -> Intent:
     )
     measure = segments.measure(_TEXT)
     return Intent(
-        send_id=ids.drawn_send_id(now),
+        send_id=ids.drawn_send_id(now, SYSTEM),
         request=request,
         segments=measure.segments,
         encoding=str(measure.encoding),
@@ -187,7 +189,7 @@ def _template(recipients: int) -> Intent:
 def _intent(recipients: int, now: datetime) -> Intent:
     return replace(
         _template(recipients),
-        send_id=ids.drawn_send_id(now),
+        send_id=ids.drawn_send_id(now, SYSTEM),
         first_attempt_at=now,
         attempt_at=now,
         doubt_since=now,

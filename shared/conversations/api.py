@@ -16,7 +16,7 @@ from shared.base.json_body import parse_json
 from shared.base.pages import Page
 from shared.base.tasks import every
 from shared.conversations.entries import BEHIND_ALL, Conversations, Entry, Stretch, place
-from shared.messages.reading import Reading
+from shared.messages.api import Reading
 from shared.optouts import Ledger
 from shared.optouts.rows import Said
 
