@@ -15,6 +15,7 @@ from shared.azure.clients import connect, shared_transport
 from shared.base.clock import Clock, utc_now
 from shared.base.randomness import SYSTEM, Randomness
 from shared.campaigns.store import Store
+from shared.conversations.listing import IndexedUpTo
 from shared.health import Health
 from shared.jobs.dispatch import Dispatch
 from shared.jobs.poison import Poison
@@ -75,7 +76,11 @@ def build(
         ledger=Ledger(tables, clock, randomness),
     )
     store, reading, limited = Store(tables), messages.wire(parts), limits.wire(parts)
-    talks = conversations.wire(parts, reading, lambda: counted.timer.indexed_up_to())
+
+    async def indexed() -> IndexedUpTo | None:
+        return await counted.timer.indexed_up_to()
+
+    talks = conversations.wire(parts, reading, indexed)
     counted = analytics.wire(parts, folders=[talks.index])
     sent = sending.wire(parts, talks.entries, limited, standing=store.standing)
     bulk = campaigns.wire(parts, store, sent, limited)

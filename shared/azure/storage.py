@@ -112,11 +112,13 @@ class StorageAccount:
 
 
 def error_code(error: HttpResponseError) -> str:
+    """The service's own code for an error; empty where it gave none."""
     code = getattr(error, "error_code", None)
     return str(getattr(code, "value", code or ""))
 
 
 def said(error: AzureError) -> str:
+    """A sentence for `StorageDown` that quotes nothing of the service's message."""
     # Only the class and the code: a service's message may quote keys, and keys hold numbers.
     code = error_code(error) if isinstance(error, HttpResponseError) else ""
     return f"Storage did not answer as it should ({type(error).__name__} {code}".rstrip() + ")."
