@@ -113,7 +113,7 @@ async def test_a_trace_leads_from_the_request_to_the_report(
 
     [send], [acs], [report] = (
         spans(exported, name)
-        for name in ("parley.send", "parley.parts.acs.send", "parley.delivery_report")
+        for name in ("parley.send", "parley.acs.send", "parley.delivery_report")
     )
     assert send.context is not None
     assert f"{send.context.trace_id:032x}" == PARENT.split("-")[1]
@@ -146,11 +146,11 @@ async def test_metrics_count_what_happened(
     assert found >= {
         "parley.sends",
         "parley.blocked",
-        "parley.receiving.delivery_reports",
-        "parley.receiving.inbound",
+        "parley.reports",
+        "parley.inbound",
         "parley.optouts",
         "parley.quarantined",
-        "parley.parts.ledger.lag",
+        "parley.ledger.lag",
     }
 
 

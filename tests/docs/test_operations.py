@@ -65,7 +65,7 @@ def test_stores_are_there() -> None:
 
 def test_kinds_of_queue_messages_are_there() -> None:
     """Each kind of work that is left to the queue is named, with what its absence means."""
-    source = documents.read(ROOT / "shared" / "follow_up.py")
+    source = documents.read(ROOT / "shared" / "sending" / "follow_up.py")
     kinds = set(re.findall(r'kind == "(\w+)"', source))
     assert kinds
     for heading in ("What is stored where", "Poison messages"):

@@ -425,13 +425,13 @@ def test_alerts_tell_the_action_group() -> None:
 METRICS = {
     "parley.sends": {"state"},
     "parley.blocked": {"sender"},
-    "parley.receiving.delivery_reports": {"outcome"},
-    "parley.receiving.inbound": {"intent"},
+    "parley.reports": {"outcome"},
+    "parley.inbound": {"intent"},
     "parley.optouts": {"direction", "channel", "effect"},
     "parley.quarantined": set[str](),
     "parley.poisoned": {"queue"},
     "parley.budget.warnings": {"program"},
-    "parley.parts.ledger.lag": {"channel"},
+    "parley.ledger.lag": {"channel"},
 }
 
 
