@@ -8,6 +8,7 @@ from functions import (
     console,
     conversations,
     delivery_report,
+    health,
     inbound,
     messages,
     optouts,
@@ -39,6 +40,7 @@ for module in (
     queues,
     poison,
     quarantine,
+    health,
     upkeep,
 ):
     app.register_functions(module.blueprint)

@@ -1,14 +1,9 @@
-"""The clock's work, and the app's health."""
+"""The clock's work."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import azure.functions as func
 
-from functions.http import json_answer, own_face
-from shared.health import HEALTHY
 from shared.services import services
 
 blueprint = func.Blueprint()
@@ -18,29 +13,3 @@ blueprint = func.Blueprint()
 async def upkeep_daily(timer: func.TimerRequest) -> None:  # noqa: ARG001  # the host binds by name
     """Every day at 00:05 UTC."""
     await services().upkeep.daily()
-
-
-@blueprint.route(route="health", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
-async def health(req: func.HttpRequest) -> func.HttpResponse:
-    """Whether all is well, in one word; 503 if it is not. The answer is up to ten seconds old."""
-
-    async def answer() -> func.HttpResponse:
-        report = await services().health.report()
-        return json_answer({"status": report["status"]}, status=_status_of(report))
-
-    return await own_face(req, answer)
-
-
-@blueprint.route(route="health/details", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
-async def health_details(req: func.HttpRequest) -> func.HttpResponse:
-    """Whether each dependency answers, and which versions run; 503 if one does not."""
-
-    async def answer() -> func.HttpResponse:
-        report = await services().health.report()
-        return json_answer(report, status=_status_of(report))
-
-    return await own_face(req, answer)
-
-
-def _status_of(report: Mapping[str, Any]) -> int:
-    return 200 if report["status"] == HEALTHY else 503

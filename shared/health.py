@@ -15,10 +15,10 @@ from shared.azure.clients import Clients
 from shared.azure.topic import QUEUE
 from shared.base.clock import Clock, iso
 from shared.base.errors import ParleyError
+from shared.base.version import VERSION
 from shared.optouts import Ledger
 from shared.receiving.quarantine import CONTAINER
 from shared.settings import Settings
-from shared.version import VERSION
 
 if TYPE_CHECKING:
     from azure.core.pipeline.transport import AsyncHttpTransport

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -203,9 +202,9 @@ class AcsClient:
         after it was given, and single denials of good requests have been seen
         (Azure/azure-sdk-for-js#21941, #31523).
         """
-        began = time.monotonic()
+        began = asyncio.get_running_loop().time()
         response, doubt = await self._post("/sms", body, timeout_seconds)
-        left = timeout_seconds - (time.monotonic() - began)
+        left = timeout_seconds - (asyncio.get_running_loop().time() - began)
         if doubt or response.status_code not in _DENIALS or left < _LEAST_PATIENCE:
             return response, doubt
         try:
@@ -213,7 +212,7 @@ class AcsClient:
                 await self._authentication.renew()
         except (AzureError, TimeoutError):
             return response, doubt
-        left = timeout_seconds - (time.monotonic() - began)
+        left = timeout_seconds - (asyncio.get_running_loop().time() - began)
         if left < _LEAST_PATIENCE:
             return response, doubt
         return await self._post("/sms", body, left)

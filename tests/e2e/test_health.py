@@ -13,7 +13,7 @@ import tzdata
 from azure.core.rest import HttpRequest
 
 from local.stack import Stack
-from shared.version import VERSION
+from shared.base.version import VERSION
 from tests.support.client import Parley
 from tests.support.parts import parts_of
 from tests.support.transports import HeldTransport, Inner, Wrapper
