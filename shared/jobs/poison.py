@@ -36,7 +36,7 @@ QUEUES: Final = (dispatch.QUEUE, topic.QUEUE)
 # `maxDequeueCount` of host.json.
 MOST_ATTEMPTS: Final = 5
 DIED: Final = "The work did not end: its process died, or the host could not hand the message over."
-_ROOT: Final = Path(__file__).parents[1]
+_ROOT: Final = Path(__file__).parents[2]
 _AGAIN_SECONDS: Final = 60
 _LONGEST_REASON: Final = 500
 _ID: Final = re.compile(r"[0-9a-f]{32}")

@@ -224,4 +224,4 @@ def test_a_reason_says_where() -> None:
     """Of an error that nobody foresaw, the line of ours that it came by."""
     with pytest.raises(AttributeError) as caught:
         id_of(None)  # type: ignore[arg-type]  # on purpose
-    assert re.fullmatch(r"AttributeError in shared/poison\.py:[0-9]+", reason_of(caught.value))
+    assert re.fullmatch(r"AttributeError in shared/jobs/poison\.py:[0-9]+", reason_of(caught.value))

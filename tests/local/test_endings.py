@@ -17,6 +17,7 @@ from local.child import Child, ChildFailed
 from local.ports import Ports
 from local.stack import Stack, StackBusy, StackOptions
 
+pytestmark = pytest.mark.servers
 ROOT = Path(__file__).parents[2]
 APP = Path(__file__).parent / "apps" / "wired"
 

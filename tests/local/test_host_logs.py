@@ -16,6 +16,7 @@ from local.child import Child
 from tests.support.polling import eventually
 from tests.support.wire import numbers_in, records, silent_port
 
+pytestmark = pytest.mark.servers
 ROOT = Path(__file__).parents[2]
 APP = Path(__file__).parent / "apps" / "leaky"
 AT_IMPORT = "+14255550100"

@@ -16,14 +16,14 @@ import pytest
 
 from shared.rules.timing.local_time import zone
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 # Everything that Azure runs, and the command line.
 PACKAGES = ("shared", "functions", "cli")
-ZONE_MODULE = ROOT / "shared" / "timing" / "local_time.py"
+ZONE_MODULE = ROOT / "shared" / "rules" / "timing" / "local_time.py"
 ASKS = """
 from zoneinfo import ZoneInfo
 {before}
-from shared.timing.local_time import zone
+from shared.rules.timing.local_time import zone
 from datetime import datetime
 print(datetime(2026, 12, 1, tzinfo=zone("America/Vancouver")).utcoffset())
 """
