@@ -151,7 +151,7 @@ class Zygote:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
-                "tests.crash.zygote",
+                "tests.crash.fork_server",
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,

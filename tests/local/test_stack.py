@@ -296,10 +296,10 @@ def test_azurite_keeps_its_data(tmp_path: Path) -> None:
         running.stop()
 
 
-@pytest.mark.parametrize("folder", ["npm", "console", "chromium"])
+@pytest.mark.parametrize("folder", ["local/npm", "tools/console", "tools/chromium"])
 def test_the_lock_file_names_no_registry(folder: str) -> None:
     """The pinned versions hold wherever packages come from."""
-    lock = json.loads((ROOT / "local" / folder / "package-lock.json").read_text())
+    lock = json.loads((ROOT / folder / "package-lock.json").read_text())
     entries = lock["packages"].items()
     assert not [name for name, entry in entries if "resolved" in entry]
     assert not [name for name, entry in entries if name and "integrity" not in entry]
