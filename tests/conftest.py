@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 import aiohttp
 import pytest
 
+from local.azurite import Azurite
 from local.ports import Ports
 from local.stack import DEFAULT_SENDERS, Stack, StackOptions
 from tests.support.client import UNHURRIED, Parley, Platform
@@ -37,6 +38,14 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     )
     with Stack(options) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azurite]:
+    """Storage without a stack, for those who bring their own parts; each clears what is theirs."""
+    running = Azurite(log=tmp_path_factory.mktemp("azurite") / "azurite.log")
+    yield running
+    running.stop()
 
 
 @pytest.fixture(scope="session")

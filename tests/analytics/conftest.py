@@ -1,21 +1,14 @@
-"""An Azurite of its own for the rollups' tests: they tell the time themselves."""
+"""The storage without a stack for the rollups' tests: they tell the time themselves."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 from azure.core.pipeline.transport import AioHttpTransport, AsyncHttpTransport
 
 from local.azurite import Azurite
 from tests.analytics.world import Account
-
-
-@pytest.fixture(scope="session")
-def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azurite]:
-    running = Azurite(log=tmp_path_factory.mktemp("rollups") / "azurite.log")
-    yield running
-    running.stop()
 
 
 @pytest.fixture(scope="session")

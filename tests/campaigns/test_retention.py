@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -41,14 +41,6 @@ class Kept:
 
     tables: Tables
     blobs: Blobs
-
-
-@pytest.fixture(scope="module")
-def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azurite]:
-    """Its own: what is forgotten is everybody's."""
-    running = Azurite(log=tmp_path_factory.mktemp("retention") / "azurite.log")
-    yield running
-    running.stop()
 
 
 @pytest.fixture

@@ -27,7 +27,6 @@ from tests.crash.dispatch_scenarios import (
     LateScheduledSend,
     RetryOrdered,
     RetrySent,
-    ScheduledSend,
 )
 from tests.crash.handlers import HANDLERS, InboundStop
 from tests.crash.observed import Findings
@@ -65,7 +64,7 @@ DEAD_ATTEMPT = 31.0
 AFTER_THE_WINDOW = 300.0
 
 
-ALWAYS = (SendToOne, LateSendToOne, InboundStop, ScheduledSend, CampaignChunk)
+ALWAYS = (SendToOne, LateSendToOne, InboundStop, CampaignChunk)
 
 
 def each(kinds: Sequence[type[Scenario]]) -> list[ParameterSet]:

@@ -71,7 +71,7 @@ async def listed(parley: Parley, text: str) -> dict[str, Any] | None:
 
 async def test_only_the_last_attempt_keeps_a_message(parley: Parley, parts: Services) -> None:
     """While there are attempts left the work's own error goes to the host."""
-    text = json.dumps({"kind": "conversations", "sendId": str(uuid.uuid4())})
+    text = json.dumps({"kind": "conversations", "sendId": "01JD8Z0W0Q4T9V6X2Y3N5M7K8P"})
     for attempts in range(1, MOST_ATTEMPTS):
         with pytest.raises(Unintelligible):
             await parts.poison.guard(taken(text, attempts=attempts), fail)

@@ -1,21 +1,14 @@
-"""An Azurite of its own: sweeping looks at a whole table."""
+"""The storage without a stack: sweeping looks at a whole table."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 from azure.core.pipeline.transport import AioHttpTransport
 
 from local.azurite import Azurite
 from tests.limits.bench import Bench, Transport
-
-
-@pytest.fixture(scope="session")
-def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azurite]:
-    running = Azurite(log=tmp_path_factory.mktemp("guards") / "azurite.log")
-    yield running
-    running.stop()
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -29,14 +29,11 @@ QUICK = QueueConfig(
     base64=False,
 )
 LEASE = timedelta(seconds=60)
-pytestmark = pytest.mark.servers
 
 
 @pytest.fixture(scope="module")
-def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    azurite = Azurite(log=tmp_path_factory.mktemp("azurite") / "azurite.log")
-    yield {"TEST_STORAGE": azurite.connection_string}
-    azurite.stop()
+def settings(azurite: Azurite) -> dict[str, str]:
+    return {"TEST_STORAGE": azurite.connection_string}
 
 
 @asynccontextmanager

@@ -130,9 +130,10 @@ def test_what_was_written_reads_as_if_it_had_happened(young: Stack) -> None:
     assert shown["counts"]["delivered"] == sum(t.status == DELIVERED for t in of_campaign)
 
 
-def test_a_past_is_given_once(young: Stack, tmp_path: Path) -> None:
-    """A data folder that has a past keeps it, whatever the seed."""
+def test_a_past_is_given_once(tmp_path: Path) -> None:
+    """A data folder that has a past keeps it, whatever the seed; the stack is not touched."""
+    not_running = Stack(StackOptions())
     (tmp_path / "seed.json").write_text(
         json.dumps({"seed": 1, "until": iso(UNTIL), "written": True})
     )
-    assert seed_once(young, tmp_path, 2, UNTIL) is None
+    assert seed_once(not_running, tmp_path, 2, UNTIL) is None

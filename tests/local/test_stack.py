@@ -123,17 +123,18 @@ def test_a_killed_host_comes_back(stack: Stack) -> None:
     assert first["pid"] != second["pid"]
 
 
-def test_a_dead_child_is_named(tmp_path: Path) -> None:
+def test_a_dead_child_is_named(stack: Stack) -> None:
     """When a process of the stack dies, the error names it and shows its last lines."""
-    options = StackOptions(app=APP, ports=Ports.any_free(), logs=tmp_path)
-    with Stack(options) as stack:
+    stack.check()
+    host = stack._host
+    assert host is not None
+    os.killpg(host.pid, signal.SIGKILL)
+    host._process.wait()
+    with pytest.raises(ChildFailed, match=r"The functions host has ended with code -9.\n.*log"):
         stack.check()
-        host = stack._host
-        assert host is not None
-        os.killpg(host.pid, signal.SIGKILL)
-        host._process.wait()
-        with pytest.raises(ChildFailed, match=r"The functions host has ended with code -9.\n.*log"):
-            stack.check()
+    stack.kill_host()
+    stack.start_host()
+    stack.check()
 
 
 def test_an_app_that_does_not_start_stops_the_stack(tmp_path: Path) -> None:

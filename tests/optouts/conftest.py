@@ -1,21 +1,14 @@
-"""An Azurite of its own for the ledger's tests, because an account holds one ledger."""
+"""The storage without a stack for the ledger's tests, because an account holds one ledger."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 from azure.core.pipeline.transport import AioHttpTransport, AsyncHttpTransport
 
 from local.azurite import Azurite
 from tests.optouts.bench import Bench
-
-
-@pytest.fixture(scope="session")
-def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azurite]:
-    running = Azurite(log=tmp_path_factory.mktemp("ledger") / "azurite.log")
-    yield running
-    running.stop()
 
 
 @pytest.fixture(scope="session")
