@@ -1,4 +1,4 @@
-"""`python -m tests.crash.fork_server`: loads the function app once and forks a process for every run.
+"""`python -m tests.crash.fork_server`: loads the app once and forks a process for every run.
 
 It has imported everything and started nothing (no loop, no thread, no connection), so that a fork
 of it is what a fresh functions host is after its start, for a fraction of the time. Orders come as

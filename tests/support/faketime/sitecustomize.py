@@ -17,4 +17,4 @@ def sleep(seconds: float | SupportsIndex, /) -> None:
     select.select([], [], [], float(seconds))
 
 
-time.sleep = sleep  # type: ignore[assignment]  # takes what has an __index__, too
+time.sleep = sleep
