@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 
 import aiohttp
+import hypothesis
 import pytest
 
 from local.azurite import Azurite
@@ -15,6 +16,11 @@ from tests.support.people import People
 from tests.support.storage import StorageView, view_of
 
 pytest_plugins = ["tests.support.kinds"]
+# A test that fails because a machine was busy teaches nobody anything: no time limits here, either.
+hypothesis.settings.register_profile(
+    "parley", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("parley")
 DELIVERY_SECONDS = 0.05
 SENDERS = (
     *DEFAULT_SENDERS,

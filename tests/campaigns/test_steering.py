@@ -22,14 +22,14 @@ from shared.campaigns.order import Definition
 from shared.campaigns.store import CONTAINER
 from shared.services import Services
 from tests.campaigns.support import campaign, campaign_in_state, campaign_with_counts, steered
-from tests.support.client import SHORT_CODE, Parley, Platform
+from tests.support.client import UNHURRIED, Parley, Platform
 from tests.support.parts import parts_of
 from tests.support.people import People
 from tests.support.polling import eventually
 from tests.support.transports import Inner, Wrapper
 
 # A rate of which forty are one chunk.
-SENDERS = json.dumps([{"sender": SHORT_CODE, "ratePerMinute": 15_000}])
+SENDERS = json.dumps([{"sender": UNHURRIED, "ratePerMinute": 15_000}])
 COUNT = 40
 # What is under way at once, and what may begin before the campaign is looked at again.
 AT_MOST = 16
@@ -86,7 +86,7 @@ async def one_chunk(parts: Services, people: list[str], message: str, **members:
     content = "".join(["phone,name\n", *(f"{one},N{i}\n" for i, one in enumerate(people))])
     etag = await desk._blobs.upload(CONTAINER, campaign_id, content.encode(), "text/csv")
     definition = Definition(
-        (SHORT_CODE,), message, blob=campaign_id, etag=etag, shape=sniff(content.encode()[:HEAD])
+        (UNHURRIED,), message, blob=campaign_id, etag=etag, shape=sniff(content.encode()[:HEAD])
     )
     made = Campaign(campaign_id, definition, Phase.RUNNING, now, campaign_id, **members)
     found = await desk._engine._read_list(made)
