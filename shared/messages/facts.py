@@ -61,6 +61,7 @@ class Intent:
         segments: of the text.
         encoding: of the text.
         keyed: whether an Idempotency-Key guards it.
+        created_at: when it was accepted. No attempt changes it.
         first_attempt_at: when it was first attempted; repeats tell ACS this time.
         attempt_at: when the latest attempt began.
         doubt_since: when the first attempt began of which it is unknown whether it sent anything;
@@ -84,6 +85,7 @@ class Intent:
     segments: int
     encoding: str
     keyed: bool
+    created_at: datetime
     first_attempt_at: datetime
     attempt_at: datetime
     doubt_since: datetime | None
@@ -171,6 +173,7 @@ def new_intent(
         segments=measure.segments,
         encoding=str(measure.encoding),
         keyed=keyed,
+        created_at=now,
         first_attempt_at=now,
         attempt_at=now,
         doubt_since=now,
@@ -245,6 +248,7 @@ def intent_row(intent: Intent, shards: int) -> Entity:
         "keyed": intent.keyed,
         "request": pack(packed),
         "trace": intent.trace or "",
+        "createdAt": iso(intent.created_at),
         "sendAt": iso(intent.send_at) if intent.send_at else "",
         "expiresAt": iso(intent.expires_at) if intent.expires_at else "",
         **_attempt_members(intent),
@@ -315,6 +319,8 @@ def read_intent(row: Entity) -> Intent:
         segments=packed["segments"],
         encoding=packed["encoding"],
         keyed=row["keyed"],
+        # Rows that were written before this member was kept do not have it.
+        created_at=from_iso(row.get("createdAt") or row["firstAttemptAt"]),
         first_attempt_at=from_iso(row["firstAttemptAt"]),
         attempt_at=from_iso(row["attemptAt"]),
         doubt_since=from_iso(row["doubtSince"]) if row["doubtSince"] else None,

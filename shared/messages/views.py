@@ -108,7 +108,7 @@ def outgoing(send: Send, seen: Seen, blocked_by: Mapping[str, Any] | None) -> di
         "tag": request.tag or None,
         "category": request.category,
         "ignored": list(request.ignored),
-        "createdAt": iso(send.intent.first_attempt_at),
+        "createdAt": iso(send.intent.created_at),
         "sendAt": iso(send.intent.send_at) if send.intent.send_at else None,
         "expiresAt": iso(send.intent.expires_at) if send.intent.expires_at else None,
         "platformMessageId": _platform_id(seen),
@@ -146,8 +146,11 @@ def _last_code(seen: Seen) -> dict[str, Any]:
 def _history(send: Send, seen: Seen) -> Iterator[dict[str, Any]]:
     intent = send.intent
     if intent.send_at is not None:
-        accepted = intent.retry.at if intent.retry is not None else ids.time_of(intent.send_id)
-        yield {"at": iso(accepted), "event": "scheduled", "details": intent.why_waiting}
+        yield {
+            "at": iso(intent.created_at),
+            "event": "scheduled",
+            "details": intent.why_waiting,
+        }
     if intent.waiting:
         return
     yield {"at": iso(intent.first_attempt_at), "event": "accepted"}

@@ -72,6 +72,7 @@ def retry_intent(intent: Intent, address: str, retry: Retry, *, moment: datetime
         send_id=send_id,
         request=request,
         keyed=False,
+        created_at=retry.at,
         first_attempt_at=retry.at,
         attempt_at=retry.at,
         ended_at=None,

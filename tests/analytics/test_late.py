@@ -59,7 +59,7 @@ class Past:
             "+18005550100", "Hi", (Asked(PERSON, PERSON),), "visit", True, None, None, "0"
         )
         intent = Intent(
-            self.send_id, request, 1, "GSM-7", False, MOMENT, MOMENT, MOMENT, attempt="1"
+            self.send_id, request, 1, "GSM-7", False, MOMENT, MOMENT, MOMENT, MOMENT, attempt="1"
         )
         await self.record.begin(intent)
         await self.record.conclude(

@@ -64,7 +64,7 @@ def send(
         for person, status, details, took, arrived in reports
     )
     answered = frozenset({ids.message_id(ID_KEY, send_id, PEOPLE[0])})
-    intent = Intent(send_id, request, 2, "GSM-7", False, at, at, at, attempt="1")
+    intent = Intent(send_id, request, 2, "GSM-7", False, at, at, at, at, attempt="1")
     return Send(intent, outcomes, at, stored, answered)
 
 

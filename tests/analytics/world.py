@@ -154,6 +154,7 @@ class Author:
             segments=random.choice([1, 1, 2, 5]),
             encoding="GSM-7",
             keyed=False,
+            created_at=asked_at,
             first_attempt_at=attempt,
             attempt_at=attempt + timedelta(seconds=random.choice([0, 0, 40])),
             doubt_since=None if waiting or (without and random.random() < 0.5) else attempt,

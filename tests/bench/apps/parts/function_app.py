@@ -179,6 +179,7 @@ def _template(recipients: int) -> Intent:
         segments=measure.segments,
         encoding=str(measure.encoding),
         keyed=False,
+        created_at=now,
         first_attempt_at=now,
         attempt_at=now,
         doubt_since=now,
@@ -190,6 +191,7 @@ def _intent(recipients: int, now: datetime) -> Intent:
     return replace(
         _template(recipients),
         send_id=ids.drawn_send_id(now, SYSTEM),
+        created_at=now,
         first_attempt_at=now,
         attempt_at=now,
         doubt_since=now,
