@@ -456,7 +456,7 @@ def _sender_lines(item: Mapping[str, Any]) -> list[str]:
     busy = f"busy until {pace['nextFreeAt']}" if pace["nextFreeAt"] else "free"
     slowed = f", slowed until {pace['slowedUntil']}" if pace["slowedUntil"] else ""
     rate = f"{pace['ratePerMinuteNow']:g} a minute"
-    return [f"{item['number']}  {item['kind']}  {item['program']}  {rate}, {busy}{slowed}"]
+    return [f"{item['sender']}  {item['kind']}  {item['program']}  {rate}, {busy}{slowed}"]
 
 
 def _quarantine_lines(item: Mapping[str, Any]) -> list[str]:

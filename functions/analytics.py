@@ -52,6 +52,6 @@ async def rebuild_analytics(req: func.HttpRequest) -> func.HttpResponse:
         parley = services()
         start, end = read_rebuild(parse_json(req.get_body()), parley.parts.clock())
         await parley.analytics.timer.request(start, end)
-        return json_answer({"from": iso(start), "to": iso(end)}, status=202)
+        return json_answer({"startTime": iso(start), "endTime": iso(end)}, status=202)
 
     return await own_face(req, answer)

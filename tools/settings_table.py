@@ -10,6 +10,7 @@ import argparse
 import re
 import sys
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -76,7 +77,16 @@ def with_tables(text: str) -> str:
 def _default(value: Any) -> str:
     if value is None or value in ((), frozenset()):
         return ""
-    return f"`{value}`"
+    return f"`{_typed(value)}`"
+
+
+def _typed(value: Any) -> str:
+    """A setting's value as somebody would type it."""
+    if isinstance(value, timedelta):
+        return f"{value.total_seconds():g}"
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return ",".join(map(_typed, value))
+    return str(value)
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -50,7 +50,7 @@ def seed_once(
 
 def _fold(stack: Stack, until: datetime) -> None:
     """Have the analytics take in what was written into minutes that they had passed."""
-    span = {"from": iso(until - timedelta(days=DAYS)), "to": iso(until)}
+    span = {"startTime": iso(until - timedelta(days=DAYS)), "endTime": iso(until)}
     request = Request(  # noqa: S310  # a loopback address of our own
         f"{stack.endpoint}/analytics:rebuild",
         data=json.dumps(span).encode(),

@@ -43,7 +43,7 @@ _YEARS: Final = range(2000, 9998)
 _AT_ONCE: Final = 8
 _ROWS: Final = "PartitionKey eq @partition and RowKey ge @low and RowKey lt @high"
 _KNOWN: Final = frozenset(
-    {"from", "to", "interval", "groupBy", "timeZone", "format", "top", "code"}
+    {"startTime", "endTime", "interval", "groupBy", "timeZone", "format", "top", "code"}
 )
 
 
@@ -109,8 +109,8 @@ def read_query(params: Mapping[str, str], now: datetime) -> Query:
     top = read("top", _top, f"This is a whole number from 1 to {MOST_TOP}.", DEFAULT_TOP)
     as_csv = read("format", _is_csv, "This is json or csv.", default=False)
     form = "This is an ISO 8601 time, such as 2026-11-22T13:00:00Z."
-    end = read("to", _moment, form, now)
-    start = read("from", _moment, form, end - DAY)
+    end = read("endTime", _moment, form, now)
+    start = read("startTime", _moment, form, end - DAY)
     if not errors:
         errors = _wrong_span(start, end, interval, zone)
     if errors:
@@ -123,15 +123,15 @@ def _wrong_span(
     start: datetime, end: datetime, interval: Interval, zone: ZoneInfo
 ) -> dict[str, list[str]]:
     if not start < end:
-        return {"to": ["The span ends before it begins."]}
+        return {"endTime": ["The span ends before it begins."]}
     longest = _LONGEST[interval]
     if end - start > longest:
         days = longest // DAY
-        return {"from": [f"A span by {interval} is at most {days} day{'s' * (days > 1)}."]}
+        return {"startTime": [f"A span by {interval} is at most {days} day{'s' * (days > 1)}."]}
     if interval is Interval.HOUR and end - start > _LONGEST_ODD_HOURS and _is_odd(start, zone):
         most = _LONGEST_ODD_HOURS // DAY
         return {
-            "from": [f"Hours in {zone.key} begin between UTC's; a span is at most {most} days."]
+            "startTime": [f"Hours in {zone.key} begin between UTC's; a span is at most {most} days."]
         }
     return {}
 
@@ -173,21 +173,21 @@ def read_rebuild(body: Any, now: datetime) -> tuple[datetime, datetime]:
         raise InvalidRequest.of("", "The body must be a JSON object.")
     errors: dict[str, list[str]] = {
         str(name)[:100]: ["This member is not known here."]
-        for name in sorted(body.keys() - {"from", "to"})
+        for name in sorted(body.keys() - {"startTime", "endTime"})
     }
     found = {}
-    for name in ("from", "to"):
+    for name in ("startTime", "endTime"):
         try:
             found[name] = _moment(body[name])
         except (KeyError, ValueError, TypeError, AttributeError):
             errors[name] = ["This is an ISO 8601 time, such as 2026-11-22T13:00:00Z."]
     if errors:
         raise InvalidRequest(errors)
-    start, end = found["from"], min(found["to"], now)
+    start, end = found["startTime"], min(found["endTime"], now)
     if not start < end:
-        raise InvalidRequest.of("to", "The span ends before it begins, or has not begun.")
+        raise InvalidRequest.of("endTime", "The span ends before it begins, or has not begun.")
     if end - start > _LONGEST[Interval.TOTAL]:
-        raise InvalidRequest.of("from", "A span is at most 366 days.")
+        raise InvalidRequest.of("startTime", "A span is at most 366 days.")
     ((first, last),) = buckets(start, end, Interval.TOTAL, zone_named("UTC"))
     return first, last
 
@@ -224,8 +224,8 @@ class Analytics:
         for groups in found:
             _add_groups(total, groups)
         return {
-            "from": iso(whole[0]),
-            "to": iso(whole[1]),
+            "startTime": iso(whole[0]),
+            "endTime": iso(whole[1]),
             "interval": str(query.interval),
             "timeZone": query.zone.key,
             "groupBy": str(query.group_by) if query.group_by is not None else None,
@@ -324,8 +324,8 @@ def _row(bucket: Bucket, group: str | None, counts: Mapping[str, int]) -> dict[s
     kinds = by_kind(counts)
     median, p95 = percentiles(kinds.get("time", {}), 50, 95)
     return {
-        "start": iso(bucket[0]),
-        "end": iso(bucket[1]),
+        "startTime": iso(bucket[0]),
+        "endTime": iso(bucket[1]),
         "group": OTHERS_SHOWN if group == OTHERS else group or None,
         "isOther": group == OTHERS,
         "sent": of("sent"),

@@ -104,7 +104,7 @@ class Plans:
             "list": _shape(definition),
             **found.shown(),
             "cost": self._cost(found),
-            "lint": self._lint(definition),
+            "warnings": self._warnings(definition),
             "startAt": iso(start),
             "lastLeavesAt": iso(eta),
         }
@@ -116,7 +116,7 @@ class Plans:
             for sender, tally in found.tallies.items()
         ]
 
-    def _lint(self, definition: Definition) -> list[dict[str, Any]]:
+    def _warnings(self, definition: Definition) -> list[dict[str, Any]]:
         sender = self._senders[definition.senders[0]]
         return [
             {"code": str(one.code), "message": one.message, "position": one.position}

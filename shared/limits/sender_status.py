@@ -34,7 +34,7 @@ class Roster:
 def _view(sender: Sender, pace: Pace, now: datetime) -> dict[str, Any]:
     recovered = pace.recovered_at
     return {
-        "number": sender.address,
+        "sender": sender.address,
         "kind": str(sender.kind),
         "program": sender.program,
         "brand": sender.brand,

@@ -27,26 +27,26 @@ from tests.support.people import People
 from tests.support.polling import eventually
 
 NOW = datetime(2026, 11, 22, 13, 7, 20, tzinfo=UTC)
-FROM, TO = "2026-11-22T00:00:00Z", "2026-11-22T12:00:00Z"
+START, END = "2026-11-22T00:00:00Z", "2026-11-22T12:00:00Z"
 
 BAD = [
-    ({"from": TO, "to": FROM}, "to", "ends before it begins"),
-    ({"from": TO, "to": TO}, "to", "ends before it begins"),
-    ({"from": "2025-05-22", "to": "2026-11-22", "interval": "day"}, "from", "366 days"),
-    ({"from": "2025-05-22", "to": "2026-11-22", "interval": "total"}, "from", "366 days"),
-    ({"from": "2026-09-01", "to": "2026-11-22", "interval": "hour"}, "from", "62 days"),
-    ({"from": "2026-11-20", "to": "2026-11-22", "interval": "minute"}, "from", "1 day."),
+    ({"startTime": END, "endTime": START}, "endTime", "ends before it begins"),
+    ({"startTime": END, "endTime": END}, "endTime", "ends before it begins"),
+    ({"startTime": "2025-05-22", "endTime": "2026-11-22", "interval": "day"}, "startTime", "366 days"),
+    ({"startTime": "2025-05-22", "endTime": "2026-11-22", "interval": "total"}, "startTime", "366 days"),
+    ({"startTime": "2026-09-01", "endTime": "2026-11-22", "interval": "hour"}, "startTime", "62 days"),
+    ({"startTime": "2026-11-20", "endTime": "2026-11-22", "interval": "minute"}, "startTime", "1 day."),
     (
-        {"from": "2026-11-01", "to": "2026-11-22", "timeZone": "Asia/Kolkata"},
-        "from",
+        {"startTime": "2026-11-01", "endTime": "2026-11-22", "timeZone": "Asia/Kolkata"},
+        "startTime",
         "between UTC's",
     ),
-    ({"from": "yesterday"}, "from", "ISO 8601"),
-    ({"from": ""}, "from", "ISO 8601"),
-    ({"to": "2026-13-01"}, "to", "ISO 8601"),
-    ({"to": "2026-02-30T00:00:00Z"}, "to", "ISO 8601"),
-    ({"from": "0001-01-01T00:00:00+14:00"}, "from", "ISO 8601"),
-    ({"from": "9999-12-31T23:59:59-14:00"}, "from", "ISO 8601"),
+    ({"startTime": "yesterday"}, "startTime", "ISO 8601"),
+    ({"startTime": ""}, "startTime", "ISO 8601"),
+    ({"endTime": "2026-13-01"}, "endTime", "ISO 8601"),
+    ({"endTime": "2026-02-30T00:00:00Z"}, "endTime", "ISO 8601"),
+    ({"startTime": "0001-01-01T00:00:00+14:00"}, "startTime", "ISO 8601"),
+    ({"startTime": "9999-12-31T23:59:59-14:00"}, "startTime", "ISO 8601"),
     ({"interval": "week"}, "interval", "minute, hour, day, total"),
     ({"interval": ""}, "interval", "minute"),
     ({"groupBy": "recipient"}, "groupBy", "sender, program, tag"),
@@ -56,6 +56,7 @@ BAD = [
     ({"timeZone": ""}, "timeZone", "IANA"),
     ({"timeZone": "x" * 5000}, "timeZone", "IANA"),
     ({"timeZone": "a\x00b"}, "timeZone", "IANA"),
+    ({"from": START, "to": END}, "from", "not known"),
     ({"top": "0"}, "top", "1 to 500"),
     ({"top": "501"}, "top", "1 to 500"),
     ({"top": "-1"}, "top", "1 to 500"),
@@ -77,22 +78,23 @@ def test_bad_questions(params: dict[str, str], member: str, reason: str) -> None
 def test_everything_at_fault_is_named_at_once() -> None:
     """One answer names all parameters at fault."""
     with pytest.raises(InvalidRequest) as error:
-        read_query({"from": "x", "interval": "x", "groupBy": "x", "top": "x", "q": "x"}, NOW)
-    assert error.value.errors.keys() == {"from", "interval", "groupBy", "top", "q"}
+        read_query({"startTime": "x", "interval": "x", "groupBy": "x", "top": "x", "q": "x"}, NOW)
+    assert error.value.errors.keys() == {"startTime", "interval", "groupBy", "top", "q"}
 
 
 @pytest.mark.parametrize(
     ("body", "member", "reason"),
     [
         ([], "", "JSON object"),
-        ({}, "from", "ISO 8601"),
-        ({"from": FROM}, "to", "ISO 8601"),
-        ({"from": 7, "to": TO}, "from", "ISO 8601"),
-        ({"from": None, "to": TO}, "from", "ISO 8601"),
-        ({"from": TO, "to": FROM}, "to", "ends before it begins"),
-        ({"from": "2027-01-01", "to": "2027-01-02"}, "to", "has not begun"),
-        ({"from": "2025-05-22", "to": TO}, "from", "366 days"),
-        ({"from": FROM, "to": TO, "all": True}, "all", "not known"),
+        ({}, "startTime", "ISO 8601"),
+        ({"startTime": START}, "endTime", "ISO 8601"),
+        ({"startTime": 7, "endTime": END}, "startTime", "ISO 8601"),
+        ({"startTime": None, "endTime": END}, "startTime", "ISO 8601"),
+        ({"startTime": END, "endTime": START}, "endTime", "ends before it begins"),
+        ({"startTime": "2027-01-01", "endTime": "2027-01-02"}, "endTime", "has not begun"),
+        ({"startTime": "2025-05-22", "endTime": END}, "startTime", "366 days"),
+        ({"startTime": START, "endTime": END, "all": True}, "all", "not known"),
+    ({"from": START, "to": END}, "to", "not known"),
     ],
 )
 def test_bad_rebuilds(body: Any, member: str, reason: str) -> None:
@@ -111,9 +113,9 @@ def test_an_answer_has_an_end(interval: str, top: int) -> None:
 
 async def test_bad_questions_over_http(parley: Parley) -> None:
     """A problem with 400, the code, and every parameter at fault."""
-    reply = await parley.own("GET", f"/analytics?{urlencode({'from': TO, 'to': FROM})}")
+    reply = await parley.own("GET", f"/analytics?{urlencode({'startTime': END, 'endTime': START})}")
     assert reply.status == 400
-    assert (reply.json["code"], list(reply.json["errors"])) == ("InvalidRequest", ["to"])
+    assert (reply.json["code"], list(reply.json["errors"])) == ("InvalidRequest", ["endTime"])
     reply = await parley.own("POST", "/analytics:rebuild", b"{")
     assert reply.status == 400
     reply = await parley.own("POST", "/analytics:forget", {})
@@ -179,12 +181,12 @@ async def test_the_document_has_every_member(own_stack: Stack, web: aiohttp.Clie
     )
     answer = await _ask(Parley(own_stack, web))
     assert answer.keys() == {
-        *("from", "to", "interval", "timeZone", "groupBy", "upTo", "value", "total")
+        *("startTime", "endTime", "interval", "timeZone", "groupBy", "upTo", "value", "total")
     }
     assert len(answer["value"]) in {24, 25}
     assert answer["value"][0].keys() == answer["total"][0].keys() == printed.keys()
     told = documents.code_spans(section)
-    assert {*printed, "upTo", "total", "value"} - {"start", "end"} <= told
+    assert {*printed, "upTo", "total", "value"} <= told
 
 
 async def test_the_host_counts_by_itself(parley: Parley, stack: Stack) -> None:
@@ -206,10 +208,10 @@ async def test_the_host_counts_by_itself(parley: Parley, stack: Stack) -> None:
 
 async def test_a_rebuild_is_taken(parley: Parley) -> None:
     """The span is answered in whole minutes, 202: the timer does the work."""
-    body = {"from": "2026-11-22T13:00:30Z", "to": "2026-11-22T13:59:30Z"}
+    body = {"startTime": "2026-11-22T13:00:30Z", "endTime": "2026-11-22T13:59:30Z"}
     reply = await parley.own("POST", "/analytics:rebuild", body)
     assert reply.status == 202
     assert reply.json == {
-        "from": "2026-11-22T13:00:00.000000Z",
-        "to": "2026-11-22T14:00:00.000000Z",
+        "startTime": "2026-11-22T13:00:00.000000Z",
+        "endTime": "2026-11-22T14:00:00.000000Z",
     }

@@ -120,18 +120,18 @@ async def test_each_interval(
         read_query(
             {
                 "interval": interval,
-                "from": start.isoformat(),
-                "to": end.isoformat(),
+                "startTime": start.isoformat(),
+                "endTime": end.isoformat(),
                 "timeZone": zone,
             },
             now,
         )
     )
     rows = answer["value"]
-    assert datetime.fromisoformat(rows[0]["start"]) <= start
-    assert datetime.fromisoformat(rows[-1]["end"]) >= end
+    assert datetime.fromisoformat(rows[0]["startTime"]) <= start
+    assert datetime.fromisoformat(rows[-1]["endTime"]) >= end
     for row in [*rows, *answer["total"]]:
-        first, last = (datetime.fromisoformat(row[name]) for name in ("start", "end"))
+        first, last = (datetime.fromisoformat(row[name]) for name in ("startTime", "endTime"))
         found = brute.within(counted.things, first, last)
         brute.compare(row, brute.row_of(found, silent_before=_silent_before(now, silent=silent)))
     assert sum(row["sent"] for row in rows) > 0
@@ -153,8 +153,8 @@ async def test_each_group(counted: Counted, group_by: str, interval: str) -> Non
         read_query(
             {
                 "interval": interval,
-                "from": START.isoformat(),
-                "to": END.isoformat(),
+                "startTime": START.isoformat(),
+                "endTime": END.isoformat(),
                 "groupBy": group_by,
                 "top": "40",
             },
@@ -164,7 +164,7 @@ async def test_each_group(counted: Counted, group_by: str, interval: str) -> Non
     apart = {row["group"] for row in answer["total"] if not row["isOther"]}
     early = datetime(2000, 1, 1, tzinfo=UTC)
     for row in [*answer["value"], *answer["total"]]:
-        first, last = (datetime.fromisoformat(row[name]) for name in ("start", "end"))
+        first, last = (datetime.fromisoformat(row[name]) for name in ("startTime", "endTime"))
         found = [
             thing
             for thing in brute.within(counted.things, first, last)
@@ -176,7 +176,7 @@ async def test_each_group(counted: Counted, group_by: str, interval: str) -> Non
         ]
         assert found
         brute.compare(row, brute.row_of(found, silent_before=early))
-    shown = {(row["start"], row["group"], row["isOther"]) for row in answer["value"]}
+    shown = {(row["startTime"], row["group"], row["isOther"]) for row in answer["value"]}
     assert len(shown) == len(answer["value"])
     assert sum(row["sent"] for row in answer["value"]) == sum(r["sent"] for r in answer["total"])
 
@@ -189,8 +189,8 @@ async def test_days_and_hours_are_sums_of_the_level_below(counted: Counted) -> N
         query = read_query(
             {
                 "interval": interval,
-                "from": (START.replace(hour=22, minute=0)).isoformat(),
-                "to": (START.replace(hour=22, minute=0) + 2 * HOUR).isoformat(),
+                "startTime": (START.replace(hour=22, minute=0)).isoformat(),
+                "endTime": (START.replace(hour=22, minute=0) + 2 * HOUR).isoformat(),
             },
             now,
         )

@@ -75,7 +75,7 @@ class Past:
     async def counted(self) -> dict[str, Any]:
         """What is counted in that minute now."""
         query = read_query(
-            {"from": MINUTE.isoformat(), "to": (MINUTE + timedelta(minutes=1)).isoformat()}
+            {"startTime": MINUTE.isoformat(), "endTime": (MINUTE + timedelta(minutes=1)).isoformat()}
             | {"interval": "minute"},
             self.clock.moment,
         )

@@ -103,7 +103,7 @@ async def _timed(one: Callable[[], Awaitable[object]]) -> float:
 
 async def _ask(parts: Services, params: Mapping[str, str]) -> dict[str, Any]:
     query = read_query(
-        {"from": DAY.isoformat(), "to": (DAY + timedelta(days=1)).isoformat(), **params},
+        {"startTime": DAY.isoformat(), "endTime": (DAY + timedelta(days=1)).isoformat(), **params},
         parts.parts.clock(),
     )
     answer = await parts.analytics.api.answer(query)

@@ -180,7 +180,7 @@ async def test_a_dry_run_says_what_it_would_come_to(
     ]
     assert found["cost"][0]["segments"] == 2
     shouted = await dry_run(parley, order(other, message="bit.ly/x", category="marketing"))
-    assert {one["code"] for one in shouted["lint"]} >= {"publicShortener", "noBrand"}
+    assert {one["code"] for one in shouted["warnings"]} >= {"publicShortener", "noBrand"}
     assert await platform.accepted(other) == []
 
 

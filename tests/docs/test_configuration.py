@@ -9,8 +9,9 @@ from dataclasses import fields
 import pytest
 
 from shared.rules.senders import KINDS, parse_senders
-from shared.settings import Settings, describe
+from shared.settings import Settings, describe, load
 from tests.docs import documents
+from tests.support.settings import minimal
 from tools import settings_table
 
 TEXT = documents.named("configuration")
@@ -80,6 +81,17 @@ def test_what_nothing_heeds_is_said() -> None:
         if not any(re.search(rf"settings\.{item.name}\b", source) for source in SOURCES)
     }
     assert set(re.findall(r"`(\w+)`", said[1] if said else "")) == unused
+
+
+def test_a_default_is_what_would_be_typed() -> None:
+    """Each default in the table, given as the setting's value, changes nothing."""
+    shown = {
+        row[0].strip("`"): row[3].strip("`")
+        for row in documents.rows(documents.section(TEXT, "Settings"))
+        if row[3]
+    }
+    assert shown
+    assert load({**minimal(), **shown}) == load(minimal())
 
 
 def test_required_settings_have_no_default() -> None:

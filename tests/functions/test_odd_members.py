@@ -59,7 +59,7 @@ def bodies(person: str) -> dict[str, Any]:
         "POST /campaigns?dryRun=true": inline,
         "POST /campaigns?dryRun=true&list": listed,
         f"POST /conversations/{TOLL_FREE}/{person}:markRead": {"readUpTo": before},
-        "POST /analytics:rebuild": {"from": earlier, "to": before},
+        "POST /analytics:rebuild": {"startTime": earlier, "endTime": before},
     }
 
 

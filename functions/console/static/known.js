@@ -19,8 +19,8 @@ export async function knownSenders() {
 
 export async function senderChoice(before, props) {
   const senders = await knownSenders();
-  const named = (sender) => [address(sender.number), sender.program].filter(Boolean).join(" · ");
-  return select([...before, ...senders.map((sender) => [sender.number, named(sender)])], before[0]?.[0] ?? senders[0]?.number, props);
+  const named = (sender) => [address(sender.sender), sender.program].filter(Boolean).join(" · ");
+  return select([...before, ...senders.map((sender) => [sender.sender, named(sender)])], before[0]?.[0] ?? senders[0]?.sender, props);
 }
 
 export function plainChoice(props) {

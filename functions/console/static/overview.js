@@ -25,16 +25,16 @@ function spans(name) {
   const now = new Date();
   if (name === "day") {
     const hour = new Date(now).setMinutes(0, 0, 0);
-    const from = hour - 23 * 3600e3, to = hour + 3600e3;
-    return [[from, Math.min(to, Date.now())], [from - WEEK * 86400e3, to - WEEK * 86400e3]];
+    const start = hour - 23 * 3600e3, end = hour + 3600e3;
+    return [[start, Math.min(end, Date.now())], [start - WEEK * 86400e3, end - WEEK * 86400e3]];
   }
   const { days } = RANGES[name];
   const week = Math.ceil(days / WEEK) * WEEK;
   return [[midnight(1 - days), now], [midnight(1 - days - week), midnight(1 - week)]];
 }
 
-const ask = (from, to, members, signal) =>
-  get(`analytics${query({ from: new Date(from).toISOString(), to: new Date(to).toISOString(), timeZone: ZONE, ...members })}`, { signal });
+const ask = (start, end, members, signal) =>
+  get(`analytics${query({ startTime: new Date(start).toISOString(), endTime: new Date(end).toISOString(), timeZone: ZONE, ...members })}`, { signal });
 
 const NOTHING = {};
 const one = (answer) => answer.total[0] ?? NOTHING;
@@ -110,7 +110,7 @@ export function mount(root) {
 
   function drawCharts(now, before) {
     if (drawnRange !== range) makeCharts();
-    const times = now.map((row) => new Date(row.start).getTime() / 1000);
+    const times = now.map((row) => new Date(row.startTime).getTime() / 1000);
     const values = (rows, pick) => times.map((_, index) => (rows[index] === undefined ? null : pick(rows[index]) ?? null));
     const against = t(range === "month" ? "overview.before" : "overview.weekBefore");
     const compared = before.some((row) => row.sent > 0);
@@ -159,15 +159,15 @@ export function mount(root) {
   async function look(signal) {
     const asked = range;
     const now = Date.now();
-    const start = midnight(0), startThen = midnight(-WEEK);
-    const [[from, to], [fromThen, toThen]] = spans(asked);
+    const morning = midnight(0), morningThen = midnight(-WEEK);
+    const [[start, end], [startThen, endThen]] = spans(asked);
     const { interval } = RANGES[asked];
     const [today, then, series, seriesThen, senders] = await Promise.all([
-      ask(start, now, { interval: "total" }, signal),
-      ask(startThen, startThen.getTime() + now - start.getTime(), { interval: "total" }, signal),
-      ask(from, to, { interval }, signal),
-      ask(fromThen, toThen, { interval }, signal),
-      ask(start, now, { interval: "total", groupBy: "sender" }, signal),
+      ask(morning, now, { interval: "total" }, signal),
+      ask(morningThen, morningThen.getTime() + now - morning.getTime(), { interval: "total" }, signal),
+      ask(start, end, { interval }, signal),
+      ask(startThen, endThen, { interval }, signal),
+      ask(morning, now, { interval: "total", groupBy: "sender" }, signal),
     ]);
     if (signal.aborted || asked !== range) return;
     refill(trouble);

@@ -16,8 +16,8 @@ export function mount(root) {
 
   async function lookAtHealth(signal) {
     try {
-      const to = new Date(), from = new Date(to - 24 * 3600e3);
-      const found = await get(`analytics${query({ from: from.toISOString(), to: to.toISOString(), interval: "total", groupBy: "sender" })}`, { signal });
+      const end = new Date(), start = new Date(end - 24 * 3600e3);
+      const found = await get(`analytics${query({ startTime: start.toISOString(), endTime: end.toISOString(), interval: "total", groupBy: "sender" })}`, { signal });
       health = new Map(found.total.map((row) => [row.group, row]));
     } catch (error) {
       if (signal.aborted || error.status === undefined) throw error;
@@ -31,7 +31,7 @@ export function mount(root) {
     const look = JSON.stringify([value, [...(health ?? [])], Math.floor(Date.now() / 30e3)]);
     if (look === drawn) return;
     drawn = look;
-    refill(body, value.length ? value.map((sender) => card(sender, health?.get(sender.number), health !== null)) : empty(t("senders.none"), ""));
+    refill(body, value.length ? value.map((sender) => card(sender, health?.get(sender.sender), health !== null)) : empty(t("senders.none"), ""));
   }, { every: EVERY, failed: (error) => refill(body, h("div", { class: "card flush" }, problem(error, () => poller.now()))) });
   return { destroy: poller.stop };
 }
@@ -52,7 +52,7 @@ function card(sender, figures, counted) {
   const booked = pace.nextFreeAt && new Date(pace.nextFreeAt) > Date.now();
   return h("article", { class: "card sender" },
     h("header", { class: "row between" },
-      h("div", { class: "grow" }, h("h2", {}, person(sender.number)), h("p", { class: "dim" }, [word("kind", sender.kind), sender.brand, sender.program].filter(Boolean).join(" · "))),
+      h("div", { class: "grow" }, h("h2", {}, person(sender.sender)), h("p", { class: "dim" }, [word("kind", sender.kind), sender.brand, sender.program].filter(Boolean).join(" · "))),
       name && tag(t(`senders.is.${name}`), tone)),
     figures && figures.sent > 0 && h("dl", { class: "figures" },
       figure(t("senders.sent"), number(figures.sent)),
