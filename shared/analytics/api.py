@@ -130,9 +130,8 @@ def _wrong_span(
         return {"startTime": [f"A span by {interval} is at most {days} day{'s' * (days > 1)}."]}
     if interval is Interval.HOUR and end - start > _LONGEST_ODD_HOURS and _is_odd(start, zone):
         most = _LONGEST_ODD_HOURS // DAY
-        return {
-            "startTime": [f"Hours in {zone.key} begin between UTC's; a span is at most {most} days."]
-        }
+        reason = f"Hours in {zone.key} begin between UTC's; a span is at most {most} days."
+        return {"startTime": [reason]}
     return {}
 
 

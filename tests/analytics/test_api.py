@@ -29,13 +29,18 @@ from tests.support.polling import eventually
 NOW = datetime(2026, 11, 22, 13, 7, 20, tzinfo=UTC)
 START, END = "2026-11-22T00:00:00Z", "2026-11-22T12:00:00Z"
 
+
+def _span(start: str, end: str) -> dict[str, str]:
+    return {"startTime": start, "endTime": end}
+
+
 BAD = [
     ({"startTime": END, "endTime": START}, "endTime", "ends before it begins"),
     ({"startTime": END, "endTime": END}, "endTime", "ends before it begins"),
-    ({"startTime": "2025-05-22", "endTime": "2026-11-22", "interval": "day"}, "startTime", "366 days"),
-    ({"startTime": "2025-05-22", "endTime": "2026-11-22", "interval": "total"}, "startTime", "366 days"),
-    ({"startTime": "2026-09-01", "endTime": "2026-11-22", "interval": "hour"}, "startTime", "62 days"),
-    ({"startTime": "2026-11-20", "endTime": "2026-11-22", "interval": "minute"}, "startTime", "1 day."),
+    (_span("2025-05-22", "2026-11-22") | {"interval": "day"}, "startTime", "366 days"),
+    (_span("2025-05-22", "2026-11-22") | {"interval": "total"}, "startTime", "366 days"),
+    (_span("2026-09-01", "2026-11-22") | {"interval": "hour"}, "startTime", "62 days"),
+    (_span("2026-11-20", "2026-11-22") | {"interval": "minute"}, "startTime", "1 day."),
     (
         {"startTime": "2026-11-01", "endTime": "2026-11-22", "timeZone": "Asia/Kolkata"},
         "startTime",
@@ -94,7 +99,7 @@ def test_everything_at_fault_is_named_at_once() -> None:
         ({"startTime": "2027-01-01", "endTime": "2027-01-02"}, "endTime", "has not begun"),
         ({"startTime": "2025-05-22", "endTime": END}, "startTime", "366 days"),
         ({"startTime": START, "endTime": END, "all": True}, "all", "not known"),
-    ({"from": START, "to": END}, "to", "not known"),
+        ({"from": START, "to": END}, "to", "not known"),
     ],
 )
 def test_bad_rebuilds(body: Any, member: str, reason: str) -> None:

@@ -74,9 +74,9 @@ class Past:
 
     async def counted(self) -> dict[str, Any]:
         """What is counted in that minute now."""
+        end = MINUTE + timedelta(minutes=1)
         query = read_query(
-            {"startTime": MINUTE.isoformat(), "endTime": (MINUTE + timedelta(minutes=1)).isoformat()}
-            | {"interval": "minute"},
+            {"startTime": MINUTE.isoformat(), "endTime": end.isoformat(), "interval": "minute"},
             self.clock.moment,
         )
         (row,) = (await self.parts.analytics.api.answer(query))["value"]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.campaigns.support import campaign_in_state, dry_run, order, ordered, uploaded
-from tests.support.client import TOLL_FREE, Parley, Platform
+from tests.support.client import SHORT_CODE, TOLL_FREE, Parley, Platform, send_body
 from tests.support.people import People
 
 PERSON = "+14255550123"
@@ -179,8 +179,12 @@ async def test_a_dry_run_says_what_it_would_come_to(
         {"character": "\u2019", "codePoint": "U+2019", "count": 1, "standIn": "'"}
     ]
     assert found["cost"][0]["segments"] == 2
-    shouted = await dry_run(parley, order(other, message="bit.ly/x", category="marketing"))
-    assert {one["code"] for one in shouted["warnings"]} >= {"publicShortener", "noBrand"}
+    shouted = order(other, message="bit.ly/x", category="marketing")
+    warnings = (await dry_run(parley, shouted))["warnings"]
+    assert {one["code"] for one in warnings} >= {"publicShortener", "noBrand"}
+    asked = send_body(other, sender=SHORT_CODE, message="bit.ly/x", category="marketing")
+    preview = (await parley.own("POST", "/messages:preview", asked)).json
+    assert preview["warnings"] == warnings
     assert await platform.accepted(other) == []
 
 

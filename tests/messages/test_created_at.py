@@ -121,7 +121,7 @@ async def test_a_message_that_was_taken_over_shows_the_moment_of_its_request(
     """Neither an attempt that failed nor the repeat that takes the send over moves `createdAt`."""
     accepted = clock.moment
     when = accepted + FIVE_MINUTES
-    body = send_body(person, **({"sendAt": when.isoformat()} if waits else {}))
+    body = send_body(person) | ({"sendAt": when.isoformat()} if waits else {})
     key = f"created-{person}"
     async with parts_of(stack, clock=clock, PARLEY_ACS_ACCESS_KEY=WRONG_KEY) as parts:
         request = send_request(parts, body)
