@@ -50,7 +50,7 @@ async def cancel_message(req: func.HttpRequest) -> func.HttpResponse:
 
     async def answer() -> func.HttpResponse:
         parley, message_id = services(), req.route_params["messageId"]
-        await parley.sending.sending.cancel(message_id)
+        await parley.sending.api.cancel(message_id)
         return json_answer(await parley.messages.message(message_id))
 
     return await own_face(req, answer)
@@ -61,6 +61,6 @@ async def preview_message(req: func.HttpRequest) -> func.HttpResponse:
     """What a send would come to. Sends nothing."""
 
     async def answer() -> func.HttpResponse:
-        return json_answer(await services().sending.preview.of(read(req)))
+        return json_answer(await services().sending.preview.preview_of(read(req)))
 
     return await own_face(req, answer)

@@ -14,7 +14,7 @@ blueprint = func.Blueprint()
 async def record(message: func.QueueMessage) -> None:
     """Do the work of one message."""
     parley = services()
-    await parley.poison.guard(taken("record", message), parley.sending.follow_up.take)
+    await parley.poison.guard(taken("record", message), parley.sending.follow_up.run_queued)
 
 
 @blueprint.queue_trigger(arg_name="message", queue_name="dispatch", connection="PARLEY_STORAGE")

@@ -52,7 +52,7 @@ async def send_message(req: func.HttpRequest) -> func.HttpResponse:
 async def _send(req: func.HttpRequest) -> Answer:
     with traced(req, "send"):
         key = read_key(req.headers.get("Idempotency-Key"))
-        return await services().sending.sending.send(read(req), key=key)
+        return await services().sending.api.send(read(req), key=key)
 
 
 def read(req: func.HttpRequest) -> SendRequest:

@@ -40,7 +40,9 @@ from shared.rules.keywords import Meaning
 from shared.rules.message_states import State
 from shared.rules.segments import measure
 from shared.rules.senders import Programs
-from shared.sending.send import BLOCKED, entries_of
+from shared.sending.attempts import new_intent
+from shared.sending.decisions import BLOCKED
+from shared.sending.outcomes import entries_of
 from shared.settings import Settings
 
 _AT_ONCE: Final = 12
@@ -139,7 +141,7 @@ class _Writer:
     async def _sent(self, sent: Sent) -> None:
         send_id = ulid.new(sent.at, _digest("send", iso(sent.at), sent.sender, sent.text)[:10])
         request = _request(sent)
-        intent = facts.new_intent(
+        intent = new_intent(
             send_id,
             request,
             measure(sent.text),

@@ -49,9 +49,7 @@ def wire(parts: Parts, store: Store, sending: SendingRoom, limits: Limits) -> Ca
         id_key=parts.id_key,
         acs_timeout=parts.acs_timeout,
     )
-    chunks = Chunks(
-        parts, store=store, sending=sending.sending, pacing=limits.pacing, caps=limits.caps
-    )
+    chunks = Chunks(parts, store=store, sending=sending.api, pacing=limits.pacing, caps=limits.caps)
     engine = Engine(
         parts,
         store=store,

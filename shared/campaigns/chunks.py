@@ -23,8 +23,8 @@ from shared.limits.pacing import Pacing
 from shared.messages.parts import Parts
 from shared.messages.request import Asked, SendRequest
 from shared.sending.answers import Answer
+from shared.sending.api import Sending
 from shared.sending.scheduled import CampaignStanding
-from shared.sending.send import Sending
 
 REPLACED: Final = "The list has been replaced since the campaign was ordered."
 CAPPED: Final = "capped"

@@ -13,7 +13,7 @@ A table per month, a partition per shard and minute, both computable from any id
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -22,12 +22,10 @@ from shared.azure.packing import pack, unpack
 from shared.azure.tables import Entity, etag_of, stored_at
 from shared.base import ids
 from shared.base.clock import from_iso, iso
-from shared.base.randomness import Randomness
 from shared.messages.request import Asked, SendRequest
 from shared.messages.state import Report
 from shared.rules.delivery_codes import code_in
 from shared.rules.message_states import State
-from shared.rules.segments import Measure
 from shared.rules.timing.windows import read_window, written
 
 OUTCOME: Final = ".outcome"
@@ -153,62 +151,6 @@ class StoredReport:
     def report(self) -> Report:
         """As the fold of states wants it."""
         return Report(self.status, code_in(self.details), self.received, self.arrived)
-
-
-def new_intent(
-    send_id: str,
-    request: SendRequest,
-    measure: Measure,
-    *,
-    keyed: bool,
-    trace: str | None,
-    now: datetime,
-    nonce: str,
-) -> Intent:
-    """The intent of a first attempt. Until its end is known, it is in doubt."""
-    start = request.send_at or now
-    return Intent(
-        send_id=send_id,
-        request=request,
-        segments=measure.segments,
-        encoding=str(measure.encoding),
-        keyed=keyed,
-        created_at=now,
-        first_attempt_at=now,
-        attempt_at=now,
-        doubt_since=now,
-        attempt=nonce,
-        trace=trace,
-        expires_at=request.expiry(start),
-    )
-
-
-def drawn_nonce(randomness: Randomness) -> str:
-    """What tells one attempt from another."""
-    return randomness(8).hex()
-
-
-def waiting_intent(intent: Intent, *, send_at: datetime, why: str) -> Intent:
-    """The intent of a send that has to wait: no attempt has begun, nothing is in doubt."""
-    return replace(intent, send_at=send_at, why_waiting=why, attempt="", doubt_since=None)
-
-
-def taken_over(intent: Intent, now: datetime, nonce: str) -> Intent:
-    """The intent of the next attempt; of the first one, if it has been waiting."""
-    return replace(
-        intent,
-        first_attempt_at=now if intent.waiting else intent.first_attempt_at,
-        attempt_at=now,
-        doubt_since=intent.doubt_since or now,
-        ended_at=None,
-        error=None,
-        attempt=nonce,
-    )
-
-
-def ended(intent: Intent, *, now: datetime, error: str, doubt_since: datetime | None) -> Intent:
-    """The intent after an attempt that has no outcome."""
-    return replace(intent, ended_at=now, error=error, doubt_since=doubt_since)
 
 
 def intent_row(intent: Intent, shards: int) -> Entity:

@@ -9,13 +9,17 @@ from datetime import timedelta
 from shared.conversations import Conversations
 from shared.limits import Limits
 from shared.messages.parts import Parts
+from shared.sending.api import Sending
+from shared.sending.attempts import AttemptRules
+from shared.sending.decisions import Gates
 from shared.sending.follow_up import FollowUp
 from shared.sending.idempotency import IdempotencyKeys
+from shared.sending.outcomes import Outcomes
 from shared.sending.preview import Preview
 from shared.sending.retries import Retries
-from shared.sending.scheduled import CampaignStanding, Waiting
-from shared.sending.scheduled_job import Due
-from shared.sending.send import Rules, Sending
+from shared.sending.runner import AttemptRunner
+from shared.sending.scheduled import CampaignStanding, ScheduledSends
+from shared.sending.scheduled_job import ScheduledJob
 from shared.sending.timetable import Timetable
 
 __all__ = ["SendingRoom", "wire"]
@@ -26,7 +30,8 @@ class SendingRoom:
     """One send: now, later, again.
 
     Attributes:
-        sending: sends.
+        api: sends.
+        scheduled: knows of the sends that wait.
         preview: says what a send would come to.
         keys: the idempotency keys, of orders, too.
         follow_up: does again what follows from a send.
@@ -34,7 +39,8 @@ class SendingRoom:
         timetable: who may be texted when.
     """
 
-    sending: Sending
+    api: Sending
+    scheduled: ScheduledSends
     preview: Preview
     keys: IdempotencyKeys
     follow_up: FollowUp
@@ -67,7 +73,7 @@ def wire(
         timetable=timetable,
         pauses=settings.retry_after,
     )
-    waiting = Waiting(
+    scheduled = ScheduledSends(
         clock=parts.clock,
         id_key=parts.id_key,
         record=parts.record,
@@ -77,29 +83,36 @@ def wire(
         retries=retries,
     )
     keys = IdempotencyKeys(parts.tables)
-    sending = Sending(
+    rules = AttemptRules(
+        timeout=parts.acs_timeout,
+        repeat_window=timedelta(seconds=settings.repeat_window_seconds),
+        send_again=settings.send_again_when_uncertain,
+    )
+    outcomes = Outcomes(parts, conversations)
+    api = Sending(
         parts,
-        rules=Rules(
-            acs_timeout=parts.acs_timeout,
-            repeat_window=timedelta(seconds=settings.repeat_window_seconds),
-            send_again=settings.send_again_when_uncertain,
+        runner=AttemptRunner(
+            parts,
+            rules=rules,
+            gates=Gates(parts, rules=rules, guards=limits.guards),
+            outcomes=outcomes,
         ),
-        conversations=conversations,
+        outcomes=outcomes,
+        scheduled=scheduled,
         keys=keys,
-        waiting=waiting,
-        guards=limits.guards,
         pacing=limits.pacing,
     )
-    due = Due(
+    job = ScheduledJob(
         clock=parts.clock,
-        sending=sending,
-        waiting=waiting,
+        sending=api,
+        scheduled=scheduled,
         pacing=limits.pacing,
         dispatch=parts.dispatch,
     )
-    parts.dispatch.register("scheduled", due.take)
+    parts.dispatch.register("scheduled", job.run_scheduled)
     return SendingRoom(
-        sending=sending,
+        api=api,
+        scheduled=scheduled,
         preview=Preview(
             clock=parts.clock,
             settings=settings,
@@ -108,14 +121,7 @@ def wire(
             timetable=timetable,
         ),
         keys=keys,
-        follow_up=FollowUp(
-            queues=parts.queues,
-            id_key=parts.id_key,
-            record=parts.record,
-            conversations=conversations,
-            topic=parts.topic,
-            sending=sending,
-        ),
+        follow_up=FollowUp(queues=parts.queues, topic=parts.topic, outcomes=outcomes),
         retries=retries,
         timetable=timetable,
     )

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from shared.rules.message_states import State
+from shared.base import ids
+from shared.messages.facts import Intent, Outcome
+from shared.messages.request import Asked
+from shared.rules.message_states import MAY_HAVE_LEFT, State
+from shared.sending.attempts import ACCEPTED
 
-BAD_REQUEST: Final = 400
+_BAD_REQUEST: Final = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,3 +45,58 @@ class Answer:
     segments: int
     encoding: str
     replayed: bool
+
+
+def answer_of(
+    intent: Intent, outcomes: Sequence[Outcome], id_key: bytes, *, replayed: bool
+) -> Answer:
+    """What the caller is told.
+
+    Args:
+        intent: the send.
+        outcomes: of those whom this send itself has texted or not; the others wait.
+        id_key: from which message ids are derived.
+        replayed: whether the request was answered before.
+    """
+    by_address = {outcome.address: outcome for outcome in outcomes}
+    return Answer(
+        send_id=intent.send_id,
+        items=tuple(
+            _item_of(intent, asked, by_address.get(asked.address or ""), id_key)
+            for asked in intent.request.asked
+        ),
+        segments=intent.segments,
+        encoding=intent.encoding,
+        replayed=replayed,
+    )
+
+
+def _item_of(intent: Intent, asked: Asked, outcome: Outcome | None, id_key: bytes) -> Item:
+    if outcome is None and asked.address is not None:
+        # It waits, in this send or in one of its own.
+        carrier = intent.children.get(asked.address, intent.send_id)
+        return Item(
+            asked.to,
+            ACCEPTED,
+            successful=True,
+            message_id=ids.message_id(id_key, carrier, asked.address),
+            repeatability="accepted",
+            state=State.SCHEDULED,
+        )
+    if outcome is None:
+        return Item(
+            asked.to,
+            _BAD_REQUEST,
+            successful=False,
+            error=asked.refusal,
+            repeatability="rejected" if asked.rejected else None,
+        )
+    return Item(
+        asked.to,
+        outcome.status,
+        successful=outcome.state in MAY_HAVE_LEFT,
+        message_id=ids.message_id(id_key, intent.send_id, outcome.address),
+        error=outcome.error,
+        repeatability="accepted" if outcome.status == ACCEPTED else None,
+        state=outcome.state,
+    )

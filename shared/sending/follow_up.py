@@ -17,12 +17,8 @@ from shared.azure.packing import message_text, read_message
 from shared.azure.queues import Queues
 from shared.azure.topic import QUEUE, Topic, event_from_json
 from shared.base import log
-from shared.base.clock import from_iso
 from shared.base.errors import Unavailable, Unintelligible
-from shared.conversations import Conversations
-from shared.messages import facts
-from shared.messages.record import Record, Send
-from shared.sending.send import Sending, entries_of
+from shared.sending.outcomes import Outcomes
 
 # Seconds; together more than a day.
 _FIRST_PAUSE: Final = 5
@@ -40,31 +36,16 @@ class FollowUp:
 
     Args:
         queues: the queue.
-        id_key: from which message ids are derived.
-        record: the messages.
-        conversations: their entries.
         topic: the way to the application.
-        sending: what follows from an outcome.
+        outcomes: records outcomes and what follows from them.
     """
 
-    def __init__(
-        self,
-        *,
-        queues: Queues,
-        id_key: bytes,
-        record: Record,
-        conversations: Conversations,
-        topic: Topic,
-        sending: Sending,
-    ) -> None:
+    def __init__(self, *, queues: Queues, topic: Topic, outcomes: Outcomes) -> None:
         self._queues = queues
-        self._id_key = id_key
-        self._record = record
-        self._conversations = conversations
         self._topic = topic
-        self._sending = sending
+        self._outcomes = outcomes
 
-    async def take(self, text: str) -> None:
+    async def run_queued(self, text: str) -> None:
         """Do the work of one queue message.
 
         Raises:
@@ -99,30 +80,10 @@ class FollowUp:
         if kind == "relay":
             await self._topic.publish([event_from_json(message["event"])])
         elif kind == "conversations":
-            await self._write_entries(message["sendId"])
+            if not await self._outcomes.write_left_entries(message["sendId"]):
+                # The outcome is written beside this message; it may be a moment behind.
+                raise _NotYet(f"The send {message['sendId']} has no outcome yet.")
         elif kind == "outcome":
-            await self._conclude(message)
+            await self._outcomes.conclude_left(message)
         else:
             raise Unintelligible(f"a queue message of unknown kind {kind!r}")
-
-    async def _write_entries(self, send_id: str) -> None:
-        send = await self._send(send_id)
-        if send.outcomes is None:
-            # The outcome is written beside this message; it may be a moment behind.
-            raise _NotYet(f"The send {send_id} has no outcome yet.")
-        await self._conversations.write_all(
-            entries_of(send.intent, list(send.outcomes.values()), self._id_key)
-        )
-
-    async def _conclude(self, message: dict[str, Any]) -> None:
-        outcomes = facts.unpacked_outcomes(message["outcomes"])
-        await self._record.conclude(message["sendId"], outcomes, from_iso(message["at"]))
-        send = await self._send(message["sendId"])
-        recorded = list(send.outcomes.values()) if send.outcomes is not None else outcomes
-        await self._sending.follow_up(send.intent, recorded)
-
-    async def _send(self, send_id: str) -> Send:
-        send = await self._record.send(send_id)
-        if send is None:
-            raise Unintelligible(f"the send {send_id} is not on record")
-        return send

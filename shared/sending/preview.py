@@ -16,7 +16,7 @@ from shared.optouts import Ledger
 from shared.rules import segments
 from shared.rules.segments import Measure
 from shared.rules.text_warnings import lint
-from shared.sending.send import BLOCKED
+from shared.sending.decisions import BLOCKED
 from shared.sending.timetable import Timetable, Wait
 from shared.settings import Settings
 
@@ -67,7 +67,7 @@ class Preview:
         self._guards = guards
         self._timetable = timetable
 
-    async def of(self, request: SendRequest) -> dict[str, Any]:
+    async def preview_of(self, request: SendRequest) -> dict[str, Any]:
         """The preview of a request, as the interface shows it. Sends and reserves nothing.
 
         Raises:

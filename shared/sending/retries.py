@@ -5,10 +5,10 @@ that the table calls retryable, which tell for certain that nothing arrived; a t
 arrived (5002) is never among them. At most as often as there are pauses in the settings, which are
 spread a little, so that a carrier's outage does not end in a crowd.
 
-A retry is a send of its own to one person that waits (`shared.sending.send`): at its moment it is
-paced, and the ledger, quiet hours, limits, budgets, the campaign's standing and the time to live
-hold for it as for any other. Its id derives from the text that it repeats, so that a report that
-comes twice makes one retry.
+A retry is a send of its own to one person that waits (`shared.sending.scheduled`): at its moment
+it is paced, and the ledger, quiet hours, limits, budgets, the campaign's standing and the time to
+live hold for it as for any other. Its id derives from the text that it repeats, so that a report
+that comes twice makes one retry.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from shared.base import ids, log
 from shared.base.clock import Clock
 from shared.base.errors import InvalidRequest
 from shared.jobs.dispatch import Dispatch
-from shared.messages import facts
 from shared.messages.facts import Intent, Retry
 from shared.messages.record import Record, Send
 from shared.messages.state import fold, outcome_of
 from shared.rules.delivery_codes import DeliveryCode
 from shared.rules.message_states import TERMINAL, State
+from shared.sending.attempts import waiting_intent
 from shared.sending.timetable import Timetable
 
 # A pause grows by up to this share of itself.
@@ -47,7 +47,7 @@ def wants_retry(report: PlatformReport, code: DeliveryCode | None) -> bool:
     return report.status == "Failed" and code is not None and code.retryable
 
 
-def pause(send_id: str, planned: timedelta) -> timedelta:
+def pause_before(send_id: str, planned: timedelta) -> timedelta:
     """How long a retry waits: as planned and up to a fifth more, always the same for one id."""
     drawn = int.from_bytes(hashlib.sha256(send_id.encode()).digest()[:4]) / _PARTS
     return planned * (1 + SPREAD * drawn)
@@ -82,7 +82,7 @@ def retry_intent(intent: Intent, address: str, retry: Retry, *, moment: datetime
         retry=retry,
         etag=None,
     )
-    return facts.waiting_intent(fresh, send_at=moment, why="sent again")
+    return waiting_intent(fresh, send_at=moment, why="sent again")
 
 
 class Retries:
@@ -142,7 +142,7 @@ class Retries:
         child = retry_intent(intent, address, retry, moment=moment)
         await self._record.begin(child)
         # Also where it was there: the process that wrote it may have died here.
-        await self._dispatch.at(moment, scheduled(child.send_id))
+        await self._dispatch.at(moment, scheduled_message(child.send_id))
         following = ids.message_id(self._id_key, child.send_id, address)
         log.event("retry.ordered", messageId=message_id, retriedBy=following, number=number)
         return following
@@ -153,7 +153,7 @@ class Retries:
         """When to try again; None if that is not worth it any more."""
         if intent.expires_at is None or retry.number > len(self._pauses):
             return None
-        wait = pause(retry_id(retry.of), self._pauses[retry.number - 1])
+        wait = pause_before(retry_id(retry.of), self._pauses[retry.number - 1])
         try:
             moment = self._timetable.allowed_for_all(intent.request, [address], failed_at + wait)
         except InvalidRequest:
@@ -174,6 +174,6 @@ def retried_by(send: Send) -> str | None:
     return next((report.retried_by for report in send.reports if report.retried_by), None)
 
 
-def scheduled(send_id: str) -> dict[str, str]:
+def scheduled_message(send_id: str) -> dict[str, str]:
     """What the `dispatch` queue is told of a send that waits."""
     return {"kind": "scheduled", "sendId": send_id}

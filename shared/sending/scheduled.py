@@ -18,10 +18,10 @@ from shared.base import ids, log
 from shared.base.clock import Clock, iso
 from shared.base.errors import NotCancelable, NotFound, StillSending
 from shared.jobs.dispatch import Dispatch
-from shared.messages import facts
 from shared.messages.facts import Intent
 from shared.messages.record import Record
-from shared.sending.retries import Retries, retry_id, scheduled
+from shared.sending.attempts import waiting_intent
+from shared.sending.retries import Retries, retry_id, scheduled_message
 from shared.sending.timetable import Timetable, Wait
 
 _SOON: Final = timedelta(seconds=1)
@@ -37,7 +37,7 @@ class CampaignStanding(StrEnum):
     ENDED = "ended"
 
 
-class Waiting:
+class ScheduledSends:
     """Has sends wait.
 
     Args:
@@ -71,48 +71,48 @@ class Waiting:
 
     # Beginning ----------------------------------------------------------------------------------
 
-    def in_time(self, intent: Intent, now: datetime) -> tuple[Intent, list[Intent]]:
+    def split_by_moment(self, intent: Intent, now: datetime) -> tuple[Intent, list[Intent]]:
         """The intent as its time has it, and the sends of those whose time is another."""
         start = intent.request.send_at or now
         waits = self._timetable.waits(intent.request, start)
         if intent.request.send_at is not None and not waits:
-            return facts.waiting_intent(intent, send_at=start, why="sendAt"), []
+            return waiting_intent(intent, send_at=start, why="sendAt"), []
         moments = {wait.until for wait in waits.values()}
         if len(moments) == 1 and len(waits) == len(intent.request.addresses()):
             wait = next(iter(waits.values()))
-            return facts.waiting_intent(intent, send_at=wait.until, why=wait.why), []
+            return waiting_intent(intent, send_at=wait.until, why=wait.why), []
         children = {
             address: ids.child_send_id(intent.send_id, iso(wait.until))
             for address, wait in waits.items()
         }
         parent = replace(intent, children=children)
         if intent.request.send_at is not None:
-            parent = facts.waiting_intent(parent, send_at=start, why="sendAt")
+            parent = waiting_intent(parent, send_at=start, why="sendAt")
         return parent, [_child(parent, moment, waits) for moment in sorted(moments)]
 
-    async def begin(self, children: Sequence[Intent]) -> None:
+    async def record_parts(self, parts: Sequence[Intent]) -> None:
         """Write sends down, each with its message; doing it again changes nothing."""
-        for child in children:
-            await self._record.begin(child)
-            await self.wait_for(child)
+        for part in parts:
+            await self._record.begin(part)
+            await self.enqueue(part)
 
-    async def wait_for(self, intent: Intent) -> None:
+    async def enqueue(self, intent: Intent) -> None:
         """Put the message of a send that is written down where it becomes visible in time."""
-        await self._dispatch.at(intent.send_at or self._clock(), scheduled(intent.send_id))
+        await self._dispatch.at(intent.send_at or self._clock(), scheduled_message(intent.send_id))
 
-    async def ensure_children(self, intent: Intent) -> None:
-        """After a crash between a send and those that carry a part of it."""
+    async def record_missing_parts(self, intent: Intent) -> None:
+        """Write down what a crash between a send and those that carry its parts left unwritten."""
         if intent.children:
             start = intent.request.send_at or intent.first_attempt_at
             waits = self._timetable.waits(intent.request, start)
             known = set(intent.children.values())
             moments = {w.until for w in waits.values()}
             children = [_child(intent, moment, waits) for moment in sorted(moments)]
-            await self.begin([child for child in children if child.send_id in known])
+            await self.record_parts([child for child in children if child.send_id in known])
 
     # When its time has come ---------------------------------------------------------------------
 
-    async def due(self, intent: Intent) -> Intent | datetime:
+    async def intent_when_due(self, intent: Intent) -> Intent | datetime:
         """The intent to be attempted now; or the moment to ask again, if it has to wait longer."""
         now = self._clock()
         moment = self._timetable.allowed_for_all(
@@ -217,4 +217,4 @@ def _child(parent: Intent, moment: datetime, waits: Mapping[str, Wait]) -> Inten
         expires_at=request.expiry(moment),
         etag=None,
     )
-    return facts.waiting_intent(child, send_at=moment, why=why)
+    return waiting_intent(child, send_at=moment, why=why)

@@ -10,19 +10,19 @@ from shared.base.clock import Clock
 from shared.base.errors import ParleyError, Throttled, Unintelligible
 from shared.jobs.dispatch import Dispatch
 from shared.limits.pacing import Pacing
-from shared.sending.scheduled import Waiting
-from shared.sending.send import Sending
+from shared.sending.api import Sending
+from shared.sending.scheduled import ScheduledSends
 
 _SOON: Final = timedelta(seconds=1)
 
 
-class Due:
+class ScheduledJob:
     """Does the `scheduled` work of the `dispatch` queue.
 
     Args:
         clock: the time.
         sending: what sends.
-        waiting: what knows of those that have not left.
+        scheduled: what knows of those that have not left.
         pacing: when it may.
         dispatch: where it waits meanwhile.
     """
@@ -32,17 +32,17 @@ class Due:
         *,
         clock: Clock,
         sending: Sending,
-        waiting: Waiting,
+        scheduled: ScheduledSends,
         pacing: Pacing,
         dispatch: Dispatch,
     ) -> None:
         self._clock = clock
         self._sending = sending
-        self._waiting = waiting
+        self._scheduled = scheduled
         self._pacing = pacing
         self._dispatch = dispatch
 
-    async def take(self, message: Mapping[str, Any]) -> None:
+    async def run_scheduled(self, message: Mapping[str, Any]) -> None:
         """Send what was waiting; hand it on where it must wait longer.
 
         Raises:
@@ -60,13 +60,13 @@ class Due:
         except ParleyError as error:
             if not error.retryable:
                 raise
-            await self._again(message, error)
+            await self._put_back(message, error)
         else:
             if moment is not None:
                 await self._dispatch.at(moment, {**message, "paced": False})
 
     async def _may_leave(self, message: Mapping[str, Any], send_id: str) -> bool:
-        size = await self._waiting.size_of(send_id)
+        size = await self._scheduled.size_of(send_id)
         if size is None:
             return True
         sender, units = size
@@ -76,9 +76,9 @@ class Due:
         await self._dispatch.at(moment, {**message, "paced": True})
         return False
 
-    async def _again(self, message: Mapping[str, Any], error: ParleyError) -> None:
+    async def _put_back(self, message: Mapping[str, Any], error: ParleyError) -> None:
         if isinstance(error, Throttled) and (
-            size := await self._waiting.size_of(message["sendId"])
+            size := await self._scheduled.size_of(message["sendId"])
         ):
             await self._pacing.slow(size[0], error.retry_after or 0)
         await self._dispatch.again(message, error.retry_after, paced=False)

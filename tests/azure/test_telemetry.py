@@ -108,7 +108,7 @@ async def test_a_trace_leads_from_the_request_to_the_report(
     """The report's span links to the send's, which is part of the caller's own trace."""
     exported.clear()
     with telemetry.span("send", parent=PARENT):
-        answer = await services.sending.sending.send(request(person))
+        answer = await services.sending.api.send(request(person))
     await services.receiving.delivery_reports.take(report_of(answer.send_id, person))
 
     [send], [acs], [report] = (
@@ -129,9 +129,9 @@ async def test_metrics_count_what_happened(
     services: Services, measured: InMemoryMetricReader, person: str
 ) -> None:
     """Sends, blocks, reports, inbound, opt-outs, quarantine and lag are counted by name."""
-    await services.sending.sending.send(request(person))
+    await services.sending.api.send(request(person))
     await services.receiving.inbound.take(said(person, "STOP"))
-    blocked = await services.sending.sending.send(request(person))
+    blocked = await services.sending.api.send(request(person))
     await services.receiving.delivery_reports.take(report_of(blocked.send_id, person))
     await services.receiving.inbound.take(Envelope("x", "something else", None, None))
 
@@ -161,7 +161,7 @@ async def test_neither_numbers_nor_texts_are_recorded(
     person: str,
 ) -> None:
     """Whoever may see telemetry alone learns nobody's number and nobody's words."""
-    sent = await services.sending.sending.send(request(person))
+    sent = await services.sending.api.send(request(person))
     await services.receiving.delivery_reports.take(report_of(sent.send_id, person))
     await services.receiving.inbound.take(said(person, TEXT))
 

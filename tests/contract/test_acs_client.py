@@ -114,7 +114,7 @@ async def test_silence(
     await platform.order_fault("send", behaviour, number=min(ids))
     async with parts_of(stack, PARLEY_ACS_TIMEOUT_SECONDS="1") as parts:
         with pytest.raises(AnswerMissing):
-            await parts.sending.sending.send(send_request(parts, body))
+            await parts.sending.api.send(send_request(parts, body))
     assert await states(parley, ids) <= UNSETTLED
     await check_a_repeat(parley, platform, body, ids)
 

@@ -60,7 +60,7 @@ async def test_the_option_goes_on_where_acs_knows_it(
     """With an api-version that has the option ACS is told, and nothing is ignored."""
     persons = people.many(2)
     async with parts_of(stack, PARLEY_ACS_API_VERSION="2025-09-17") as parts:
-        answer = await parts.sending.sending.send(send_request(parts, json.loads(today(persons))))
+        answer = await parts.sending.api.send(send_request(parts, json.loads(today(persons))))
         for item in answer.items:
             message = await parts.messages.message(str(item.message_id))
             assert message["ignored"] == []
@@ -78,7 +78,7 @@ async def test_a_version_that_has_changed_since_does_not_fail_the_send(
     async with parts_of(stack, PARLEY_ACS_API_VERSION="2026-01-23") as newer:
         request = send_request(newer, body)
     async with parts_of(stack) as older:
-        await older.sending.sending.run_due((await older.sending.sending.send(request)).send_id)
+        await older.sending.api.run_due((await older.sending.api.send(request)).send_id)
     for person in persons:
         (asked,) = await platform.accepted(person)
         assert asked["deliveryReportTimeoutInSeconds"] is None

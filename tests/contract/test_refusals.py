@@ -76,7 +76,7 @@ async def test_a_single_denial_is_passed_over(
     """ACS is asked once more, and the caller learns nothing of the first answer."""
     await platform.order_fault("send", "unauthorized", number=person, status=status)
     async with counted_parts(stack) as (parts, counted):
-        answer = await parts.sending.sending.send(send_request(parts, send_body(person)))
+        answer = await parts.sending.api.send(send_request(parts, send_body(person)))
     assert [item.status for item in answer.items] == [202]
     assert counted.sends == 2
     assert len(await platform.accepted(person)) == 1
@@ -92,7 +92,7 @@ async def test_a_denial_that_lasts_is_believed_for_ten_seconds(
     await platform.order_fault("send", "unauthorized", number=first, times=2, status=status)
     async with counted_parts(stack, clock) as (parts, counted):
         with pytest.raises(PlatformDenied) as caught:
-            await parts.sending.sending.send(send_request(parts, send_body(first)))
+            await parts.sending.api.send(send_request(parts, send_body(first)))
         assert (caught.value.status, caught.value.retry_after) == (503, 30)
         assert caught.value.retryable
         assert caught.value.platform_status == status
@@ -100,14 +100,14 @@ async def test_a_denial_that_lasts_is_believed_for_ten_seconds(
 
         clock.moment += DENIAL_HOLDS - timedelta(seconds=1)
         with pytest.raises(PlatformDenied):
-            await parts.sending.sending.send(send_request(parts, send_body(second)))
+            await parts.sending.api.send(send_request(parts, send_body(second)))
         assert counted.sends == 2
         # A sender that the resource does not own is denied as well; it stops no other.
-        await parts.sending.sending.send(send_request(parts, send_body(other, sender=LONG_CODE)))
+        await parts.sending.api.send(send_request(parts, send_body(other, sender=LONG_CODE)))
         assert counted.sends == 3
 
         clock.moment += timedelta(seconds=1)
-        await parts.sending.sending.send(send_request(parts, send_body(second)))
+        await parts.sending.api.send(send_request(parts, send_body(second)))
         assert counted.sends == 4
     assert [len(await platform.accepted(person)) for person in (first, second, other)] == [0, 1, 1]
 
@@ -142,9 +142,9 @@ async def test_a_wrong_key_leaves_no_doubt(stack: Stack, platform: Platform, per
     wrong = "d3Jvbmctd3Jvbmctd3Jvbmctd3Jvbmctd3Jvbmctd3I="
     async with parts_of(stack, PARLEY_ACS_ACCESS_KEY=wrong) as parts:
         with pytest.raises(PlatformDenied):
-            await parts.sending.sending.send(send_request(parts, body))
+            await parts.sending.api.send(send_request(parts, body))
     async with parts_of(stack) as parts:
-        answer = await parts.sending.sending.send(send_request(parts, body))
+        answer = await parts.sending.api.send(send_request(parts, body))
         message = await parts.messages.message(str(answer.items[0].message_id))
     assert "attemptUnanswered" not in [entry["event"] for entry in message["history"]]
     assert len(await platform.accepted(person)) == 1

@@ -15,9 +15,9 @@ from local.stack import Stack
 from shared.azure.storage import StorageAccount
 from shared.azure.tables import Tables
 from shared.base.clock import utc_now
-from shared.messages import facts
 from shared.messages.record import Record
 from shared.rules import segments
+from shared.sending.attempts import new_intent
 from shared.sending.idempotency import IdempotencyKeys
 from shared.services import Services
 from tests.support.client import Parley, Platform, Reply, encoded, message_ids, send_body, with_ids
@@ -167,7 +167,7 @@ async def begin(parts: Services, body: dict[str, Any], key: str | None) -> str:
         send_id = message_id.partition(".")[0]
         if key is not None:
             await IdempotencyKeys(tables).claim(key, request.digest, send_id, now)
-        intent = facts.new_intent(
+        intent = new_intent(
             send_id,
             request,
             segments.measure(request.message),

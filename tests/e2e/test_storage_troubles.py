@@ -96,7 +96,7 @@ async def test_troubles_that_a_send_survives(
     """Doubtful answers to intent or outcome do not reach the caller: the texts are out, once."""
     number = body["smsRecipients"][0]["to"]
     async with troubled(stack, troubles) as parts:
-        answer = await parts.sending.sending.send(send_request(parts, body))
+        answer = await parts.sending.api.send(send_request(parts, body))
         assert all(item.successful for item in answer.items)
         assert not answer.replayed
         assert await platform.calls(number) == 1
@@ -109,7 +109,7 @@ async def test_an_intent_that_could_not_be_written(
     """Without an intent nothing is sent; the repeat is a first attempt."""
     async with troubled(stack, [UNSENT]) as parts:
         with pytest.raises(StorageDown):
-            await parts.sending.sending.send(send_request(parts, body))
+            await parts.sending.api.send(send_request(parts, body))
         for recipient in body["smsRecipients"]:
             assert await platform.accepted(recipient["to"]) == []
         assert (await parley.signed("POST", "/sms", body)).status == 202
@@ -122,11 +122,11 @@ async def test_an_intent_whose_answer_was_lost(
     """It looks like an attempt at work: the repeat waits until that is dead, then takes over."""
     async with troubled(stack, [LOST]) as parts:
         with pytest.raises(StorageDown):
-            await parts.sending.sending.send(send_request(parts, body))
+            await parts.sending.api.send(send_request(parts, body))
         with pytest.raises(StillSending):
-            await parts.sending.sending.send(send_request(parts, body))
+            await parts.sending.api.send(send_request(parts, body))
         async with parts_of(stack, clock=later()) as takes_over:
-            await takes_over.sending.sending.send(send_request(takes_over, body))
+            await takes_over.sending.api.send(send_request(takes_over, body))
         await check_it_went_out_once(parts, body, parley, platform)
 
 
@@ -141,7 +141,7 @@ async def test_a_ledger_that_cannot_be_read(
     """Nothing is sent, no doubt is left, and the repeat need not wait."""
     async with troubled(stack, troubles, is_log_query) as parts:
         with pytest.raises(LedgerUnavailable) as caught:
-            await parts.sending.sending.send(send_request(parts, body))
+            await parts.sending.api.send(send_request(parts, body))
         assert_safe_to_repeat(caught.value)
         for number, message_id in message_ids(parts.parts.settings.id_key, body).items():
             assert await platform.accepted(number) == []

@@ -22,7 +22,7 @@ async def test_nobody_is_texted_and_health_says_why(
     async with parts_of(stack, PARLEY_STORAGE=azurite.connection_string) as parts:
         for _ in range(2):
             with pytest.raises(LedgerMissing) as refused:
-                await parts.sending.sending.send(send_request(parts, send_body(person)))
+                await parts.sending.api.send(send_request(parts, send_body(person)))
             assert (refused.value.status, refused.value.retryable) == (503, True)
         assert await platform.accepted(person) == []
         report = await parts.health.report()
@@ -31,5 +31,5 @@ async def test_nobody_is_texted_and_health_says_why(
         with pytest.raises(ResourceNotFoundError):
             await bench.storage.table("optouts").get_entity("ledger", "head")
         await bench.storage.make_table("optouts")
-        await parts.sending.sending.send(send_request(parts, send_body(person)))
+        await parts.sending.api.send(send_request(parts, send_body(person)))
         assert len(await platform.accepted(person)) == 1

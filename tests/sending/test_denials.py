@@ -11,7 +11,7 @@ from typing import Any
 from local.stack import Stack
 from shared.campaigns.chunks import Chunks
 from shared.jobs.dispatch import Dispatch
-from shared.sending.scheduled_job import Due
+from shared.sending.scheduled_job import ScheduledJob
 from shared.services import Services
 from tests.campaigns.support import campaign, campaign_in_state, chunks_of, order, ordered
 from tests.support.client import Parley, Platform, send_body
@@ -34,12 +34,12 @@ class Shelf(Dispatch):
         self.kept.append((moment, json.loads(json.dumps(message))))
 
 
-def due_of(parts: Services, shelf: Shelf) -> Due:
-    return Due(
+def job_of(parts: Services, shelf: Shelf) -> ScheduledJob:
+    return ScheduledJob(
         clock=parts.parts.clock,
-        sending=parts.sending.sending,
-        waiting=parts.sending.sending._waiting,
-        pacing=parts.sending.sending._pacing,
+        sending=parts.sending.api,
+        scheduled=parts.sending.scheduled,
+        pacing=parts.limits.pacing,
         dispatch=shelf,
     )
 
@@ -48,8 +48,8 @@ def chunks_with(parts: Services, shelf: Shelf) -> Chunks:
     return Chunks(
         replace(parts.parts, dispatch=shelf),
         store=parts.campaigns.api._store,
-        sending=parts.sending.sending,
-        pacing=parts.sending.sending._pacing,
+        sending=parts.sending.api,
+        pacing=parts.limits.pacing,
         caps=parts.limits.caps,
     )
 
@@ -61,11 +61,11 @@ async def test_a_scheduled_send_is_put_off_and_goes_out_later(
     when = datetime.now(UTC) + timedelta(minutes=5)
     body = send_body(person, sendAt=when.isoformat())
     async with parts_of(stack) as parts:
-        answer = await parts.sending.sending.send(send_request(parts, body))
+        answer = await parts.sending.api.send(send_request(parts, body))
     message_id = str(answer.items[0].message_id)
     async with parts_of(stack, clock=lambda: when, PARLEY_ACS_ACCESS_KEY=WRONG_KEY) as parts:
         shelf = Shelf(parts)
-        await due_of(parts, shelf).take({"sendId": answer.send_id, "paced": True})
+        await job_of(parts, shelf).run_scheduled({"sendId": answer.send_id, "paced": True})
         ((moment, again),) = shelf.kept
         assert moment == when + PAUSE
         message = await parts.messages.message(message_id)
@@ -73,7 +73,7 @@ async def test_a_scheduled_send_is_put_off_and_goes_out_later(
         assert message["history"][-1]["event"] == "attemptFailed"
         assert message["history"][-1]["details"] == "PlatformDenied"
     async with parts_of(stack, clock=lambda: moment) as parts:
-        await due_of(parts, Shelf(parts)).take({**again, "paced": True})
+        await job_of(parts, Shelf(parts)).run_scheduled({**again, "paced": True})
         assert (await parts.messages.message(message_id))["state"] in {"sent", "delivered"}
     assert len(await platform.accepted(person)) == 1
 

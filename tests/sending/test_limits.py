@@ -43,7 +43,7 @@ async def send(
         now=utc_now(),
         knows_report_timeout=False,
     )
-    return await services.sending.sending.send(request, key=key)
+    return await services.sending.api.send(request, key=key)
 
 
 async def test_a_country_that_is_not_allowed_is_refused(
@@ -121,7 +121,7 @@ async def test_the_preview_says_what_it_would_cost_and_who_may_not_be_texted(
         now=utc_now(),
         knows_report_timeout=False,
     )
-    preview = await services.sending.preview.of(request)
+    preview = await services.sending.preview.preview_of(request)
     assert [r["wouldSend"] for r in preview["recipients"]] == [True, False]
     assert preview["cost"]["cost"] == "USD 0.0100"
     codes = {warning["code"] for warning in preview["warnings"]}

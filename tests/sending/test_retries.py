@@ -25,7 +25,7 @@ from shared.base.clock import from_iso, iso
 from shared.base.errors import NotCancelable, NotFound
 from shared.campaigns.campaign import Campaign, Phase
 from shared.rules.delivery_codes import CODES, code_in
-from shared.sending.retries import SPREAD, pause, retry_id, wants_retry
+from shared.sending.retries import SPREAD, pause_before, retry_id, wants_retry
 from shared.services import Services
 from tests.campaigns.support import ordered
 from tests.support.client import (
@@ -82,7 +82,7 @@ async def sent(parts: Services, person: str, **members: Any) -> str:
         **members,
     }
     wishes = {name: value for name, value in body.items() if value is not None}
-    answer = await parts.sending.sending.send(send_request(parts, with_ids(wishes)))
+    answer = await parts.sending.api.send(send_request(parts, with_ids(wishes)))
     return str(answer.items[0].message_id)
 
 
@@ -122,7 +122,7 @@ async def shown(parts: Services, message_id: str) -> dict[str, Any]:
 
 async def run(parts: Services, message_id: str) -> datetime | None:
     """Do the work of the queue's message of a retry."""
-    return await parts.sending.sending.run_due(message_id[: ids.ULID_LENGTH])
+    return await parts.sending.api.run_due(message_id[: ids.ULID_LENGTH])
 
 
 async def retried(parts: Services, message_id: str, person: str, code: int = 4006) -> str:
@@ -163,8 +163,8 @@ def test_a_pause_is_the_same_for_one_id_and_at_most_a_fifth_longer(
     """A repeat finds the same moment; nobody waits less than planned."""
     send_id = ulid.new(datetime(2026, 11, 22, tzinfo=UTC), entropy)
     planned = timedelta(seconds=seconds)
-    found = pause(send_id, planned)
-    assert found == pause(send_id, planned)
+    found = pause_before(send_id, planned)
+    assert found == pause_before(send_id, planned)
     assert planned <= found <= planned * (1 + SPREAD)
 
 
@@ -360,7 +360,7 @@ async def test_it_can_be_canceled(
     """While it waits, by either id; twice is once; then nothing leaves any more."""
     first = await sent(parts, person)
     with pytest.raises(NotCancelable):
-        await parts.sending.sending.cancel(first)
+        await parts.sending.api.cancel(first)
     second = await retried(parts, first, person)
     for _ in range(2):
         reply = await parley.own("DELETE", f"/messages/{second if by == 'its own id' else first}")
@@ -382,7 +382,7 @@ async def test_what_was_sent_again_cannot_be_canceled(
     await run(parts, second)
     for message_id in (first, second):
         with pytest.raises(NotCancelable):
-            await parts.sending.sending.cancel(message_id)
+            await parts.sending.api.cancel(message_id)
 
 
 @pytest.mark.usefixtures("a_slow_carrier")

@@ -55,7 +55,7 @@ async def send(services: Services, body: dict[str, Any], *, key: str | None = No
         now=services.parts.clock(),
         knows_report_timeout=False,
     )
-    return await services.sending.sending.send(request, key=key)
+    return await services.sending.api.send(request, key=key)
 
 
 async def state(services: Services, message_id: str) -> str:
@@ -72,12 +72,12 @@ async def test_a_scheduled_send_leaves_at_its_time_and_once(
     assert answer.items[0].status == 202
     assert await state(services, message_id) == "scheduled"
 
-    assert await services.sending.sending.run_due(answer.send_id) == when
+    assert await services.sending.api.run_due(answer.send_id) == when
     assert await platform.accepted(person) == []
 
     clock.moment = when
     for _ in range(2):
-        assert await services.sending.sending.run_due(answer.send_id) is None
+        assert await services.sending.api.run_due(answer.send_id) is None
     assert await state(services, message_id) in {"sent", "delivered"}
     assert len(await platform.accepted(person)) == 1
 
@@ -104,11 +104,11 @@ async def test_canceled_before_its_time_it_never_leaves(
     )
     canceled, kept = (str(item.message_id) for item in answer.items)
     for _ in range(2):
-        await services.sending.sending.cancel(canceled)
+        await services.sending.api.cancel(canceled)
     assert await state(services, canceled) == "canceled"
 
     clock.moment = when
-    await services.sending.sending.run_due(answer.send_id)
+    await services.sending.api.run_due(answer.send_id)
     assert await state(services, canceled) == "canceled"
     assert await state(services, kept) in {"sent", "delivered"}
     assert await platform.accepted(one) == []
@@ -119,9 +119,9 @@ async def test_what_has_left_cannot_be_canceled(services: Services, person: str)
     """409 for a text that has left, 404 for one that never was."""
     answer = await send(services, {"smsRecipients": [{"to": person}]})
     with pytest.raises(NotCancelable):
-        await services.sending.sending.cancel(str(answer.items[0].message_id))
+        await services.sending.api.cancel(str(answer.items[0].message_id))
     with pytest.raises(NotFound):
-        await services.sending.sending.cancel(answer.send_id + ".0000000000")
+        await services.sending.api.cancel(answer.send_id + ".0000000000")
 
 
 async def test_past_its_time_to_live_it_expires(
@@ -138,7 +138,7 @@ async def test_past_its_time_to_live_it_expires(
         },
     )
     clock.moment = when + timedelta(seconds=61)
-    await services.sending.sending.run_due(answer.send_id)
+    await services.sending.api.run_due(answer.send_id)
     assert await state(services, str(answer.items[0].message_id)) == "expired"
     assert await platform.accepted(person) == []
 
@@ -152,7 +152,7 @@ async def test_whoever_opts_out_while_it_waits_is_not_texted(
     await platform.speak(person, "STOP")
     await platform.relayed_event("Parley.OptOutChanged", recipient=person)
     clock.moment = when
-    await services.sending.sending.run_due(answer.send_id)
+    await services.sending.api.run_due(answer.send_id)
     assert await state(services, str(answer.items[0].message_id)) == "blocked"
 
 

@@ -104,7 +104,7 @@ def next_allowed(moment: datetime, zones: Sequence[str], window: Window) -> Allo
     Args:
         moment: with its zone.
         zones: IANA names, at least one; those of `zones_of`, or the one that a caller names.
-        window: the hours, `Rules.window_for` or a narrower one.
+        window: the hours, `QuietHours.window_for` or a narrower one.
 
     Returns:
         None if there is no such moment within `SEARCH` (8 days): the window stays closed that

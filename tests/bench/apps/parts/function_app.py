@@ -29,8 +29,8 @@ from shared.messages.facts import Intent, Outcome
 from shared.receiving.inbound import ANSWERS_WITHIN
 from shared.rules import segments
 from shared.rules.message_states import State
+from shared.sending.outcomes import entries_of
 from shared.sending.request_body import read_send
-from shared.sending.send import entries_of
 from shared.services import services
 from shared.settings import settings_of_this_app
 
@@ -90,19 +90,19 @@ async def topic(req: func.HttpRequest) -> func.HttpResponse:
 
 
 async def _send(order: dict[str, Any]) -> None:
-    sending, now = services().sending.sending, utc_now()
+    parley, now = services(), utc_now()
     intent = _intent(order["recipients"], now)
-    await every(services().parts.ledger.news(), sending._record.begin(intent))
+    await every(parley.parts.ledger.news(), parley.parts.record.begin(intent))
     outcomes = [
         Outcome(address, State.SENT, 202, platform_id=f"Outgoing_20261122130107{uuid4()}")
         for address in intent.request.addresses()
     ]
     if len(outcomes) == 1:
         entry = entries_of(intent, outcomes, settings_of_this_app().id_key)[0]
-        follow_up = sending._conversations.write(entry)
+        follow_up = parley.conversations.entries.write(entry)
     else:
-        follow_up = sending._queues.enqueue(_QUEUE, json.dumps({"sendId": intent.send_id}))
-    await every(sending._record.conclude(intent.send_id, outcomes, now), follow_up)
+        follow_up = parley.parts.queues.enqueue(_QUEUE, json.dumps({"sendId": intent.send_id}))
+    await every(parley.parts.record.conclude(intent.send_id, outcomes, now), follow_up)
 
 
 async def _report(order: dict[str, Any]) -> None:

@@ -1,0 +1,218 @@
+"""What routes, the queue and campaigns ask of sending.
+
+A send whose time has not come is written down and waits (`shared.sending.scheduled`); the others,
+and those whose time has come, are attempted (`shared.sending.attempts`). However often a request
+comes, it is one send: a repeat is answered with what the send has become, or takes it over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from shared.azure import telemetry
+from shared.base import ids
+from shared.base.errors import (
+    AnswerMissing,
+    InvalidRequest,
+    KeyReused,
+    StillSending,
+)
+from shared.limits.pacing import Pacing
+from shared.messages.facts import Intent, Outcome
+from shared.messages.parts import Parts
+from shared.messages.request import SendRequest
+from shared.rules import segments
+from shared.rules.message_states import MAY_HAVE_LEFT
+from shared.sending.answers import Answer, answer_of
+from shared.sending.attempts import Attempt, drawn_nonce, new_intent
+from shared.sending.idempotency import IdempotencyKeys
+from shared.sending.outcomes import Outcomes
+from shared.sending.runner import AttemptRunner
+from shared.sending.scheduled import ScheduledSends
+
+
+class Sending:
+    """Sends texts.
+
+    Args:
+        parts: shared ones.
+        runner: makes the attempts.
+        outcomes: does again what follows from an outcome.
+        scheduled: what has a send wait.
+        keys: the idempotency keys.
+        pacing: told of what leaves without a place in time.
+    """
+
+    def __init__(
+        self,
+        parts: Parts,
+        *,
+        runner: AttemptRunner,
+        outcomes: Outcomes,
+        scheduled: ScheduledSends,
+        keys: IdempotencyKeys,
+        pacing: Pacing,
+    ) -> None:
+        self._id_key = parts.id_key
+        self._clock = parts.clock
+        self._randomness = parts.randomness
+        self._record = parts.record
+        self._runner = runner
+        self._outcomes = outcomes
+        self._scheduled = scheduled
+        self._keys = keys
+        self._pacing = pacing
+
+    async def send(self, request: SendRequest, *, key: str | None = None) -> Answer:
+        """Send at once, and have what it takes deducted from what waits for its turn.
+
+        Args and errors are those of `send_paced`.
+        """
+        answer = await self.send_paced(request, key=key)
+        left = {item.to for item in answer.items if item.state in MAY_HAVE_LEFT}
+        if left and not answer.replayed:
+            self._pacing.deduct(request.sender, answer.segments * len(left))
+        return answer
+
+    async def send_paced(
+        self, request: SendRequest, *, key: str | None = None, send_id: str | None = None
+    ) -> Answer:
+        """Send, once, however often the same request comes; its place in time is the caller's care.
+
+        Args:
+            request: what to send.
+            key: the caller's Idempotency-Key.
+            send_id: the send's id where the caller derives it itself, as a campaign does.
+
+        Raises:
+            InvalidRequest: the repeatability ids were used for another request.
+            KeyReused, AlreadyRunning: as the Idempotency-Key has it.
+            LedgerUnavailable, StillSending, AnswerMissing, StorageDown: repeating is safe.
+            Throttled, PlatformDenied, PlatformRefused: nothing was sent.
+        """
+        now = self._clock()
+        send_id = send_id or _derived_id(request)
+        if send_id is None and key is None:
+            return await self._send_unrepeatable(request, now)
+        return await self._send(
+            request, now, send_id or ids.drawn_send_id(now, self._randomness), key
+        )
+
+    async def run_due(self, send_id: str) -> datetime | None:
+        """Send what was waiting, if its time has come; else the moment to ask again.
+
+        Raises:
+            StillSending, AnswerMissing, LedgerUnavailable, StorageDown: trying again is safe.
+            Throttled, PlatformDenied, PlatformRefused: nothing was sent.
+        """
+        found = await self._outcomes.recorded_send(send_id)
+        intent = found.intent
+        if found.outcomes is not None:
+            await self._outcomes.write_entries_and_events(intent, list(found.outcomes.values()))
+            return None
+        if intent.waiting:
+            due = await self._scheduled.intent_when_due(intent)
+            if isinstance(due, datetime):
+                return due
+            intent = due
+        await self._attempt(await self._runner.take_over(intent, keyed=False))
+        return None
+
+    async def cancel(self, message_id: str) -> None:
+        """Take one recipient out of a send that waits, or out of its retry. Doing it twice is once.
+
+        Raises:
+            NotFound: there is no such message.
+            NotCancelable: its time has come; it has left or is leaving.
+        """
+        await self._scheduled.cancel(message_id)
+
+    # A new send ---------------------------------------------------------------------------------
+
+    async def _send_unrepeatable(self, request: SendRequest, now: datetime) -> Answer:
+        """A send that nothing ties to a repeat of its request: that would be another text."""
+        try:
+            return await self._send(request, now, ids.drawn_send_id(now, self._randomness), None)
+        except AnswerMissing as error:
+            error.retryable = False
+            raise
+
+    async def _send(
+        self, request: SendRequest, now: datetime, send_id: str, key: str | None
+    ) -> Answer:
+        if key is not None:
+            claim = await self._keys.claim(key, request.digest, send_id, now)
+            send_id = claim.send_id
+        measure = segments.measure(request.message)
+        telemetry.note(sendId=send_id, sender=request.sender, recipients=len(request.asked))
+        fresh = new_intent(
+            send_id,
+            request,
+            measure,
+            keyed=key is not None,
+            trace=telemetry.traceparent(),
+            now=now,
+            nonce=drawn_nonce(self._randomness),
+        )
+        intent, parts = self._scheduled.split_by_moment(fresh, now)
+        if intent.waiting or parts:
+            return await self._send_in_parts(intent, parts)
+        begun = await self._runner.begin(intent)
+        return await self._attempt(begun) if begun is not None else await self._repeat(intent)
+
+    async def _send_in_parts(self, intent: Intent, parts: Sequence[Intent]) -> Answer:
+        """A send that waits, or of which some parts do."""
+        begun = await self._record.begin(intent)
+        if begun is None:
+            return await self._repeat(intent)
+        await self._scheduled.record_parts(parts)
+        if intent.waiting:
+            await self._scheduled.enqueue(intent)
+            return self._answer(intent, [], replayed=False)
+        return await self._attempt(await self._runner.begin_written(begun))
+
+    async def _attempt(self, attempt: Attempt) -> Answer:
+        outcomes = await self._runner.run(attempt)
+        if outcomes is None:
+            return await self._repeat(attempt.intent)
+        return self._answer(attempt.intent, outcomes, replayed=False)
+
+    def _answer(self, intent: Intent, outcomes: Sequence[Outcome], *, replayed: bool) -> Answer:
+        return answer_of(intent, outcomes, self._id_key, replayed=replayed)
+
+    # A repeat -----------------------------------------------------------------------------------
+
+    async def _repeat(self, ours: Intent) -> Answer:
+        """Answer a request whose intent was there already."""
+        found = await self._record.send(ours.send_id)
+        if found is None:
+            raise StillSending("The send is there and cannot be read yet; repeat it.")
+        intent = found.intent
+        if intent.request.digest != ours.request.digest:
+            if ours.keyed:
+                raise KeyReused("This Idempotency-Key was used for another request.")
+            raise InvalidRequest.of(
+                "smsRecipients", "These repeatability ids were used for another request."
+            )
+        own = intent.attempt == ours.attempt
+        if own and not intent.waiting and found.outcomes is None:
+            return await self._attempt(await self._runner.begin_found(intent))
+        await self._scheduled.record_missing_parts(intent)
+        if intent.waiting:
+            await self._scheduled.enqueue(intent)
+            return self._answer(intent, [], replayed=True)
+        if found.outcomes is not None:
+            outcomes = list(found.outcomes.values())
+            await self._outcomes.write_entries_and_events(intent, outcomes)
+            return self._answer(intent, outcomes, replayed=not own)
+        return await self._attempt(await self._runner.take_over(intent, keyed=ours.keyed))
+
+
+def _derived_id(request: SendRequest) -> str | None:
+    """The send id that the caller's repeatability ids make, or None if not all bring one."""
+    pairs = [(asked.repeat_id, asked.to) for asked in request.asked]
+    times = [asked.first_sent for asked in request.asked if asked.first_sent and asked.address]
+    if not times or any(repeat_id is None for repeat_id, _ in pairs):
+        return None
+    return ids.derived_send_id(min(times), request.sender, [(i or "", to) for i, to in pairs])
