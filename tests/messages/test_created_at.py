@@ -12,11 +12,13 @@ import pytest
 from local.stack import Stack
 from shared.base import ids, ulid
 from shared.base.clock import iso
-from shared.base.errors import PlatformDenied
+from shared.base.errors import PlatformDenied, Throttled
 from shared.messages import facts
 from shared.messages.facts import Intent, Retry
 from shared.messages.request import Asked, SendRequest
 from shared.rules.segments import measure
+from shared.sending import attempts
+from shared.sending.attempts import Attempt
 from shared.sending.retries import retry_intent
 from tests.support.client import send_body
 from tests.support.parts import parts_of, send_request
@@ -53,7 +55,7 @@ def an_intent() -> Intent:
         category=None,
         digest="0" * 64,
     )
-    return facts.new_intent(
+    return attempts.new_intent(
         ulid.new(ACCEPTED, bytes(10)),
         request,
         measure("Hello"),
@@ -66,12 +68,12 @@ def an_intent() -> Intent:
 
 def test_no_attempt_changes_the_moment_of_acceptance() -> None:
     """Waiting, a first attempt, its end and a takeover leave it; no attempt's row has it."""
-    waiting = facts.waiting_intent(an_intent(), send_at=ACCEPTED + FIVE_MINUTES, why="sendAt")
-    first = facts.taken_over(waiting, ACCEPTED + FIVE_MINUTES, "01")
-    over = facts.ended(
-        first, now=ACCEPTED + 2 * FIVE_MINUTES, error="TooManyRequests", doubt_since=None
+    waiting = attempts.waiting_intent(an_intent(), send_at=ACCEPTED + FIVE_MINUTES, why="sendAt")
+    first = attempts.taken_over(waiting, ACCEPTED + FIVE_MINUTES, "01")
+    over = attempts.ended(
+        Attempt(first), Throttled(1), now=ACCEPTED + 2 * FIVE_MINUTES, in_doubt=False
     )
-    second = facts.taken_over(over, ACCEPTED + 3 * FIVE_MINUTES, "02")
+    second = attempts.taken_over(over, ACCEPTED + 3 * FIVE_MINUTES, "02")
     for intent in (waiting, first, over, second):
         assert intent.created_at == ACCEPTED
         assert "createdAt" not in facts.attempt_row(intent, 4)
@@ -87,7 +89,7 @@ def test_a_retry_is_accepted_when_it_is_ordered() -> None:
         intent, "+14255550123", Retry(failed, 1, ordered), moment=ordered + FIVE_MINUTES
     )
     assert retry.created_at == ordered
-    assert facts.taken_over(retry, ordered + FIVE_MINUTES, "01").created_at == ordered
+    assert attempts.taken_over(retry, ordered + FIVE_MINUTES, "01").created_at == ordered
 
 
 async def test_a_scheduled_message_shows_one_moment_before_and_after_it_left(
@@ -98,13 +100,13 @@ async def test_a_scheduled_message_shows_one_moment_before_and_after_it_left(
     when = accepted + FIVE_MINUTES
     async with parts_of(stack, clock=clock) as parts:
         body = send_body(person, sendAt=when.isoformat())
-        answer = await parts.sending.sending.send(send_request(parts, body))
+        answer = await parts.sending.api.send(send_request(parts, body))
         message_id = str(answer.items[0].message_id)
         before = await parts.messages.message(message_id)
         assert (before["state"], before["createdAt"]) == ("scheduled", iso(accepted))
 
         clock.moment = when
-        await parts.sending.sending.run_due(answer.send_id)
+        await parts.sending.api.run_due(answer.send_id)
         after = await parts.messages.message(message_id)
     assert after["state"] in {"sent", "delivered"}
     assert after["createdAt"] == iso(accepted)
@@ -126,16 +128,16 @@ async def test_a_message_that_was_taken_over_shows_the_moment_of_its_request(
     async with parts_of(stack, clock=clock, PARLEY_ACS_ACCESS_KEY=WRONG_KEY) as parts:
         request = send_request(parts, body)
         if waits:
-            send_id = (await parts.sending.sending.send(request, key=key)).send_id
+            send_id = (await parts.sending.api.send(request, key=key)).send_id
             clock.moment = when
             with pytest.raises(PlatformDenied):
-                await parts.sending.sending.run_due(send_id)
+                await parts.sending.api.run_due(send_id)
         else:
             with pytest.raises(PlatformDenied):
-                await parts.sending.sending.send(request, key=key)
+                await parts.sending.api.send(request, key=key)
     clock.moment += timedelta(minutes=1)
     async with parts_of(stack, clock=clock) as parts:
-        answer = await parts.sending.sending.send(request, key=key)
+        answer = await parts.sending.api.send(request, key=key)
         message = await parts.messages.message(str(answer.items[0].message_id))
     assert "attemptedAgain" in [entry["event"] for entry in message["history"]]
     assert message["createdAt"] == iso(accepted)
@@ -153,7 +155,7 @@ async def test_those_who_wait_apart_show_the_moment_of_their_request(
     accepted = clock.moment
     async with parts_of(stack, clock=clock, PARLEY_QUIET_HOURS=json.dumps(rules)) as parts:
         body = send_body("+12125550124", people.one(), category="marketing")
-        answer = await parts.sending.sending.send(send_request(parts, body))
+        answer = await parts.sending.api.send(send_request(parts, body))
         sleeping, awake = [
             await parts.messages.message(str(item.message_id)) for item in answer.items
         ]
@@ -161,7 +163,7 @@ async def test_those_who_wait_apart_show_the_moment_of_their_request(
     assert sleeping["messageId"][: ids.ULID_LENGTH] != awake["messageId"][: ids.ULID_LENGTH]
     assert sleeping["createdAt"] == awake["createdAt"] == iso(accepted)
     assert carrier is not None
-    left = facts.taken_over(carrier, accepted + timedelta(hours=12), "01")
+    left = attempts.taken_over(carrier, accepted + timedelta(hours=12), "01")
     assert left.created_at == accepted
 
 
