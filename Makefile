@@ -43,9 +43,10 @@ run: setup ## Start Parley with the simulated platform, until Ctrl-C; SEED=1 giv
 demo: setup ## Play the main job once and print it
 	$(BIN)/python -m local.demo
 
-lint: $(READY) ## Style and formatting
+lint: $(READY) ## Style, formatting and who may import whom
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-logo --no-cache
 
 types: $(READY) ## Strict typing
 	$(BIN)/mypy

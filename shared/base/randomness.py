@@ -12,7 +12,7 @@ from collections.abc import Callable
 Randomness = Callable[[int], bytes]
 """So many random bytes; `os.urandom` in the app, something seeded where a run is replayed."""
 
-SYSTEM: Randomness = os.urandom
+SYSTEM: Randomness = os.urandom  # noqa: TID251  # the one place that knows the system's source
 _BYTES: int = 7
 _WHOLE: float = float(1 << 53)
 
