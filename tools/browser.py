@@ -1,4 +1,4 @@
-"""What the console's tests need: a Chromium, and the packages that `local/console` pins.
+"""What the console's tests need: a Chromium, and the packages that `tools/console` pins.
 
 `python -m tools.browser --install` puts axe, and uPlot as its authors published it, into
 `.local/console`; and where the machine has no Chromium of its own, one from npm into

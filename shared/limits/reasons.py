@@ -1,7 +1,7 @@
 """Which guard refused somebody, told from the sentence that it gave as its reason.
 
-An outcome keeps the sentence, for people. Whoever counts wants a word. tests/guards holds both
-together: each guard's sentence is recognised.
+An outcome keeps the sentence, for people. Whoever counts wants a word.
+tests/limits/test_reasons.py holds both together: each guard's sentence is recognised.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ A table per month, a partition per shard and minute, both computable from any id
   that ended without an outcome, or that another one took over, is noted in it.
 - `{sendId}.outcome`: for each recipient the decision and ACS's answer.
 - `{messageId}.{8 hex}`: one delivery report.
-- `{messageId}.answer`: somebody has answered; written where texts are counted (shared/rollups).
+- `{messageId}.answer`: somebody has answered; written where texts are counted (shared/analytics).
 - `{ULID}.in`: an inbound message.
 """
 

@@ -10,9 +10,11 @@ import pytest
 from functions.console import policy
 from functions.console.files import FILES
 from local.stack import Stack
+from shared.rules.delivery_codes import CODES
 from tests.support.client import Parley
 from tools import uplot
 
+DELIVERED = 2000
 STATIC = Path(__file__).parents[2] / "functions" / "console" / "static"
 OURS = sorted(path for path in STATIC.glob("*.js") if not path.name.startswith("uplot"))
 _DANGEROUS = re.compile(
@@ -55,6 +57,12 @@ def test_every_sentence_is_there() -> None:
         for name in re.findall(r'\bt\(\s*"([^"]+)"', path.read_text(encoding="utf-8"))
     }
     assert asked - table("en").keys() == set()
+
+
+def test_every_delivery_code_has_its_words() -> None:
+    """The charts name each code that a text can fail with."""
+    failures = {code for code in CODES if code != DELIVERED}
+    assert {f"code.{code}" for code in failures} <= table("en").keys()
 
 
 @pytest.mark.parametrize("name", ["", *sorted(FILES.keys() - {"index.html"})])

@@ -21,12 +21,13 @@ MADE = (
     "dist/",
     ".azure/",
 )
-PLACES = ("functions/", "shared/", "local/", "infra/", "tests/", "docs/", ".github/", ".ci/")
+PACKAGES = ("cli", "functions", "local", "shared", "tests", "tools")
+PLACES = (*(f"{name}/" for name in PACKAGES), "infra/", "docs/", ".github/", ".ci/")
 ENDINGS = re.compile(r"[\w./-]+\.(?:py|md|bicep|json|toml|yaml|yml|sh|txt)")
 
 SOURCES = [
     path
-    for place in ("functions", "shared", "local", "infra", "tests")
+    for place in (*PACKAGES, "infra")
     for path in sorted((ROOT / place).rglob("*"))
     if path.suffix in {".py", ".bicep", ".sh"} and path.parent != Path(__file__).parent
 ]
@@ -34,6 +35,9 @@ SOURCES = [
 # "docs/platform.md 1.3 to 1.7".
 REFERENCE = re.compile(r"docs/platform\.md ((?:[0-9.]+(?: to | and |, )?)+)")
 DOCUMENT = re.compile(r"docs/[a-z]+\.md")
+# "shared/rules/senders.py", "tests/limits", and the same with points.
+PATH = re.compile(rf"(?<![\w./-])((?:{'|'.join(PACKAGES)})(?:/[\w-]+)+(?:\.[a-z]+)?)")
+MODULE = re.compile(rf"`((?:{'|'.join(PACKAGES)})(?:\.\w+)+)`")
 WITHOUT_FOLDER = re.compile(r"(?<![\w/])[a-z]+\.md [0-9]")
 
 each_document = pytest.mark.parametrize("path", documents.ALL, ids=lambda path: path.name)
@@ -119,3 +123,23 @@ def test_documents_named_in_code_exist() -> None:
         for named in DOCUMENT.findall(text):
             assert (ROOT / named).exists(), f"{path}: {named}"
         assert not WITHOUT_FOLDER.search(text), f"{path} refers to a document without its folder"
+
+
+def _is_module(dotted: str) -> bool:
+    """Whether a dotted name is a package, a module, or something that may stand in a module."""
+    parts = dotted.split(".")
+    return ROOT.joinpath(*parts).is_dir() or any(
+        ROOT.joinpath(*parts[:length]).with_suffix(".py").is_file()
+        for length in range(2, len(parts) + 1)
+    )
+
+
+def test_files_named_in_code_exist() -> None:
+    """A file, folder or module of ours that a comment or docstring names is there."""
+    for path in SOURCES:
+        text = documents.read(path)
+        for named in PATH.findall(text):
+            places = (ROOT / named, ROOT / f"{named}.py")
+            assert any(place.exists() for place in places), f"{path} names {named}"
+        for named in MODULE.findall(text):
+            assert _is_module(named) or named in MADE, f"{path} names {named}"

@@ -63,6 +63,20 @@ def test_stores_are_there() -> None:
     assert {*QUEUES, *CONTAINERS, *TABLES, "messagesYYYYMM", "keysYYYYMMDD"} <= spans
 
 
+def test_stores_that_the_code_names_are_there() -> None:
+    """Each table, queue and container that a module names is said to hold something."""
+    spans = documents.code_spans(documents.section(TEXT, "What is stored where"))
+    named = {
+        store
+        for path in (ROOT / "shared").rglob("*.py")
+        for store in re.findall(
+            r'^_?(?:TABLE|QUEUE|CONTAINER): Final = "(\w+)"', documents.read(path), re.MULTILINE
+        )
+    }
+    assert named >= {"optouts", "dispatch", "lists"}
+    assert named <= spans
+
+
 def test_kinds_of_queue_messages_are_there() -> None:
     """Each kind of work that is left to the queue is named, with what its absence means."""
     source = documents.read(ROOT / "shared" / "sending" / "follow_up.py")

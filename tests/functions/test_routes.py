@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import re
 
 import pytest
 
 from local.host.bindings import HttpTrigger, read_functions
 from local.host.routes import RouteTable
+from tests.docs import documents
 from tests.docs.calls import Call, documented, front, loaded
 
 CALLS = documented()
@@ -57,3 +59,15 @@ def test_no_two_routes_fit_one_request() -> None:
         routes: RouteTable[str] = RouteTable("")
         routes.add(first.route, first.methods, one)
         routes.add(second.route, second.methods, other)
+
+
+def test_every_file_of_triggers_is_registered() -> None:
+    """The app registers each module of `functions/` that has triggers; else they never run."""
+    app = documents.read(documents.ROOT / "function_app.py")
+    with_triggers = {
+        path.stem if path.stem != "__init__" else path.parent.name
+        for path in (documents.ROOT / "functions").rglob("*.py")
+        if "blueprint = func.Blueprint()" in documents.read(path)
+    }
+    (registered,) = re.findall(r"^for module in \(\n((?: {4}\w+,\n)+)\):", app, re.MULTILINE)
+    assert set(registered.replace(",", "").split()) == with_triggers

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from importlib.metadata import distribution
 from importlib.util import find_spec
 from pathlib import Path
 from zipfile import ZipFile
@@ -113,6 +116,37 @@ def test_requirements_are_hashed(name: str) -> None:
     library = re.compile(r"^[a-z][a-z0-9-]*", re.MULTILINE)
     asked = set(library.findall(SOURCE.read_text("utf-8")))
     assert asked <= set(library.findall("".join(entries(name))))
+
+
+def imported(path: Path) -> Iterator[set[str]]:
+    """Where each thing may stand that a file of the app imports, at once or later, without the
+    standard library's and the app's own."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        names: list[tuple[str, ...]] = []
+        if isinstance(node, ast.ImportFrom):
+            # A member of the module, or a module of the package.
+            module = node.module or ""
+            names = [(module, f"{module}.{alias.name}") for alias in node.names]
+        elif isinstance(node, ast.Import):
+            names = [(alias.name,) for alias in node.names]
+        for places in names:
+            top = places[0].partition(".")[0]
+            if top not in sys.stdlib_module_names and not (ROOT / top).is_dir():
+                yield {
+                    place.replace(".", "/") + end
+                    for place in places
+                    for end in (".py", "/__init__.py")
+                }
+
+
+def test_what_the_app_imports_is_asked_for() -> None:
+    """A library that is there only because another one, or a test, wants it is missing one day."""
+    asked = re.findall(r"^[a-z][a-z0-9-]*", SOURCE.read_text("utf-8"), re.MULTILINE)
+    brought = {str(file) for name in asked for file in distribution(name).files or ()}
+    for name in files(ROOT):
+        if name.suffix == ".py":
+            for places in imported(ROOT / name):
+                assert places & brought, f"{name} imports {min(places)}"
 
 
 def test_requirements_are_for_the_python_that_bicep_sets() -> None:

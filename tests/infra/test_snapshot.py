@@ -13,7 +13,7 @@ from tests.infra.test_templates import STAGE_TWO
 
 pytestmark = pytest.mark.skipif(
     compiler() is None,
-    reason="no Bicep compiler that knows snapshots (in BICEP, PATH, azd, az, shared/tools)",
+    reason="no Bicep compiler that knows snapshots (in BICEP, PATH, azd, az, ../shared/tools)",
 )
 
 STAGE_ONE_TYPES = {

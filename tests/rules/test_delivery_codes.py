@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from shared.messages.state import TERMINAL, State
 from shared.rules.delivery_codes import CODES, code_in
+from tests.support.golden import names
 
 DOCUMENTED = {
     *(2000, 4000, 4001, 4002, 4003, 4004, 4005, 4006, 4007, 4008, 4009, 4010, 4020),
@@ -100,3 +101,9 @@ def test_every_failure_says_what_to_do() -> None:
     """An operator finds a sentence and, for each failure, a next step."""
     assert all(code.meaning.endswith(".") for code in CODES.values())
     assert all(code.next_step.endswith(".") for code in CODES.values() if code.code != 2000)
+
+
+@pytest.mark.parametrize("number", [code for code in CODES if code != 2000])
+def test_every_failure_has_a_golden_report(number: int) -> None:
+    """Each code is taken in as the platform writes it: tests/functions/test_events.py posts it."""
+    assert f"report-failed-{number}" in names("report-failed")
