@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Any
 
 import azure.functions as func
 
@@ -11,12 +11,11 @@ from functions.http import json_answer, own_face, page_answer
 from shared.base.errors import InvalidRequest
 from shared.base.json_body import parse_json
 from shared.base.pages import read_limit
-from shared.campaigns.api import Desk
+from shared.campaigns.api import PAGES, REFUSED_PAGES, Desk
 from shared.sending.idempotency import read_key
 from shared.services import services
 
 blueprint = func.Blueprint()
-_LONGEST_CURSOR: Final = 100
 
 
 @blueprint.route(route="campaigns", methods=["POST"], auth_level=func.AuthLevel.FUNCTION)
@@ -41,7 +40,7 @@ async def list_campaigns(req: func.HttpRequest) -> func.HttpResponse:
 
     async def answer() -> func.HttpResponse:
         page = await services().campaigns.api.campaigns(
-            after=req.params.get("after", "")[:_LONGEST_CURSOR],
+            after=PAGES.after(req.params.get("after")),
             limit=read_limit(req.params.get("maxpagesize")),
         )
         return page_answer(req, page.value, page.after)
@@ -71,7 +70,7 @@ async def list_refused(req: func.HttpRequest) -> func.HttpResponse:
     async def answer() -> func.HttpResponse:
         page = await services().campaigns.api.refused(
             req.route_params["campaignId"],
-            after=_line(req.params.get("after", "0")),
+            after=REFUSED_PAGES.after(req.params.get("after")),
             limit=read_limit(req.params.get("maxpagesize")),
         )
         return page_answer(req, page.value, page.after)
@@ -129,9 +128,3 @@ def _flag(req: func.HttpRequest, name: str) -> bool:
     if value not in {"true", "false"}:
         raise InvalidRequest.of(name, "This is true or false.")
     return value == "true"
-
-
-def _line(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or len(text) > 9:  # noqa: PLR2004  # as keys have
-        raise InvalidRequest.of("after", "This is the line that a nextLink holds, unchanged.")
-    return int(text)

@@ -8,7 +8,7 @@ from functions.http import json_answer, own_face, page_answer
 from shared.base.errors import InvalidRequest
 from shared.base.pages import read_limit
 from shared.conversations import listing
-from shared.conversations.api import read_cursor, read_order
+from shared.conversations.api import PAGES, read_order
 from shared.rules.addresses import BadAddress, normal
 from shared.services import services
 
@@ -24,7 +24,7 @@ async def list_conversations(req: func.HttpRequest) -> func.HttpResponse:
         page = await parley.conversations.listing.page(
             sender=listing.read_sender(req.params.get("from"), parley.parts.settings.senders),
             unread=listing.read_unread(req.params.get("unread")),
-            after=listing.read_cursor(req.params.get("after")),
+            after=listing.PAGES.after(req.params.get("after")),
             limit=read_limit(req.params.get("maxpagesize")),
         )
         return page_answer(req, page.value, page.after)
@@ -42,7 +42,7 @@ async def get_conversation(req: func.HttpRequest) -> func.HttpResponse:
         page = await services().conversations.reading.page(
             _address("ours", req.route_params["ours"]),
             _address("theirs", req.route_params["theirs"]),
-            after=read_cursor(req.params.get("after")),
+            after=PAGES.after(req.params.get("after")),
             limit=read_limit(req.params.get("maxpagesize")),
             newest_first=read_order(req.params.get("order")),
         )

@@ -7,7 +7,7 @@ import azure.functions as func
 from functions.http import json_answer, own_face, page_answer
 from functions.send import read
 from shared.base.pages import read_limit
-from shared.messages.api import read_cursor, read_span
+from shared.messages.api import PAGES, read_span
 from shared.services import services
 
 blueprint = func.Blueprint()
@@ -24,7 +24,7 @@ async def list_messages(req: func.HttpRequest) -> func.HttpResponse:
         )
         page = await parley.messages.page(
             span,
-            after=read_cursor(req.params.get("after")),
+            after=PAGES.after(req.params.get("after")),
             limit=read_limit(req.params.get("maxpagesize")),
         )
         return page_answer(req, page.value, page.after)

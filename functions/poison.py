@@ -10,7 +10,7 @@ import azure.functions as func
 from functions.http import json_answer, own_face, page_answer
 from functions.queues import taken
 from shared.base.pages import read_limit
-from shared.jobs.poison import read_cursor
+from shared.jobs.poison import PAGES
 from shared.services import services
 
 blueprint = func.Blueprint()
@@ -39,7 +39,7 @@ async def list_poison(req: func.HttpRequest) -> func.HttpResponse:
     async def answer() -> func.HttpResponse:
         limit = read_limit(req.params.get("maxpagesize"))
         items = await services().poison.page(
-            after=read_cursor(req.params.get("after")), limit=limit + 1
+            after=PAGES.after(req.params.get("after")), limit=limit + 1
         )
         last = items[limit - 1] if len(items) > limit else None
         after = f"{last['queue']}~{last['id']}" if last is not None else None

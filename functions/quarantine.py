@@ -6,7 +6,7 @@ import azure.functions as func
 
 from functions.http import json_answer, own_face, page_answer
 from shared.base.pages import read_limit
-from shared.receiving.quarantine import read_cursor
+from shared.receiving.quarantine import PAGES
 from shared.services import services
 
 blueprint = func.Blueprint()
@@ -18,7 +18,7 @@ async def list_quarantine(req: func.HttpRequest) -> func.HttpResponse:
 
     async def answer() -> func.HttpResponse:
         page = await services().receiving.quarantine.page(
-            after=read_cursor(req.params.get("after")),
+            after=PAGES.after(req.params.get("after")),
             limit=read_limit(req.params.get("maxpagesize")),
         )
         return page_answer(req, page.value, page.after)

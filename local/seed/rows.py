@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 from azure.core.pipeline.transport import AioHttpTransport
 from azure.data.tables import UpdateMode
@@ -25,6 +25,7 @@ from shared.azure.storage import StorageAccount
 from shared.azure.tables import Entity, Tables
 from shared.base import ids, ulid
 from shared.base.clock import iso
+from shared.base.tasks import few_at_once
 from shared.campaigns.campaign import Campaign, Fate, Phase, Piece, Totals
 from shared.campaigns.order import Definition
 from shared.campaigns.store import Store
@@ -120,21 +121,25 @@ class _Writer:
 
     async def finish(self) -> None:
         """Write everything that waits."""
-        await _few_at_once(
-            self._tables.commit(
-                table,
-                [
-                    ("upsert", row, {"mode": UpdateMode.REPLACE})
-                    for row in rows[first : first + _TRANSACTION]
-                ],
-            )
-            for (table, _), rows in self._rows.items()
-            for first in range(0, len(rows), _TRANSACTION)
+        await few_at_once(
+            self._commit,
+            [
+                (table, rows[first : first + _TRANSACTION])
+                for (table, _), rows in self._rows.items()
+                for first in range(0, len(rows), _TRANSACTION)
+            ],
+            _AT_ONCE,
         )
         await Conversations(self._tables).write_all(self._entries)
         store = Store(self._tables)
         for name, sends in self._campaigns.items():
             await _write_campaign(store, name, sends)
+
+    async def _commit(self, part: tuple[str, Sequence[Entity]]) -> None:
+        table, rows = part
+        await self._tables.commit(
+            table, [("upsert", row, {"mode": UpdateMode.REPLACE}) for row in rows]
+        )
 
     # Texts to people ----------------------------------------------------------------------------
 
@@ -345,13 +350,3 @@ def _salt(length: int) -> bytes:
 
 def _digest(*parts: str) -> bytes:
     return hashlib.sha256("\n".join(parts).encode()).digest()
-
-
-async def _few_at_once(awaitables: Iterable[Any]) -> None:
-    room = asyncio.Semaphore(_AT_ONCE)
-
-    async def one(awaitable: Any) -> None:
-        async with room:
-            await awaitable
-
-    await asyncio.gather(*(one(awaitable) for awaitable in awaitables))

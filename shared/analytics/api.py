@@ -5,7 +5,6 @@ A day by the hour is the state row and one query, or two where the day lies in t
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -21,7 +20,8 @@ from shared.analytics.timer import Folding
 from shared.azure.tables import Entity, Tables
 from shared.base.clock import Clock, from_iso, iso
 from shared.base.errors import InvalidRequest
-from shared.base.tasks import every
+from shared.base.json_body import Body, Member, Parsed
+from shared.base.tasks import every, few_at_once
 from shared.messages.state import SILENCE
 from shared.rules.senders import Programs
 from shared.rules.timing.local_time import zone as zone_named
@@ -40,7 +40,7 @@ _LONGEST: Final = {
 # Hours that begin between UTC's are made of minutes.
 _LONGEST_ODD_HOURS: Final = 7 * DAY
 _YEARS: Final = range(2000, 9998)
-_AT_ONCE: Final = 8
+_MOMENT_FORM: Final = "This is an ISO 8601 time, such as 2026-11-22T13:00:00Z."
 _ROWS: Final = "PartitionKey eq @partition and RowKey ge @low and RowKey lt @high"
 _KNOWN: Final = frozenset(
     {"startTime", "endTime", "interval", "groupBy", "timeZone", "format", "top", "code"}
@@ -108,9 +108,8 @@ def read_query(params: Mapping[str, str], now: datetime) -> Query:
     )
     top = read("top", _top, f"This is a whole number from 1 to {MOST_TOP}.", DEFAULT_TOP)
     as_csv = read("format", _is_csv, "This is json or csv.", default=False)
-    form = "This is an ISO 8601 time, such as 2026-11-22T13:00:00Z."
-    end = read("endTime", _moment, form, now)
-    start = read("startTime", _moment, form, end - DAY)
+    end = read("endTime", _moment, _MOMENT_FORM, now)
+    start = read("startTime", _moment, _MOMENT_FORM, end - DAY)
     if not errors:
         errors = _wrong_span(start, end, interval, zone)
     if errors:
@@ -162,27 +161,21 @@ def _moment(text: str) -> datetime:
     return moment
 
 
+_REBUILD: Final = (
+    Member("startTime", Parsed(_moment, of=str), _MOMENT_FORM, required=True),
+    Member("endTime", Parsed(_moment, of=str), _MOMENT_FORM, required=True),
+)
+
+
 def read_rebuild(body: Any, now: datetime) -> tuple[datetime, datetime]:
     """The span that is to be folded again, in whole minutes.
 
     Raises:
         InvalidRequest: with every member at fault.
     """
-    if not isinstance(body, dict):
-        raise InvalidRequest.of("", "The body must be a JSON object.")
-    errors: dict[str, list[str]] = {
-        str(name)[:100]: ["This member is not known here."]
-        for name in sorted(body.keys() - {"startTime", "endTime"})
-    }
-    found = {}
-    for name in ("startTime", "endTime"):
-        try:
-            found[name] = _moment(body[name])
-        except (KeyError, ValueError, TypeError, AttributeError):
-            errors[name] = ["This is an ISO 8601 time, such as 2026-11-22T13:00:00Z."]
-    if errors:
-        raise InvalidRequest(errors)
-    start, end = found["startTime"], min(found["endTime"], now)
+    read = Body(body, _REBUILD)
+    read.finish()
+    start, end = read["startTime"], min(read["endTime"], now)
     if not start < end:
         raise InvalidRequest.of("endTime", "The span ends before it begins, or has not begun.")
     if end - start > _LONGEST[Interval.TOTAL]:
@@ -237,30 +230,29 @@ class Analytics:
         """The groups of each bucket."""
         plan = Plan(query.buckets)
         found: list[dict[str, Counts]] = [{} for _ in query.buckets]
-        room = asyncio.Semaphore(_AT_ONCE)
         dimension = _dimension(query.group_by)
 
-        async def read(level: Level, start: datetime, end: datetime) -> None:
-            async with room:
-                async for row in self._tables.query(
-                    TABLE,
-                    _ROWS,
-                    select=["RowKey", *properties(dimension)],
-                    partition=level.partition(start),
-                    low=level.row(start),
-                    high=level.row(end - level.length) + "~~",
-                ):
-                    moment = level.moment(row["RowKey"])
-                    bucket = plan.bucket_of(level, moment)
-                    if bucket is not None:
-                        late = now - (moment + level.length) >= SILENCE
-                        groups = self._groups(row, query, late=late)
-                        if found[bucket]:
-                            _add_groups(found[bucket], groups)
-                        else:
-                            found[bucket] = groups
+        async def read(span: tuple[Level, datetime, datetime]) -> None:
+            level, start, end = span
+            async for row in self._tables.query(
+                TABLE,
+                _ROWS,
+                select=["RowKey", *properties(dimension)],
+                partition=level.partition(start),
+                low=level.row(start),
+                high=level.row(end - level.length) + "~~",
+            ):
+                moment = level.moment(row["RowKey"])
+                bucket = plan.bucket_of(level, moment)
+                if bucket is not None:
+                    late = now - (moment + level.length) >= SILENCE
+                    groups = self._groups(row, query, late=late)
+                    if found[bucket]:
+                        _add_groups(found[bucket], groups)
+                    else:
+                        found[bucket] = groups
 
-        await every(*(read(*one) for one in plan.ranges()))
+        await few_at_once(read, plan.ranges())
         kept = _kept(found, query.top)
         return [_within(groups, kept) for groups in found]
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, Final, TypeVar
+
+AT_ONCE: Final = 8
 
 
 async def every(*awaitables: Any) -> list[Any]:
@@ -18,6 +20,25 @@ async def every(*awaitables: Any) -> list[Any]:
 
 _A = TypeVar("_A")
 _B = TypeVar("_B")
+
+
+async def few_at_once(
+    work: Callable[[_A], Awaitable[_B]], things: Iterable[_A], at_once: int = AT_ONCE
+) -> list[_B]:
+    """The work's results for all things, in their order; as `every`, but only a few run at once.
+
+    Args:
+        work: what is to be done with each.
+        things: they are all begun, also after one has failed.
+        at_once: how many are under way at any time.
+    """
+    room = asyncio.Semaphore(at_once)
+
+    async def one(thing: _A) -> _B:
+        async with room:
+            return await work(thing)
+
+    return await every(*map(one, things))
 
 
 async def both(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -13,7 +14,7 @@ from shared.azure.storage import Changed
 from shared.base import ids, log
 from shared.base.clock import iso
 from shared.base.errors import CampaignEnded, CampaignExists, InvalidRequest, NotFound, PlanChanged
-from shared.base.pages import Page
+from shared.base.pages import Page, PageKeys
 from shared.base.tasks import every
 from shared.campaigns.campaign import OVER, Campaign, Phase, Totals
 from shared.campaigns.counting import Counting
@@ -28,6 +29,11 @@ from shared.sending.idempotency import IdempotencyKeys
 
 # Well below what the Functions host reads of a body (FUNCTIONS_REQUEST_BODY_SIZE_LIMIT, 24 MiB).
 LARGEST_LIST: Final = 20 * 1024 * 1024
+# Keys of the index; lines of a list, with the digits that their rows have.
+_PAGE_KEY: Final = re.compile(r"[0-9]{13}~[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_LINE: Final = re.compile(r"[0-9]{1,9}")
+PAGES: Final = PageKeys("", lambda text: text if _PAGE_KEY.fullmatch(text) else None)
+REFUSED_PAGES: Final = PageKeys(0, lambda text: int(text) if _LINE.fullmatch(text) else None)
 _JSON_LINES: Final = "application/jsonl"
 _LIST_TYPE: Final = "application/octet-stream"
 _EXISTS: Final = "There is a campaign with this id; look at it by GET."
@@ -184,7 +190,7 @@ class Desk:
         Raises:
             InvalidRequest: the name, the size, or a list that cannot be read at all.
         """
-        check_list_name(name, "name")
+        check_list_name(name)
         if len(data) > LARGEST_LIST:
             raise InvalidRequest.of(
                 "",

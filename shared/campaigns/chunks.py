@@ -8,12 +8,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Any, Final
 
 from shared.azure.storage import Changed
 from shared.base import log, ulid
 from shared.base.clock import from_iso, iso
 from shared.base.errors import ParleyError, PlatformDenied, Throttled
+from shared.base.tasks import AT_ONCE, few_at_once
 from shared.campaigns.campaign import Campaign, Fate, Phase, Piece
 from shared.campaigns.list_reader import ListRow, read_range
 from shared.campaigns.recipients import People, Recipient
@@ -32,7 +34,6 @@ _CAPPED_WHY: Final = "A campaign has texted this person within atMostOncePerHour
 # How long before its moment a chunk's message is to be seen: a host looks every two seconds.
 AHEAD: Final = timedelta(seconds=2.5)
 _LONGEST_WAIT: Final = timedelta(seconds=5)
-_AT_ONCE: Final = 8
 _LONGEST_PAUSE: Final = 300
 _MOST_REASONS: Final = 20
 # Denials in a row, at least half a minute apart and then longer: about twenty minutes. A new role
@@ -58,7 +59,7 @@ class _Watch:
         async with self._turn:
             if self._runs and self._left == 0:
                 self._runs = await self._store.standing(self._campaign_id) is CampaignStanding.RUNS
-                self._left = _AT_ONCE
+                self._left = AT_ONCE
             self._left -= 1
             return self._runs
 
@@ -104,19 +105,18 @@ class Chunks:
             return
         sends, capped = await self._uncapped(campaign, sends)
         await self._until(message.get("slot"))
-        gate = asyncio.Semaphore(_AT_ONCE)
         watch = _Watch(self._store, campaign_id)
 
-        async def send(send_id: str, request: SendRequest) -> Answer | ParleyError | None:
-            async with gate:
-                try:
-                    if not await watch.runs():
-                        return None
-                    return await self._sending.send_paced(request, send_id=send_id)
-                except ParleyError as error:
-                    return error
+        async def send(one: tuple[str, SendRequest]) -> Answer | ParleyError | None:
+            send_id, request = one
+            try:
+                if not await watch.runs():
+                    return None
+                return await self._sending.send_paced(request, send_id=send_id)
+            except ParleyError as error:
+                return error
 
-        results = await asyncio.gather(*(send(*one) for one in sends.items()))
+        results = await few_at_once(send, sends.items())
         answers = [result for result in results if isinstance(result, Answer)]
         if len(answers) == len(results):
             await self._note_done(campaign_id, piece, answers, capped)
@@ -210,24 +210,20 @@ class Chunks:
         hours = campaign.definition.cap_hours
         if hours is None:
             return dict(sends), 0
-        gate = asyncio.Semaphore(_AT_ONCE)
-
-        async def admitted(send_id: str, request: SendRequest, address: str) -> bool:
-            async with gate:
-                program = self._senders[request.sender].program
-                return await self._caps.admit(program, address, send_id, hours)
-
         left: dict[str, SendRequest] = {}
         capped = 0
         for send_id, request in sends.items():
-            may = await asyncio.gather(
-                *(admitted(send_id, request, address) for address in request.addresses())
-            )
+            program = self._senders[request.sender].program
+            admitted = partial(self._admitted, program, send_id, hours)
+            may = await few_at_once(admitted, request.addresses())
             asked = tuple(one for one, yes in zip(request.asked, may, strict=True) if yes)
             capped += len(request.asked) - len(asked)
             if asked:
                 left[send_id] = replace(request, asked=asked)
         return left, capped
+
+    async def _admitted(self, program: str, send_id: str, hours: int, address: str) -> bool:
+        return await self._caps.admit(program, address, send_id, hours)
 
     # What became of it --------------------------------------------------------------------------
 

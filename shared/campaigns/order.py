@@ -9,53 +9,53 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from shared.base.clock import from_iso, iso
 from shared.base.errors import ForeignSender, InvalidRequest
+from shared.base.json_body import (
+    CONTROLS,
+    Body,
+    Checked,
+    Flag,
+    ListOf,
+    Member,
+    Object,
+    Parsed,
+    Place,
+    Text,
+    Whole,
+    is_text,
+)
 from shared.campaigns.list_format import LONGEST_NAME, MOST_COLUMNS, Format, Shape, same_name
 from shared.campaigns.templates import BadTemplate, Template, parse
 from shared.limits.frequency_caps import MOST_HOURS
 from shared.messages.request import SendRequest
-from shared.rules.categories import CATEGORIES
 from shared.rules.senders import Sender, SenderKind
-from shared.rules.timing.local_time import zone as zone_named
-from shared.rules.timing.when import read_send_at
+from shared.rules.timing.when import TIME_ZONE, moment_member, read_moment
 from shared.rules.timing.windows import Window, read_window, written
-from shared.sending.request_body import MAX_TAG, MAX_TIME_TO_LIVE, MIN_TIME_TO_LIVE, check_text
+from shared.sending.request_body import (
+    BAD_TAG,
+    CATEGORY,
+    MAX_TAG,
+    SENDER,
+    TIME_TO_LIVE,
+    check_text,
+)
 
 MOST_INLINE: Final = 10_000
 MOST_SENDERS: Final = 20
 _SHORTEST_SPREAD: Final = 60
 _LONGEST_SPREAD: Final = 31 * 86_400
+_LONGEST_SOURCE: Final = 500
 _NUMBER: Final = "to"
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_BAD_ID: Final = "This is 1 to 64 letters, digits, dots, underscores or hyphens."
 _LIST_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-_SHOWN: Final = 100
-_TOP: Final = frozenset(
-    {
-        "campaignId",
-        "from",
-        "senders",
-        "message",
-        "recipients",
-        "list",
-        "category",
-        "tag",
-        "enableDeliveryReport",
-        "startAt",
-        "timeZone",
-        "timeToLiveInSeconds",
-        "spreadOverSeconds",
-        "atMostOncePerHours",
-        "window",
-        "planHash",
-    }
-)
+_BAD_LIST_NAME: Final = "This is 1 to 200 letters, digits, dots, underscores or hyphens."
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,11 +202,103 @@ def inline_shape(columns: tuple[str, ...]) -> Shape:
     )
 
 
-def read_order(body: Any, *, senders: Mapping[str, Sender], now: datetime) -> Order:
+def check_list_name(text: str) -> str:
+    """The name of a list that is to be uploaded, if it can have it.
+
+    Raises:
+        InvalidRequest: it cannot.
+    """
+    if not _LIST_NAME.fullmatch(text):
+        raise InvalidRequest.of("name", _BAD_LIST_NAME)
+    return text
+
+
+# The table of the body ----------------------------------------------------------------------------
+
+
+class _InlineRecipient:
+    """An object with `to` and the values of placeholders, whatever they are called."""
+
+    def read(self, value: Any, place: Place) -> dict[str, Any] | None:
+        """The object as it is."""
+        if not isinstance(value, dict):
+            place.wrong("This must be an object.")
+            return None
+        if not isinstance(value.get(_NUMBER), str):
+            place.member(_NUMBER).say("A recipient is required.")
+        if len({same_name(name) for name in value}) != len(value):
+            place.say("Two members have one name.")
+        for name, one in value.items():
+            if isinstance(one, bool) or not isinstance(one, str | int | float | None):
+                place.member(name).say("A value is a text or a number.")
+            if len(name) > LONGEST_NAME:
+                place.member(name).say(f"A name has at most {LONGEST_NAME} characters.")
+        return value
+
+
+def _template_problems(message: Any) -> list[str]:
+    problems = check_text(message)
+    if not problems:
+        try:
+            parse(message)
+        except BadTemplate as error:
+            problems.append(str(error))
+    return problems
+
+
+def _window(value: Any) -> Window:
+    window = read_window(value)
+    # It is kept in a row with the rest of the order, and told with what quiet hours hold up.
+    if len(window.source) > _LONGEST_SOURCE or not is_text(window.source):
+        raise ValueError(f"window.source must be a text of at most {_LONGEST_SOURCE} characters")
+    return window
+
+
+_NO_SENDER: Final = "A sender is a text."
+_LIST: Final = Object(
+    (
+        Member("name", Text(form=_LIST_NAME), _BAD_LIST_NAME, required=True),
+        Member("numberColumn", Text(most=LONGEST_NAME), "This is the name of a column."),
+    )
+)
+_ORDER: Final = (
+    Member("campaignId", Text(form=_ID), _BAD_ID),
+    Member("from", SENDER, _NO_SENDER),
+    Member(
+        "senders",
+        ListOf(SENDER, 1, MOST_SENDERS, each=_NO_SENDER),
+        f"This is a list of 1 to {MOST_SENDERS} senders.",
+    ),
+    Member("message", Checked(_template_problems), required=True, missing="A message is required."),
+    Member(
+        "recipients",
+        ListOf(
+            _InlineRecipient(),
+            1,
+            MOST_INLINE,
+            each="A recipient is an object with `to` and the values of placeholders.",
+        ),
+        f"This is a list of 1 to {MOST_INLINE} objects; upload a longer one.",
+    ),
+    Member("list", _LIST, "This is an object with `name`, and `numberColumn` where needed."),
+    CATEGORY,
+    Member("tag", Text(most=MAX_TAG, without=CONTROLS), BAD_TAG),
+    Member("enableDeliveryReport", Flag()),
+    TIME_ZONE,
+    moment_member("startAt"),
+    TIME_TO_LIVE,
+    Member("spreadOverSeconds", Whole(_SHORTEST_SPREAD, _LONGEST_SPREAD)),
+    Member("atMostOncePerHours", Whole(1, MOST_HOURS)),
+    Member("window", Parsed(_window)),
+    Member("planHash", Text(halves=True), "This is a text."),
+)
+
+
+def read_order(value: Any, *, senders: Mapping[str, Sender], now: datetime) -> Order:
     """The order that a body holds.
 
     Args:
-        body: what JSON made of it.
+        value: what JSON made of the body.
         senders: those configured.
         now: for times that must not have passed.
 
@@ -214,270 +306,83 @@ def read_order(body: Any, *, senders: Mapping[str, Sender], now: datetime) -> Or
         InvalidRequest: with every member at fault.
         ForeignSender: a sender is not configured.
     """
-    return _Reader(body, senders, now).order()
+    body = Body(value, _ORDER)
+    pool = _pool(body)
+    columns = _columns(body)
+    start_at = read_moment(body, "startAt", now)
+    body.finish()
+    if any(sender not in senders for sender in pool):
+        raise ForeignSender
+    _check_pool([senders[sender] for sender in pool])
+    inline, uploaded = body["recipients"], body["list"] or {}
+    return Order(
+        definition=Definition(
+            senders=pool,
+            message=body["message"],
+            category=body["category"],
+            tag=body["tag"] or "",
+            wants_report=body["enableDeliveryReport"] is True,
+            start_at=start_at,
+            zone=body["timeZone"],
+            time_to_live=_seconds(body["timeToLiveInSeconds"]),
+            spread=_seconds(body["spreadOverSeconds"]),
+            cap_hours=body["atMostOncePerHours"],
+            window=body["window"],
+            list_name=uploaded.get("name"),
+            shape=None if inline is None else inline_shape(columns),
+        ),
+        campaign_id=body["campaignId"],
+        inline=None if inline is None else _json_lines(inline),
+        number_column=uploaded.get("numberColumn"),
+        plan_hash=body["planHash"],
+    )
 
 
-def check_campaign_id(text: str) -> str:
-    """The id, if it can be one.
+def _pool(body: Body) -> tuple[str, ...]:
+    if body.given("from") == body.given("senders"):
+        body.wrong("from", "A sender is required: `from`, or `senders` for a pool.")
+    if not body.sound("from", "senders"):
+        return ()
+    pool = tuple(body["senders"] or [body["from"]])
+    if len(set(pool)) != len(pool):
+        body.wrong("senders", "A sender is named twice.")
+    return pool
 
-    Raises:
-        InvalidRequest: it cannot.
-    """
-    if not _ID.fullmatch(text):
+
+def _check_pool(pool: Sequence[Sender]) -> None:
+    if sum(sender.kind is SenderKind.TOLL_FREE for sender in pool) > 1:
         raise InvalidRequest.of(
-            "campaignId", "This is 1 to 64 letters, digits, dots, underscores or hyphens."
+            "senders",
+            "One campaign spread over several toll-free numbers is what carriers call"
+            " snowshoeing: they filter it, and take the numbers away. Use one of them, or a"
+            " short code.",
+            code="TollFreePool",
         )
-    return text
-
-
-def check_list_name(text: Any, member: str = "list.name") -> str:
-    """The name, if a list can have it.
-
-    Raises:
-        InvalidRequest: it cannot.
-    """
-    if not isinstance(text, str) or not _LIST_NAME.fullmatch(text):
+    if len({sender.program for sender in pool}) > 1:
         raise InvalidRequest.of(
-            member, "This is 1 to 200 letters, digits, dots, underscores or hyphens."
+            "senders",
+            "The senders of a pool belong to one program: whoever opts out of one of them has"
+            " opted out of what it is for.",
         )
-    return text
 
 
-class _Reader:
-    """Collects what is wrong while it reads."""
-
-    def __init__(self, body: Any, senders: Mapping[str, Sender], now: datetime) -> None:
-        if not isinstance(body, dict):
-            raise InvalidRequest.of("", "The body must be a JSON object.")
-        self._errors: dict[str, list[str]] = {}
-        self._body = body
-        self._senders = senders
-        self._now = now
-        for name in sorted(body.keys() - _TOP):
-            self._wrong(name[:_SHOWN], "This member is not known here.")
-
-    def order(self) -> Order:
-        definition = Definition(
-            senders=self._pool(),
-            message=self._message(),
-            category=self._category(),
-            tag=self._tag(),
-            wants_report=self._flag("enableDeliveryReport"),
-            time_to_live=self._time_span("timeToLiveInSeconds", MIN_TIME_TO_LIVE, MAX_TIME_TO_LIVE),
-            spread=self._time_span("spreadOverSeconds", _SHORTEST_SPREAD, _LONGEST_SPREAD),
-            cap_hours=self._whole("atMostOncePerHours", 1, MOST_HOURS),
-            window=self._window(),
+def _columns(body: Body) -> tuple[str, ...]:
+    """The members that inline recipients have together, the number first."""
+    if body.given("recipients") == body.given("list"):
+        body.wrong("recipients", "Recipients are required: `recipients`, or a `list`.")
+    columns: dict[str, None] = {_NUMBER: None}
+    if body.sound("recipients"):
+        for entry in body["recipients"] or ():
+            columns.update(dict.fromkeys(entry))
+    if len(columns) > MOST_COLUMNS:
+        body.wrong(
+            "recipients",
+            f"Together they have {len(columns)} different members; at most {MOST_COLUMNS} are"
+            " read. Leave out those that the text does not need.",
         )
-        start_at, zone = self._time()
-        definition = replace(definition, start_at=start_at, zone=zone)
-        inline, shape, list_name, column = self._people()
-        order = Order(
-            definition=replace(definition, shape=shape, list_name=list_name),
-            campaign_id=self._campaign_id(),
-            inline=inline,
-            number_column=column,
-            plan_hash=self._text("planHash"),
-        )
-        if self._errors:
-            raise InvalidRequest(self._errors)
-        if any(sender not in self._senders for sender in definition.senders):
-            raise ForeignSender
-        self._check_pool(definition.senders)
-        return order
+    return tuple(columns)
 
-    # Members ------------------------------------------------------------------------------------
 
-    def _pool(self) -> tuple[str, ...]:
-        one, many = self._body.get("from"), self._body.get("senders")
-        if (one is None) == (many is None):
-            self._wrong("from", "A sender is required: `from`, or `senders` for a pool.")
-            return ()
-        if one is not None:
-            many, member = [one], "from"
-        else:
-            member = "senders"
-        if not isinstance(many, list) or not 1 <= len(many) <= MOST_SENDERS:
-            self._wrong(member, f"This is a list of 1 to {MOST_SENDERS} senders.")
-            return ()
-        if not all(isinstance(sender, str) and sender.strip() for sender in many):
-            self._wrong(member, "A sender is a text.")
-            return ()
-        found = tuple(sender.strip() for sender in many)
-        if len(set(found)) != len(found):
-            self._wrong(member, "A sender is named twice.")
-        return found
-
-    def _check_pool(self, pool: tuple[str, ...]) -> None:
-        known = [self._senders[sender] for sender in pool]
-        if sum(sender.kind is SenderKind.TOLL_FREE for sender in known) > 1:
-            raise InvalidRequest.of(
-                "senders",
-                "One campaign spread over several toll-free numbers is what carriers call"
-                " snowshoeing: they filter it, and take the numbers away. Use one of them, or a"
-                " short code.",
-                code="TollFreePool",
-            )
-        if len({sender.program for sender in known}) > 1:
-            raise InvalidRequest.of(
-                "senders",
-                "The senders of a pool belong to one program: whoever opts out of one of them has"
-                " opted out of what it is for.",
-            )
-
-    def _message(self) -> str:
-        value = self._body.get("message")
-        if value is None:
-            self._wrong("message", "A message is required.")
-            return ""
-        problems = check_text(value)
-        for problem in problems:
-            self._wrong("message", problem)
-        if problems:
-            return ""
-        try:
-            parse(value)
-        except BadTemplate as error:
-            self._wrong("message", str(error))
-        return str(value)
-
-    def _category(self) -> str | None:
-        value = self._body.get("category")
-        if value is not None and value not in CATEGORIES:
-            self._wrong("category", f"This is one of {', '.join(CATEGORIES)}.")
-            return None
-        return value
-
-    def _tag(self) -> str:
-        value = self._body.get("tag")
-        if value is None:
-            return ""
-        if not isinstance(value, str) or len(value) > MAX_TAG or _CONTROL.search(value):
-            self._wrong(
-                "tag",
-                f"A tag is a text of at most {MAX_TAG} characters without control characters.",
-            )
-            return ""
-        return value
-
-    def _time(self) -> tuple[datetime | None, str | None]:
-        moment, zone = self._body.get("startAt"), self._body.get("timeZone")
-        try:
-            if moment is not None:
-                return read_send_at(moment, self._now, time_zone=zone), zone
-            return None, zone_named(zone).key if zone is not None else None
-        except InvalidRequest as error:
-            for member, reasons in error.errors.items():
-                for reason in reasons:
-                    self._wrong(
-                        member.replace("sendAt", "startAt"), reason.replace("sendAt", "startAt")
-                    )
-        except (ValueError, TypeError):
-            self._wrong("timeZone", "This is an IANA time zone, such as America/New_York.")
-        return None, None
-
-    def _window(self) -> Window | None:
-        value = self._body.get("window")
-        if value is None:
-            return None
-        try:
-            return read_window(value)
-        except ValueError as error:
-            self._wrong("window", f"{error}.")
-            return None
-
-    def _campaign_id(self) -> str | None:
-        value = self._text("campaignId")
-        try:
-            return None if value is None else check_campaign_id(value)
-        except InvalidRequest as error:
-            self._errors |= error.errors
-            return None
-
-    # Recipients ---------------------------------------------------------------------------------
-
-    def _people(self) -> tuple[bytes | None, Shape | None, str | None, str | None]:
-        inline, named = self._body.get("recipients"), self._body.get("list")
-        if (inline is None) == (named is None):
-            self._wrong("recipients", "Recipients are required: `recipients`, or a `list`.")
-            return None, None, None, None
-        if named is not None:
-            return None, None, *self._list(named)
-        if not isinstance(inline, list) or not 1 <= len(inline) <= MOST_INLINE:
-            self._wrong(
-                "recipients", f"This is a list of 1 to {MOST_INLINE} objects; upload a longer one."
-            )
-            return None, None, None, None
-        columns: dict[str, None] = {_NUMBER: None}
-        for index, entry in enumerate(inline):
-            self._check_recipient(f"recipients[{index}]", entry, columns)
-        if len(columns) > MOST_COLUMNS:
-            self._wrong(
-                "recipients",
-                f"Together they have {len(columns)} different members; at most {MOST_COLUMNS} are"
-                " read. Leave out those that the text does not need.",
-            )
-        lines = "".join(json.dumps(entry, separators=(",", ":")) + "\n" for entry in inline)
-        return lines.encode(), inline_shape(tuple(columns)), None, None
-
-    def _check_recipient(self, where: str, entry: Any, columns: dict[str, None]) -> None:
-        if not isinstance(entry, dict):
-            self._wrong(where, "A recipient is an object with `to` and the values of placeholders.")
-            return
-        if not isinstance(entry.get(_NUMBER), str):
-            self._wrong(f"{where}.to", "A recipient is required.")
-        if len({same_name(name) for name in entry}) != len(entry):
-            self._wrong(where, "Two members have one name.")
-        for name, value in entry.items():
-            if isinstance(value, bool) or not isinstance(value, str | int | float | None):
-                self._wrong(f"{where}.{name}"[:_SHOWN], "A value is a text or a number.")
-            if len(name) > LONGEST_NAME:
-                self._wrong(
-                    f"{where}.{name}"[:_SHOWN], f"A name has at most {LONGEST_NAME} characters."
-                )
-            columns.setdefault(name)
-
-    def _list(self, value: Any) -> tuple[str | None, str | None]:
-        if not isinstance(value, dict):
-            self._wrong("list", "This is an object with `name`, and `numberColumn` where needed.")
-            return None, None
-        for name in sorted(value.keys() - {"name", "numberColumn"}):
-            self._wrong(f"list.{name}"[:_SHOWN], "This member is not known here.")
-        column = value.get("numberColumn")
-        if column is not None and not isinstance(column, str):
-            self._wrong("list.numberColumn", "This is the name of a column.")
-        try:
-            return check_list_name(value.get("name")), column
-        except InvalidRequest as error:
-            self._errors |= error.errors
-            return None, None
-
-    # Forms --------------------------------------------------------------------------------------
-
-    def _text(self, name: str) -> str | None:
-        value = self._body.get(name)
-        if value is not None and not isinstance(value, str):
-            self._wrong(name, "This is a text.")
-            return None
-        return value
-
-    def _flag(self, name: str) -> bool:
-        value = self._body.get(name, False)
-        if not isinstance(value, bool):
-            self._wrong(name, "This is true or false.")
-        return value is True
-
-    def _whole(self, name: str, low: int, high: int) -> int | None:
-        value = self._body.get(name)
-        if value is None:
-            return None
-        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-            self._wrong(name, f"This is a whole number from {low} to {high}.")
-            return None
-        return value
-
-    def _time_span(self, name: str, low: int, high: int) -> timedelta | None:
-        seconds = self._whole(name, low, high)
-        return None if seconds is None else timedelta(seconds=seconds)
-
-    def _wrong(self, member: str, reason: str) -> None:
-        self._errors.setdefault(member, []).append(reason)
+def _json_lines(entries: Sequence[Mapping[str, Any]]) -> bytes:
+    lines = (json.dumps(entry, separators=(",", ":")) + "\n" for entry in entries)
+    return "".join(lines).encode()

@@ -8,15 +8,14 @@ breaks off. The chunks remain: without the row, the next look makes it anew.
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from shared.base.clock import from_iso, iso
-from shared.base.tasks import every
+from shared.base.tasks import few_at_once
 from shared.campaigns.campaign import Campaign, Chunk, Fate, Phase
 from shared.campaigns.counting import Counting
 from shared.campaigns.store import Store
@@ -28,9 +27,6 @@ MOST_OPEN: Final = COUNTED_AT_ONCE
 # and its successor as many.
 AHEAD: Final = 128
 MOST_REASONS: Final = 50
-_AT_ONCE: Final = 8
-_T = TypeVar("_T")
-_Result = TypeVar("_Result")
 
 
 @dataclass(slots=True)
@@ -202,7 +198,7 @@ class Progress:
 
     async def _unfinished(self, campaign: Campaign, kept: Sum) -> list[Chunk]:
         """The chunks that the sum does not hold, up to where nobody can have sent any."""
-        left_open = await _each(
+        left_open = await few_at_once(
             lambda number: self._store.chunk(campaign.campaign_id, number), sorted(kept.open)
         )
         following = self._store.chunks(campaign.campaign_id, kept.upto, campaign.next + AHEAD)
@@ -214,22 +210,11 @@ class Progress:
             (one for one in chunks if one.sends and not one.settled),
             key=lambda one: one.counted_at or never,
         )[:COUNTED_AT_ONCE]
-        counted = await _each(
+        counted = await few_at_once(
             lambda chunk: self._counting.count(campaign.campaign_id, chunk), stale
         )
         fresh = {one.piece.number: one for one in counted}
         return [fresh.get(chunk.piece.number, chunk) for chunk in chunks]
-
-
-async def _each(work: Callable[[_T], Awaitable[_Result]], things: Sequence[_T]) -> list[_Result]:
-    """The work done for each of them, a few at once."""
-    gate = asyncio.Semaphore(_AT_ONCE)
-
-    async def gated(thing: _T) -> _Result:
-        async with gate:
-            return await work(thing)
-
-    return await every(*map(gated, things))
 
 
 def _is_final(chunk: Chunk) -> bool:

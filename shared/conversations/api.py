@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,17 +11,16 @@ from typing import Any, Final
 from shared.base import ids
 from shared.base.clock import Clock, from_iso, iso
 from shared.base.errors import InvalidRequest
-from shared.base.json_body import parse_json
-from shared.base.pages import Page
-from shared.base.tasks import every
+from shared.base.json_body import Body, Member, Parsed, parse_json
+from shared.base.pages import Page, PageKeys
+from shared.base.tasks import every, few_at_once
 from shared.conversations.entries import BEHIND_ALL, Conversations, Entry, Stretch, place
 from shared.messages.api import Reading
 from shared.optouts import Ledger
 from shared.optouts.rows import Said
 
-_AT_ONCE: Final = 8
 _MOST_CHANGES: Final = 10**16 - 1
-_CURSOR: Final = re.compile(r"[0-9]{18}(?:~(?:![0-9]{16}|([0-9A-Z]{26}\.[0-9a-z]{2,10})))?")
+_PAGE_KEY: Final = re.compile(r"[0-9]{18}(?:~(?:![0-9]{16}|([0-9A-Z]{26}\.[0-9a-z]{2,10})))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,25 +80,22 @@ class ConversationReading:
             InvalidRequest: the body makes no sense.
         """
         now = self._clock()
-        moment = min(_moment(body, now), now)
+        moment = min(read_mark(body, now), now)
         marked = await self._conversations.mark_read(ours, theirs, moment)
         return {"ours": ours, "theirs": theirs, "readUpTo": iso(marked)}
 
     async def _views(
         self, ours: str, theirs: str, items: Sequence[Entry | _Change]
     ) -> list[dict[str, Any]]:
-        room = asyncio.Semaphore(_AT_ONCE)
-
         async def view(item: Entry | _Change) -> dict[str, Any]:
             if isinstance(item, _Change):
                 return _change_view(item.said)
             state: str | None = "received"
             if not item.inbound:
-                async with room:
-                    state = await self._reading.state(item.message_id)
+                state = await self._reading.state(item.message_id)
             return _message_view(ours, theirs, item, state)
 
-        return await every(*(view(item) for item in items))
+        return await few_at_once(view, items)
 
 
 def _merged(
@@ -145,38 +140,44 @@ def _change_view(said: Said) -> dict[str, Any]:
     }
 
 
-def _moment(body: bytes, now: datetime) -> datetime:
-    if not body.strip():
-        return now
-    wish = parse_json(body)
-    if not isinstance(wish, dict):
-        raise InvalidRequest.of("", "The body must be a JSON object.")
-    if unknown := sorted(wish.keys() - {"readUpTo"}):
-        raise InvalidRequest({name: ["This member is not known here."] for name in unknown})
-    text = wish.get("readUpTo")
-    if text is None:
-        return now
-    try:
-        moment = from_iso(text) if isinstance(text, str) else None
-    except ValueError:
-        moment = None
-    if moment is None or moment.year < 1970:  # noqa: PLR2004  # before any message
-        raise InvalidRequest.of("readUpTo", "This is an ISO 8601 time, such as 2026-11-22T13:00Z.")
+def _since_1970(text: str) -> datetime:
+    moment = from_iso(text)
+    if moment.year < 1970:  # noqa: PLR2004  # before any message
+        raise ValueError(text)
     return moment
 
 
-def read_cursor(text: str | None) -> str:
-    """The key after which a page begins, from a `nextLink`.
+_MARK: Final = (
+    Member(
+        "readUpTo",
+        Parsed(_since_1970, of=str),
+        "This is an ISO 8601 time, such as 2026-11-22T13:00Z.",
+    ),
+)
+
+
+def read_mark(content: bytes, now: datetime) -> datetime:
+    """Until when an operator has read; now, where the body is empty or does not say.
 
     Raises:
-        InvalidRequest: if it is none of ours.
+        InvalidRequest: with every member at fault.
     """
-    if text is None:
-        return ""
-    found = _CURSOR.fullmatch(text)
+    if not content.strip():
+        return now
+    body = Body(parse_json(content), _MARK)
+    body.finish()
+    moment: datetime | None = body["readUpTo"]
+    return now if moment is None else moment
+
+
+def _page_key(text: str) -> str | None:
+    found = _PAGE_KEY.fullmatch(text)
     if found is None or (found[1] is not None and ids.split_message_id(found[1]) is None):
-        raise InvalidRequest.of("after", "This is the key that a nextLink holds, unchanged.")
+        return None
     return text
+
+
+PAGES: Final = PageKeys("", _page_key)
 
 
 def read_order(text: str | None) -> bool:

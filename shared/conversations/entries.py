@@ -10,7 +10,6 @@ Every message's row follows from a recorded fact; writing one twice is once.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -22,7 +21,7 @@ from shared.azure.table_keys import key_part
 from shared.azure.tables import Entity, Tables, etag_of
 from shared.base.clock import from_iso, iso
 from shared.base.errors import Unavailable
-from shared.base.tasks import every
+from shared.base.tasks import few_at_once
 from shared.conversations.oldest import Oldest
 
 TABLE: Final = "conversations"
@@ -30,7 +29,6 @@ READ_MARK: Final = "!read"
 # What sorts before and behind the keys of all messages.
 BEFORE_ALL: Final = "0"
 BEHIND_ALL: Final = "~"
-_AT_ONCE: Final = 8
 _TRIES: Final = 10
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -119,13 +117,7 @@ class Conversations:
 
     async def write_all(self, entries: Sequence[Entry]) -> None:
         """Write entries, a few at a time."""
-        room = asyncio.Semaphore(_AT_ONCE)
-
-        async def one(entry: Entry) -> None:
-            async with room:
-                await self.write(entry)
-
-        await every(*(one(entry) for entry in entries))
+        await few_at_once(self.write, entries)
 
     async def mark_read(self, ours: str, theirs: str, moment: datetime) -> datetime:
         """Note that everything up to `moment` has been read; until when it now is.

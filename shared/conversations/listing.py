@@ -21,14 +21,13 @@ from typing import Any, Final
 from shared.base import ids
 from shared.base.clock import Clock, iso
 from shared.base.errors import InvalidRequest
-from shared.base.pages import Page
-from shared.base.tasks import every
+from shared.base.pages import Page, PageKeys
+from shared.base.tasks import few_at_once
 from shared.conversations.entries import BEFORE_ALL, BEHIND_ALL, Conversations, Entry, Top, place
 from shared.conversations.index import ConversationIndex, Spoken, minute_of, spoken_in
 from shared.messages.record import Record
 from shared.rules.addresses import BadAddress, normal
 
-_AT_ONCE: Final = 8
 # Of a conversation's messages, so many are looked at.
 TOP: Final = 5
 # Looks that a page may cost, and candidates that it may pass over.
@@ -192,14 +191,12 @@ class _Looks:
     async def at(self, candidates: Iterable[Spoken]) -> None:
         """Look at their conversations."""
         pairs = {(ours, theirs) for _, ours, theirs in candidates} - self._heads.keys()
-        room = asyncio.Semaphore(_AT_ONCE)
 
-        async def one(ours: str, theirs: str) -> None:
-            async with room:
-                self._heads[ours, theirs] = await self.conversations.head(ours, theirs, TOP)
+        async def one(pair: tuple[str, str]) -> None:
+            self._heads[pair] = await self.conversations.head(*pair, TOP)
 
         self.count += len(pairs)
-        await every(*(one(*pair) for pair in sorted(pairs)))
+        await few_at_once(one, sorted(pairs))
 
     async def item(self, candidate: Spoken) -> dict[str, Any] | None:
         """The conversation, if it stands where this candidate does."""
@@ -277,18 +274,12 @@ async def _merged(streams: list[AsyncIterator[Spoken]]) -> AsyncIterator[Spoken]
             heapq.heappush(heap, (following, i))
 
 
-def read_cursor(text: str | None) -> Cursor | None:
-    """Where a page begins, from a `nextLink`.
-
-    Raises:
-        InvalidRequest: if it is none of ours.
-    """
-    if text is None:
-        return None
+def _cursor(text: str) -> Cursor | None:
     found = _CURSOR.fullmatch(text)
-    if found is None:
-        raise InvalidRequest.of("after", "This is the place that a nextLink holds, unchanged.")
-    return Cursor(found[1], (found[2], found[3], found[4]))
+    return None if found is None else Cursor(found[1], (found[2], found[3], found[4]))
+
+
+PAGES: Final[PageKeys[Cursor | None]] = PageKeys(None, _cursor)
 
 
 def read_sender(text: str | None, senders: Iterable[str]) -> str | None:

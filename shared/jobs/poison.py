@@ -28,7 +28,8 @@ from shared.azure.storage import Changed, StorageDown
 from shared.azure.tables import Entity, Tables, etag_of
 from shared.base import log
 from shared.base.clock import Clock, iso
-from shared.base.errors import InvalidRequest, NotFound, ParleyError
+from shared.base.errors import NotFound, ParleyError
+from shared.base.pages import PageKeys
 from shared.jobs import dispatch
 
 TABLE: Final = "poison"
@@ -214,18 +215,12 @@ def reason_of(error: Exception) -> str:
     return _NUMBER.sub("…", said)[:_LONGEST_REASON]
 
 
-def read_cursor(text: str | None) -> tuple[str, str]:
-    """The queue and id after which a page begins, from a `nextLink`.
-
-    Raises:
-        InvalidRequest: if it is none of ours.
-    """
-    if text is None:
-        return "", ""
+def _page_key(text: str) -> tuple[str, str] | None:
     queue, _, message_id = text.partition("~")
-    if queue not in QUEUES or not _ID.fullmatch(message_id):
-        raise InvalidRequest.of("after", "This is the key that a nextLink holds, unchanged.")
-    return queue, message_id
+    return (queue, message_id) if queue in QUEUES and _ID.fullmatch(message_id) else None
+
+
+PAGES: Final = PageKeys(("", ""), _page_key)
 
 
 def _read(text: str) -> Mapping[str, Any]:

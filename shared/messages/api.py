@@ -10,7 +10,7 @@ from shared.azure.event_grid import Received
 from shared.base import ids
 from shared.base.clock import Clock, from_iso
 from shared.base.errors import InvalidRequest, NotFound
-from shared.base.pages import Page
+from shared.base.pages import Page, PageKeys
 from shared.messages import views
 from shared.messages.record import Record, Send
 from shared.messages.views import Seen
@@ -175,14 +175,4 @@ def _sensible(moment: datetime) -> datetime:
     return moment
 
 
-def read_cursor(text: str | None) -> str:
-    """The id after which a page begins, from a `nextLink`.
-
-    Raises:
-        InvalidRequest: if it is none of ours.
-    """
-    if text is None:
-        return ""
-    if ids.split_message_id(text) is None:
-        raise InvalidRequest.of("after", "This is the id that a nextLink holds, unchanged.")
-    return text
+PAGES: Final = PageKeys("", lambda text: text if ids.split_message_id(text) else None)

@@ -6,18 +6,17 @@ opts somebody out or in again says why, too: the reason is kept as the change's 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any, Final, TypeGuard
+from typing import Any, Final
 
 from shared.azure.acs import MAX_RECIPIENTS
 from shared.azure.topic import Topic
 from shared.base import ids, log
 from shared.base.clock import Clock, from_iso
-from shared.base.errors import ForeignSender, InvalidRequest
-from shared.base.json_body import parse_json
+from shared.base.errors import ForeignSender
+from shared.base.json_body import Body, ListOf, Member, Parsed, Text, parse_json
 from shared.base.randomness import Randomness, drawn_uuid
 from shared.optouts import Change, Channel, Direction, Effect, Ledger, Made
 from shared.optouts.events import opt_out_changed
@@ -36,8 +35,69 @@ class Operation(StrEnum):
 OPERATOR_RULE: Final = "operator/optouts"
 _LONGEST_REASON: Final = 500
 _LONGEST_CHANGE_ID: Final = 64
-_SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
 _DIRECTIONS: Final = {Operation.ADD: Direction.OUT, Operation.REMOVE: Direction.IN}
+
+
+# The tables of bodies -----------------------------------------------------------------------------
+
+
+def _only_to(entry: Any) -> Any:
+    to = entry.get("to") if isinstance(entry, dict) else None
+    if not isinstance(to, str) or not to or entry.keys() != {"to"}:
+        raise ValueError("A recipient must be an object with `to` alone, a text")
+    return entry
+
+
+# Whoever it is compared with decides, so that another text is a sender that is not configured.
+_SENDER: Final = Member(
+    "from", Text(1, strip=True, halves=True), "A sender is required.", required=True
+)
+_BY_ACS: Final = (
+    _SENDER,
+    Member(
+        "recipients",
+        # A number that is none spoils its own item.
+        ListOf(Parsed(_only_to), 1, MAX_RECIPIENTS),
+        f"1 to {MAX_RECIPIENTS} recipients are required, in a list.",
+        required=True,
+    ),
+)
+_BY_OPERATOR: Final = (
+    _SENDER,
+    Member(
+        "reason",
+        Text(1, _LONGEST_REASON, strip=True),
+        f"A reason of 1 to {_LONGEST_REASON} characters is required.",
+        required=True,
+    ),
+    Member(
+        "changeId",
+        Text(1, _LONGEST_CHANGE_ID),
+        f"This is a text of 1 to {_LONGEST_CHANGE_ID} characters.",
+    ),
+)
+
+
+def read_acs_change(content: bytes) -> tuple[str, list[str]]:
+    """The sender and the recipients, both as written, that a body of ACS's names.
+
+    Raises:
+        InvalidRequest: with every member at fault.
+    """
+    body = Body(parse_json(content), _BY_ACS)
+    body.finish()
+    return body["from"], [entry["to"] for entry in body["recipients"]]
+
+
+def read_operator_change(content: bytes) -> tuple[str, str, str | None]:
+    """The sender, the reason, and the change's id where the operator gives one.
+
+    Raises:
+        InvalidRequest: with every member at fault.
+    """
+    body = Body(parse_json(content), _BY_OPERATOR)
+    body.finish()
+    return body["from"], body["reason"], body["changeId"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +150,9 @@ class OptOuts:
             InvalidRequest, ForeignSender: the request makes no sense as a whole.
             LedgerUnavailable: nothing is certain; repeating is safe.
         """
-        sender, written = self._read(body)
+        sender, written = read_acs_change(body)
+        if sender not in self._senders:
+            raise ForeignSender
         addresses = {to: _address(to) for to in dict.fromkeys(written)}
         good = list(dict.fromkeys(a for a in addresses.values() if not isinstance(a, BadAddress)))
         direction = _DIRECTIONS.get(operation)
@@ -123,23 +185,21 @@ class OptOuts:
             InvalidRequest, ForeignSender: the request makes no sense.
             LedgerUnavailable: nothing is certain; repeating with the same `changeId` is safe.
         """
-        wish = _read_wish(body)
-        if wish.sender not in self._senders:
+        sender, reason, change_id = read_operator_change(body)
+        if sender not in self._senders:
             raise ForeignSender
-        request_id = wish.change_id or drawn_uuid(self._randomness)
+        request_id = change_id or drawn_uuid(self._randomness)
         change = Change(
-            change_id=ids.derived(
-                Channel.OPERATOR, address, wish.sender, str(direction), request_id
-            ),
+            change_id=ids.derived(Channel.OPERATOR, address, sender, str(direction), request_id),
             address=address,
-            sender=wish.sender,
-            program=self._programs.of(wish.sender),
+            sender=sender,
+            program=self._programs.of(sender),
             direction=direction,
             channel=Channel.OPERATOR,
             rule=OPERATOR_RULE,
             said_at=self._clock(),
             cause={"changeId": request_id},
-            words=wish.reason,
+            words=reason,
         )
         (made,) = await self._ledger.change([change])
         if not made.fresh:
@@ -192,73 +252,6 @@ class OptOuts:
                 if result.effect is Effect.APPLIED
             ]
         )
-
-    def _read(self, body: bytes) -> tuple[str, list[str]]:
-        request = parse_json(body)
-        if not isinstance(request, dict):
-            raise InvalidRequest.of("", "The body must be a JSON object.")
-        errors: dict[str, list[str]] = {
-            name: ["This member is not known here."]
-            for name in sorted(request.keys() - {"from", "recipients"})
-        }
-        sender, recipients = request.get("from"), request.get("recipients")
-        if not isinstance(sender, str) or not sender.strip():
-            errors["from"] = ["A sender is required."]
-        written: list[str] = []
-        if not isinstance(recipients, list) or not 1 <= len(recipients) <= MAX_RECIPIENTS:
-            errors["recipients"] = [f"1 to {MAX_RECIPIENTS} recipients are required, in a list."]
-        else:
-            written = [_written(entry, index, errors) for index, entry in enumerate(recipients)]
-        if errors:
-            raise InvalidRequest(errors)
-        sender = str(sender).strip()
-        if sender not in self._senders:
-            raise ForeignSender
-        return sender, written
-
-
-@dataclass(frozen=True, slots=True)
-class _Wish:
-    """What an operator asks for."""
-
-    sender: str
-    reason: str
-    change_id: str | None
-
-
-def _read_wish(body: bytes) -> _Wish:
-    request = parse_json(body)
-    if not isinstance(request, dict):
-        raise InvalidRequest.of("", "The body must be a JSON object.")
-    errors: dict[str, list[str]] = {
-        name: ["This member is not known here."]
-        for name in sorted(request.keys() - {"from", "reason", "changeId"})
-    }
-    sender, reason, change_id = (request.get(name) for name in ("from", "reason", "changeId"))
-    if not isinstance(sender, str) or not sender.strip():
-        errors["from"] = ["A sender is required."]
-    if not _is_text(reason) or not 1 <= len(reason.strip()) <= _LONGEST_REASON:
-        errors["reason"] = [f"A reason of 1 to {_LONGEST_REASON} characters is required."]
-    if change_id is not None and not (
-        _is_text(change_id) and 1 <= len(change_id) <= _LONGEST_CHANGE_ID
-    ):
-        errors["changeId"] = [f"This is a text of 1 to {_LONGEST_CHANGE_ID} characters."]
-    if errors:
-        raise InvalidRequest(errors)
-    return _Wish(str(sender).strip(), str(reason).strip(), change_id)
-
-
-def _is_text(value: Any) -> TypeGuard[str]:
-    # Half a surrogate pair is none: no encoding can keep it.
-    return isinstance(value, str) and _SURROGATE.search(value) is None
-
-
-def _written(entry: Any, index: int, errors: dict[str, list[str]]) -> str:
-    to = entry.get("to") if isinstance(entry, dict) else None
-    if not isinstance(to, str) or not to or entry.keys() != {"to"}:
-        errors[f"recipients[{index}]"] = ["A recipient must be an object with `to` alone, a text."]
-        return ""
-    return to
 
 
 def _address(to: str) -> str | BadAddress:

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from shared.azure.tables import Entity, Tables
 from shared.base.clock import Clock, from_iso
-from shared.base.tasks import every
+from shared.base.tasks import few_at_once
 from shared.optouts import rows
 from shared.optouts.changes import Change, Direction, Made, sender_scope
 from shared.optouts.replica import Replica
 from shared.optouts.rows import Said
 from shared.optouts.table import Table
 from shared.optouts.writer import Writer
-
-_AT_ONCE: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,13 +108,11 @@ class Ledger:
         state = rows.read_state(entity)
         standings = sorted(state.standings.items())
         sequences = {s.sequence for _, s in standings} | {s.sequence for s in state.history}
-        room = asyncio.Semaphore(_AT_ONCE)
 
         async def one(sequence: int) -> tuple[int, dict[str, Any]]:
-            async with room:
-                return sequence, await self.entry(sequence) or {}
+            return sequence, await self.entry(sequence) or {}
 
-        entries = dict(await every(*(one(s) for s in sorted(sequences, reverse=True))))
+        entries = dict(await few_at_once(one, sorted(sequences, reverse=True)))
         return Account(
             [Decision(scope, s.direction, entries[s.sequence]) for scope, s in standings],
             list(entries.values()),

@@ -7,7 +7,6 @@ its handler again when Parley has learned to read it, or dropped.
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import hashlib
 import json
@@ -21,12 +20,11 @@ from shared.azure.blobs import BlobEntry, Blobs
 from shared.azure.event_grid import Envelope
 from shared.base import log
 from shared.base.clock import Clock, iso
-from shared.base.errors import InvalidRequest, NotFound, RequestError, Unintelligible
-from shared.base.pages import Page
-from shared.base.tasks import every
+from shared.base.errors import NotFound, RequestError, Unintelligible
+from shared.base.pages import Page, PageKeys
+from shared.base.tasks import few_at_once
 
 CONTAINER: Final = "quarantine"
-_AT_ONCE: Final = 8
 _SHOWN: Final = 200
 _MARK: Final = "summary"
 _PLACE: Final = re.compile(r"([a-z_]{1,40})/([0-9a-f]{32})")
@@ -110,16 +108,15 @@ class QuarantineDesk:
                 listed.append((found[0], blob))
                 if len(listed) > limit:
                     break
-        room = asyncio.Semaphore(_AT_ONCE)
 
-        async def one(place: str, blob: BlobEntry) -> dict[str, Any] | None:
+        async def one(entry: tuple[str, BlobEntry]) -> dict[str, Any] | None:
+            place, blob = entry
             if _MARK in blob.metadata:
                 return _unpacked(blob.metadata[_MARK])
-            async with room:
-                kept = await self._kept(place)
+            kept = await self._kept(place)
             return _summary(place, kept) if kept is not None else None
 
-        shown = await every(*(one(*entry) for entry in listed[:limit]))
+        shown = await few_at_once(one, listed[:limit])
         # One that somebody has dropped meanwhile is left out.
         value = [item for item in shown if item is not None]
         return Page(value, listed[limit - 1][0] if len(listed) > limit else None)
@@ -211,14 +208,4 @@ def _envelope(kept: Mapping[str, Any]) -> Envelope:
     return Envelope(event["id"], event["type"], event["time"], event["data"])
 
 
-def read_cursor(text: str | None) -> str:
-    """The place after which a page begins, from a `nextLink`.
-
-    Raises:
-        InvalidRequest: if it is none of ours.
-    """
-    if text is None:
-        return ""
-    if _PLACE.fullmatch(text) is None:
-        raise InvalidRequest.of("after", "This is the place that a nextLink holds, unchanged.")
-    return text
+PAGES: Final = PageKeys("", lambda text: text if _PLACE.fullmatch(text) else None)

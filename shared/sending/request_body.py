@@ -11,18 +11,31 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 from shared.azure.acs import MAX_RECIPIENTS
 from shared.base.clock import from_http_date, from_iso
-from shared.base.errors import ForeignSender, InvalidRequest
-from shared.base.json_body import parse_json
+from shared.base.errors import ForeignSender
+from shared.base.json_body import (
+    CONTROLS_IN_LINES,
+    HALF_A_PAIR,
+    Body,
+    Checked,
+    Flag,
+    ListOf,
+    Member,
+    Object,
+    OneOf,
+    Text,
+    Unsupported,
+    Whole,
+    parse_json,
+)
 from shared.messages.request import Asked, SendRequest
 from shared.rules.addresses import BadAddress, recipient
 from shared.rules.categories import CATEGORIES
 from shared.rules.senders import Sender
-from shared.rules.timing.local_time import zone as zone_named
-from shared.rules.timing.when import read_send_at
+from shared.rules.timing.when import TIME_ZONE, moment_member, read_moment
 
 MAX_MESSAGE_UNITS: Final = 2048
 MAX_TAG: Final = 256
@@ -48,23 +61,83 @@ _NAIVE_TIME: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{8}(?:[.][0-9
 REPORT_TIMEOUT: Final = "smsSendOptions.deliveryReportTimeoutInSeconds"
 _BAD_REPEAT_ID: Final = "repeatabilityRequestId must be a UUID of 36 characters."
 _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-# Line feed, carriage return, tab and form feed can stand in a text; no other control can.
-_CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f]")
-_SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
-_TOP: Final = frozenset(
-    {
-        "from",
-        "smsRecipients",
-        "message",
-        "smsSendOptions",
-        "category",
-        "sendAt",
-        "timeZone",
-        "timeToLiveInSeconds",
-    }
+
+
+def check_text(message: Any) -> list[str]:
+    """What is wrong with a message's text; nothing if it can be sent."""
+    if not isinstance(message, str):
+        return ["The message must be a text."]
+    problems = []
+    if not message:
+        problems.append("The message is empty.")
+    if found := HALF_A_PAIR.search(message):
+        problems.append(
+            f"The message has half a surrogate pair at position {found.start()}; it is no text."
+        )
+    elif (units := len(message.encode("utf-16-le")) // 2) > MAX_MESSAGE_UNITS:
+        problems.append(
+            f"The message has {units} characters; at most {MAX_MESSAGE_UNITS} are sent."
+        )
+    if found := CONTROLS_IN_LINES.search(message):
+        problems.append(
+            f"The message has the control character U+{ord(found[0]):04X} at position"
+            f" {found.start()}."
+        )
+    return problems
+
+
+# The tables of bodies -----------------------------------------------------------------------------
+
+# Whoever it is compared with decides, so that another text is a sender that is not configured.
+SENDER: Final = Text(1, strip=True, halves=True)
+CATEGORY: Final = Member("category", OneOf(CATEGORIES))
+TIME_TO_LIVE: Final = Member("timeToLiveInSeconds", Whole(MIN_TIME_TO_LIVE, MAX_TIME_TO_LIVE))
+BAD_TAG: Final = f"A tag is a text of at most {MAX_TAG} characters without control characters."
+
+# What one of these says spoils its own item, and is answered as it was written.
+_AS_WRITTEN: Final = Text(most=MAX_RECIPIENT_TEXT, halves=True)
+_RECIPIENT: Final = Object(
+    (
+        Member("to", _AS_WRITTEN, required=True, missing="A recipient is required."),
+        Member("repeatabilityRequestId", _AS_WRITTEN),
+        Member("repeatabilityFirstSent", _AS_WRITTEN),
+    )
 )
-_RECIPIENT: Final = frozenset({"to", "repeatabilityRequestId", "repeatabilityFirstSent"})
-_OPTIONS: Final = frozenset({"enableDeliveryReport", "tag", "deliveryReportTimeoutInSeconds"})
+_OPTIONS: Final = Object(
+    (
+        Member(
+            "messagingConnect",
+            Unsupported(),
+            "Messaging Connect hands the text to another provider, whose opt-outs and reports"
+            " Parley cannot answer for; it is not supported.",
+        ),
+        Member("enableDeliveryReport", Flag(), "This is required: true or false.", required=True),
+        Member("tag", Text(most=MAX_TAG, without=CONTROLS_IN_LINES), BAD_TAG),
+        Member("deliveryReportTimeoutInSeconds", Whole(MIN_REPORT_TIMEOUT, MAX_REPORT_TIMEOUT)),
+    )
+)
+_SEND: Final = (
+    Member("from", SENDER, "A sender is required.", required=True),
+    Member("message", Checked(check_text), required=True, missing="A message is required."),
+    Member(
+        "smsRecipients",
+        ListOf(
+            _RECIPIENT,
+            1,
+            MAX_RECIPIENTS,
+            each="A recipient must be an object with `to`.",
+            # As ACS says it.
+            too_many=f"Max of {MAX_RECIPIENTS} phone are allowed in the To field.",
+        ),
+        "At least one recipient is required, in a list.",
+        required=True,
+    ),
+    Member("smsSendOptions", _OPTIONS, "The options must be an object."),
+    CATEGORY,
+    TIME_ZONE,
+    moment_member("sendAt"),
+    TIME_TO_LIVE,
+)
 
 
 def read_send(
@@ -83,233 +156,47 @@ def read_send(
         InvalidRequest: with every member at fault.
         ForeignSender: if the sender is not configured.
     """
-    request = _Reader(parse_json(body))
-    sender = request.sender()
-    message = request.message()
-    asked = request.recipients(now)
-    wants_report, tag, report_timeout = request.options()
-    heeds_timeout = report_timeout is None or knows_report_timeout
-    category = request.category()
-    send_at, zone = request.time(now)
-    time_to_live = request.time_to_live()
-    request.finish()
+    read = Body(parse_json(body), _SEND)
+    send_at = read_moment(read, "sendAt", now)
+    read.finish()
+    sender = read["from"]
     if sender not in senders:
         raise ForeignSender
+    asked = tuple(_asked(entry, now) for entry in read["smsRecipients"])
+    options = read["smsSendOptions"] or {}
+    tag, wants_report = options.get("tag") or "", options.get("enableDeliveryReport") is True
+    report_timeout = options.get("deliveryReportTimeoutInSeconds")
+    heeds_timeout = report_timeout is None or knows_report_timeout
+    time_to_live = read["timeToLiveInSeconds"]
     return SendRequest(
         sender=sender,
-        message=message,
+        message=read["message"],
         asked=asked,
         tag=tag,
         wants_report=wants_report,
         report_timeout_seconds=report_timeout if heeds_timeout else None,
-        category=category,
+        category=read["category"],
         digest=_digest(
-            sender, message, asked, tag, wants_report, report_timeout, category, *request.timing()
+            sender,
+            read["message"],
+            asked,
+            tag,
+            wants_report,
+            report_timeout,
+            read["category"],
+            *_timing(read),
         ),
         send_at=send_at,
-        time_to_live=time_to_live,
-        zone=zone,
+        time_to_live=None if time_to_live is None else timedelta(seconds=time_to_live),
+        zone=read["timeZone"],
         ignored=() if heeds_timeout else (REPORT_TIMEOUT,),
     )
 
 
-def check_text(message: Any) -> list[str]:
-    """What is wrong with a message's text; nothing if it can be sent."""
-    if not isinstance(message, str):
-        return ["The message must be a text."]
-    problems = []
-    if not message:
-        problems.append("The message is empty.")
-    if found := _SURROGATE.search(message):
-        problems.append(
-            f"The message has half a surrogate pair at position {found.start()}; it is no text."
-        )
-    elif (units := len(message.encode("utf-16-le")) // 2) > MAX_MESSAGE_UNITS:
-        problems.append(
-            f"The message has {units} characters; at most {MAX_MESSAGE_UNITS} are sent."
-        )
-    if found := _CONTROL.search(message):
-        problems.append(
-            f"The message has the control character U+{ord(found[0]):04X} at position"
-            f" {found.start()}."
-        )
-    return problems
-
-
-class _Reader:
-    """Collects what is wrong while it reads, so that one answer names all of it."""
-
-    def __init__(self, body: Any) -> None:
-        self._errors: dict[str, list[str]] = {}
-        if not isinstance(body, dict):
-            raise InvalidRequest.of("", "The body must be a JSON object.")
-        self._body = body
-        self._unknown("", body, _TOP)
-
-    def finish(self) -> None:
-        """Raise what was collected, if anything was."""
-        if self._errors:
-            raise InvalidRequest(self._errors)
-
-    def sender(self) -> str:
-        value = self._body.get("from")
-        if not isinstance(value, str) or not value.strip():
-            self._wrong("from", "A sender is required.")
-            return ""
-        return value.strip()
-
-    def message(self) -> str:
-        value = self._body.get("message")
-        if value is None:
-            self._wrong("message", "A message is required.")
-            return ""
-        for problem in check_text(value):
-            self._wrong("message", problem)
-        return value if isinstance(value, str) else ""
-
-    def recipients(self, now: datetime) -> tuple[Asked, ...]:
-        entries = self._body.get("smsRecipients")
-        if not isinstance(entries, list) or not entries:
-            self._wrong("smsRecipients", "At least one recipient is required, in a list.")
-            return ()
-        if len(entries) > MAX_RECIPIENTS:
-            self._wrong(
-                "smsRecipients", f"Max of {MAX_RECIPIENTS} phone are allowed in the To field."
-            )
-            return ()
-        asked = []
-        for index, entry in enumerate(entries):
-            where = f"smsRecipients[{index}]"
-            if not isinstance(entry, dict):
-                self._wrong(where, "A recipient must be an object with `to`.")
-                continue
-            self._unknown(where + ".", entry, _RECIPIENT)
-            bad = [
-                n for n in _RECIPIENT if entry.get(n) is not None and not isinstance(entry[n], str)
-            ]
-            for name in sorted(bad):
-                self._wrong(f"{where}.{name}", "This must be a text.")
-            self._too_long(where, entry)
-            if "to" not in entry or entry["to"] is None:
-                self._wrong(f"{where}.to", "A recipient is required.")
-            elif not bad:
-                asked.append(_asked(entry, now))
-        return tuple(asked)
-
-    def _too_long(self, where: str, entry: Mapping[str, Any]) -> None:
-        for name in sorted(_RECIPIENT):
-            value = entry.get(name)
-            if isinstance(value, str) and len(value) > MAX_RECIPIENT_TEXT:
-                self._wrong(
-                    f"{where}.{name}",
-                    f"This has {len(value)} characters; at most {MAX_RECIPIENT_TEXT} are read.",
-                )
-
-    def options(self) -> tuple[bool, str, int | None]:
-        options = self._body.get("smsSendOptions")
-        if options is None:
-            return False, "", None
-        if not isinstance(options, dict):
-            self._wrong("smsSendOptions", "The options must be an object.")
-            return False, "", None
-        if options.get("messagingConnect") is not None:
-            self._wrong(
-                "smsSendOptions.messagingConnect",
-                "Messaging Connect hands the text to another provider, whose opt-outs and reports"
-                " Parley cannot answer for; it is not supported.",
-            )
-        self._unknown("smsSendOptions.", options, _OPTIONS | {"messagingConnect"})
-        wants_report = options.get("enableDeliveryReport")
-        if not isinstance(wants_report, bool):
-            self._wrong("smsSendOptions.enableDeliveryReport", "This is required: true or false.")
-        tag = options.get("tag")
-        if tag is not None and (
-            not isinstance(tag, str)
-            or len(tag) > MAX_TAG
-            or _CONTROL.search(tag)
-            or _SURROGATE.search(tag)
-        ):
-            self._wrong(
-                "smsSendOptions.tag",
-                f"A tag is a text of at most {MAX_TAG} characters without control characters.",
-            )
-            tag = None
-        timeout = options.get("deliveryReportTimeoutInSeconds")
-        if timeout is not None:
-            self._report_timeout(timeout)
-        return wants_report is True, tag or "", timeout
-
-    def _report_timeout(self, timeout: Any) -> None:
-        if (
-            not isinstance(timeout, int)
-            or isinstance(timeout, bool)
-            or not MIN_REPORT_TIMEOUT <= timeout <= MAX_REPORT_TIMEOUT
-        ):
-            self._wrong(
-                REPORT_TIMEOUT,
-                f"This is a whole number from {MIN_REPORT_TIMEOUT} to {MAX_REPORT_TIMEOUT}.",
-            )
-
-    def category(self) -> str | None:
-        value = self._body.get("category")
-        if value is not None and value not in CATEGORIES:
-            self._wrong("category", f"This is one of {', '.join(CATEGORIES)}.")
-            return None
-        return value
-
-    def time(self, now: datetime) -> tuple[datetime | None, str | None]:
-        """When it is to leave, and the zone of the recipients, where the caller says so."""
-        moment, zone = self._body.get("sendAt"), self._body.get("timeZone")
-        try:
-            if moment is not None:
-                return read_send_at(moment, now, time_zone=zone), zone
-            return None, _zone(zone)
-        except InvalidRequest as error:
-            self._errors |= error.errors
-            return None, None
-
-    def time_to_live(self) -> timedelta | None:
-        value = self._body.get("timeToLiveInSeconds")
-        if value is None:
-            return None
-        if (
-            not isinstance(value, int)
-            or isinstance(value, bool)
-            or not MIN_TIME_TO_LIVE <= value <= MAX_TIME_TO_LIVE
-        ):
-            self._wrong(
-                "timeToLiveInSeconds",
-                f"This is a whole number from {MIN_TIME_TO_LIVE} to {MAX_TIME_TO_LIVE}.",
-            )
-            return None
-        return timedelta(seconds=value)
-
-    def timing(self) -> list[Any]:
-        """The members about time as written, if there are any: they are part of the meaning."""
-        names = ("sendAt", "timeZone", "timeToLiveInSeconds")
-        values = [self._body.get(name) for name in names]
-        return [values] if any(value is not None for value in values) else []
-
-    def _wrong(self, member: str, reason: str) -> None:
-        self._errors.setdefault(member, []).append(reason)
-
-    def _unknown(self, prefix: str, found: Mapping[str, Any], known: frozenset[str]) -> None:
-        # A wish that would be dropped silently is worse than one that is refused.
-        for name in sorted(found.keys() - known):
-            self._wrong(f"{prefix}{name}"[:100], "This member is not known here.")
-
-
-def _zone(name: Any) -> str | None:
-    if name is None:
-        return None
-    try:
-        return zone_named(name).key if isinstance(name, str) else _no_zone()
-    except ValueError:
-        return _no_zone()
-
-
-def _no_zone() -> NoReturn:
-    raise InvalidRequest.of("timeZone", "This is an IANA time zone, such as America/New_York.")
+def _timing(read: Body) -> list[Any]:
+    """The members about time as written, if there are any: they are part of the meaning."""
+    values = [read[name] for name in ("sendAt", "timeZone", "timeToLiveInSeconds")]
+    return [values] if any(value is not None for value in values) else []
 
 
 def _asked(entry: Mapping[str, Any], now: datetime) -> Asked:

@@ -13,7 +13,7 @@ from shared.conversations import Entry
 from shared.conversations.entries import TABLE
 from shared.conversations.index import TABLE as INDEX
 from shared.conversations.index import spoken_in
-from shared.conversations.listing import read_cursor
+from shared.conversations.listing import PAGES
 from shared.messages.record import Send
 from shared.services import Services
 from tests.analytics.world import END, START, Account, Author, FakeClock, run_until_done
@@ -38,7 +38,7 @@ async def listed(parts: Services, size: int) -> list[dict[str, Any]]:
     after: str | None = None
     while True:
         page = await parts.conversations.listing.page(
-            sender=None, unread=False, after=read_cursor(after), limit=size
+            sender=None, unread=False, after=PAGES.after(after), limit=size
         )
         found += page.value
         if (after := page.after) is None:

@@ -49,6 +49,8 @@ PERSON = "+14255550123"
         ({"spreadOverSeconds": True}, "spreadOverSeconds"),
         ({"atMostOncePerHours": 0}, "atMostOncePerHours"),
         ({"window": {"from": "21:00", "to": "08:00"}}, "window"),
+        ({"window": {"from": "08:00", "to": "21:00", "source": "x" * 501}}, "window"),
+        ({"window": {"from": "08:00", "to": "21:00", "source": "\ud83d"}}, "window"),
         ({"campaignId": "a/b"}, "campaignId"),
         ({"planHash": 1}, "planHash"),
         ({"unheard": 1}, "unheard"),
@@ -63,6 +65,28 @@ async def test_orders_that_make_no_sense_are_refused(
         reply = await parley.own("POST", target, body)
         assert reply.status == 400, reply.body
         assert list(reply.json["errors"]) == [member]
+
+
+async def test_everything_at_fault_is_named_at_once(parley: Parley) -> None:
+    """One answer names all members at fault, beside rules over several of them."""
+    body = {
+        **{"from": 7, "senders": ["24680", " "], "message": "Hi {", "recipients": [{"to": 7}]},
+        **{"list": {"name": "../x"}, "startAt": "noon", "timeZone": "Mars/Olympus"},
+        **{"window": {"from": "8"}, "enableDeliveryReport": "yes", "wish": 1},
+    }
+    reply = await parley.own("POST", "/campaigns", body)
+    assert reply.status == 400, reply.body
+    assert set(reply.json["errors"]) == {
+        *("from", "senders[1]", "message", "recipients", "recipients[0].to", "list.name"),
+        *("startAt", "timeZone", "window", "enableDeliveryReport", "wish"),
+    }
+
+
+@pytest.mark.parametrize("target", ["/campaigns?after=x", "/campaigns/none-such/refused?after=-1"])
+async def test_a_page_begins_where_a_link_says(parley: Parley, target: str) -> None:
+    """Another key is refused and the parameter named, not taken for some place."""
+    reply = await parley.own("GET", target)
+    assert (reply.status, list(reply.json["errors"])) == (400, ["after"])
 
 
 async def test_a_foreign_sender_is_refused(parley: Parley) -> None:

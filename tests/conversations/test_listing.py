@@ -17,7 +17,7 @@ from shared.base import ids
 from shared.conversations import Entry
 from shared.conversations.entries import place
 from shared.conversations.index import PERSONS_A_ROW, TABLE, ConversationIndex
-from shared.conversations.listing import IndexedUpTo, Listing, read_cursor
+from shared.conversations.listing import PAGES, IndexedUpTo, Listing
 from shared.messages.record import MinuteFacts
 from shared.services import Services
 from tests.support.client import LONG_CODE, SHORT_CODE, TOLL_FREE, Parley, Platform, all_pages
@@ -80,7 +80,7 @@ class Fold:
         after: str | None = None
         while True:
             page = await listing.page(
-                sender=None, unread=unread, after=read_cursor(after), limit=size
+                sender=None, unread=unread, after=PAGES.after(after), limit=size
             )
             assert len(page.value) <= size
             found += page.value
@@ -212,7 +212,7 @@ async def test_what_is_said_between_two_pages(fold: Fold, people: People, sender
         await fold.said(sender, persons[3], NOW + timedelta(seconds=1 + number))
         await fold.said(sender, persons[0], NOW + timedelta(seconds=1 + number))
     fold.now += MINUTE
-    rest = await listing.page(sender=sender, unread=False, after=read_cursor(first.after), limit=50)
+    rest = await listing.page(sender=sender, unread=False, after=PAGES.after(first.after), limit=50)
     assert who(first.value) + who(rest.value) == persons
     assert rest.after is None
 

@@ -63,6 +63,7 @@ BODIES = [
     Bad("cut off", encoded(send_body(PERSON))[:-1], "", "not JSON"),
     Bad("not UTF-8", b'{"from": "\xff"}', "", "UTF-8"),
     Bad("too deep", b"[" * 100_000, "", "deep"),
+    Bad("65 deep", changed(wish=json.loads("[" * 64 + "]" * 64)), "", "deep"),
     Bad("endless number", b'{"from": ' + b"1" * 5000 + b"}", "", "number"),
     Bad("a list", [send_body(PERSON)], "", "JSON object"),
     Bad("a text", b'"Hello"', "", "JSON object"),
@@ -571,6 +572,7 @@ async def test_a_function_key_may_stand_in_the_query(parley: Parley, people: Peo
     [
         ("/messages?maxpagesize=0", "maxpagesize"),
         ("/messages?maxpagesize=501", "maxpagesize"),
+        (f"/messages?maxpagesize={'1' * 4400}", "maxpagesize"),
         ("/messages?maxpagesize=ten", "maxpagesize"),
         ("/messages?after=x", "after"),
         ("/messages?after=7ZZZZZZZZZZZZZZZZZZZZZZZZZ.0123456789", "after"),
