@@ -11,11 +11,10 @@ AT_ONCE: Final = 8
 
 async def every(*awaitables: Any) -> list[Any]:
     """Wait for all of them, then raise the first error, if any: nothing is left running."""
-    results = await asyncio.gather(*awaitables, return_exceptions=True)
-    for result in results:
-        if isinstance(result, BaseException):
-            raise result
-    return results
+    tasks = [asyncio.ensure_future(awaitable) for awaitable in awaitables]
+    await asyncio.gather(*tasks, return_exceptions=True)
+    # Asked of each, because a result can be an error that was not raised.
+    return [task.result() for task in tasks]
 
 
 _A = TypeVar("_A")

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from shared.base.tasks import AT_ONCE, few_at_once
+from shared.base.tasks import AT_ONCE, every, few_at_once
 
 
 class Work:
@@ -41,3 +41,14 @@ async def test_the_first_error_when_nothing_is_left_running() -> None:
     with pytest.raises(ValueError, match="-1"):
         await few_at_once(work, [1, -1, -2, *range(30)])
     assert (work.running, work.done) == (0, 33)
+
+
+async def test_an_error_that_is_a_result() -> None:
+    """Work may answer with an error; that is not one that it raised."""
+    error = ValueError("an answer")
+
+    async def work(_: int) -> ValueError:
+        return error
+
+    assert await few_at_once(work, range(2)) == [error, error]
+    assert await every(work(1)) == [error]

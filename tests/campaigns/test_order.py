@@ -70,9 +70,16 @@ async def test_orders_that_make_no_sense_are_refused(
 async def test_everything_at_fault_is_named_at_once(parley: Parley) -> None:
     """One answer names all members at fault, beside rules over several of them."""
     body = {
-        **{"from": 7, "senders": ["24680", " "], "message": "Hi {", "recipients": [{"to": 7}]},
-        **{"list": {"name": "../x"}, "startAt": "noon", "timeZone": "Mars/Olympus"},
-        **{"window": {"from": "8"}, "enableDeliveryReport": "yes", "wish": 1},
+        "from": 7,
+        "senders": ["24680", " "],
+        "message": "Hi {",
+        "recipients": [{"to": 7}],
+        "list": {"name": "../x"},
+        "startAt": "noon",
+        "timeZone": "Mars/Olympus",
+        "window": {"from": "8"},
+        "enableDeliveryReport": "yes",
+        "wish": 1,
     }
     reply = await parley.own("POST", "/campaigns", body)
     assert reply.status == 400, reply.body
