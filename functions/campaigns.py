@@ -11,7 +11,7 @@ from functions.http import json_answer, own_face, page_answer
 from shared.base.errors import InvalidRequest
 from shared.base.json_body import parse_json
 from shared.base.pages import read_limit
-from shared.campaigns.api import PAGES, REFUSED_PAGES, Desk
+from shared.campaigns.api import PAGES, REFUSED_PAGES, CampaignApi
 from shared.sending.idempotency import read_key
 from shared.services import services
 
@@ -83,7 +83,7 @@ async def list_refused(req: func.HttpRequest) -> func.HttpResponse:
 )
 async def pause_campaign(req: func.HttpRequest) -> func.HttpResponse:
     """Hold it up."""
-    return await _steer(req, Desk.pause)
+    return await _steer(req, CampaignApi.pause)
 
 
 @blueprint.route(
@@ -91,7 +91,7 @@ async def pause_campaign(req: func.HttpRequest) -> func.HttpResponse:
 )
 async def resume_campaign(req: func.HttpRequest) -> func.HttpResponse:
     """Have it go on."""
-    return await _steer(req, Desk.resume)
+    return await _steer(req, CampaignApi.resume)
 
 
 @blueprint.route(
@@ -99,7 +99,7 @@ async def resume_campaign(req: func.HttpRequest) -> func.HttpResponse:
 )
 async def cancel_campaign(req: func.HttpRequest) -> func.HttpResponse:
     """End it."""
-    return await _steer(req, Desk.cancel)
+    return await _steer(req, CampaignApi.cancel)
 
 
 @blueprint.route(route="lists/{name}", methods=["PUT"], auth_level=func.AuthLevel.FUNCTION)
@@ -114,7 +114,7 @@ async def upload_list(req: func.HttpRequest) -> func.HttpResponse:
 
 
 async def _steer(
-    req: func.HttpRequest, steer: Callable[[Desk, str], Awaitable[dict[str, Any]]]
+    req: func.HttpRequest, steer: Callable[[CampaignApi, str], Awaitable[dict[str, Any]]]
 ) -> func.HttpResponse:
     async def answer() -> func.HttpResponse:
         campaign_id = req.route_params["campaignId"]

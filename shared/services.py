@@ -10,20 +10,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from shared import analytics, campaigns, conversations, limits, messages, receiving, sending
-from shared.analytics.late import Late
+from shared.analytics.late import LateMarks
 from shared.azure.clients import connect, shared_transport
 from shared.base.clock import Clock, utc_now
 from shared.base.randomness import SYSTEM, Randomness
-from shared.campaigns.store import Store
+from shared.campaigns.store import CampaignStore
 from shared.conversations.listing import IndexedUpTo
 from shared.health import Health
 from shared.jobs.dispatch import Dispatch
 from shared.jobs.poison import Poison
-from shared.messages.api import Reading
+from shared.messages.api import MessageApi
 from shared.messages.parts import Parts
 from shared.messages.record import Record
 from shared.optouts import Ledger
-from shared.optouts.api import OptOuts
+from shared.optouts.api import OptOutApi
 from shared.settings import Settings, settings_of_this_app
 from shared.upkeep import Upkeep
 
@@ -36,8 +36,8 @@ class Services:
     """What the triggers use: the parts that rooms share, the rooms, and what stands above them."""
 
     parts: Parts
-    messages: Reading
-    optouts: OptOuts
+    messages: MessageApi
+    optouts: OptOutApi
     poison: Poison
     limits: limits.Limits
     conversations: conversations.ConversationRoom
@@ -65,7 +65,7 @@ def build(
         randomness: random bytes.
     """
     azure = connect(settings, transport=transport, clock=clock, randomness=randomness)
-    tables, late = azure.tables, Late(azure.tables, clock)
+    tables, late = azure.tables, LateMarks(azure.tables, clock)
     parts = Parts(
         settings=settings,
         clock=clock,
@@ -75,7 +75,7 @@ def build(
         record=Record(tables, settings.message_shards, late),
         ledger=Ledger(tables, clock, randomness),
     )
-    store, reading, limited = Store(tables), messages.wire(parts), limits.wire(parts)
+    store, reading, limited = CampaignStore(tables), messages.wire(parts), limits.wire(parts)
 
     async def indexed() -> IndexedUpTo | None:
         return await counted.timer.indexed_up_to()
@@ -87,7 +87,7 @@ def build(
     return Services(
         parts=parts,
         messages=reading,
-        optouts=OptOuts(
+        optouts=OptOutApi(
             clock=clock,
             randomness=randomness,
             ledger=parts.ledger,

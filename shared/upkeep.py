@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from shared.analytics.timer import Folding
+from shared.analytics.timer import CountingTimer
 from shared.azure.tables import Tables
 from shared.base import log
 from shared.base.clock import Clock
@@ -30,7 +30,7 @@ class Upkeep:
         clock: Clock,
         guards: Guards,
         retention: Retention,
-        folding: Folding,
+        folding: CountingTimer,
     ) -> None:
         self._retention = retention
         self._guards = guards

@@ -28,7 +28,7 @@ from shared.base.clock import iso
 from shared.base.tasks import few_at_once
 from shared.campaigns.campaign import Campaign, Fate, Phase, Piece, Totals
 from shared.campaigns.order import Definition
-from shared.campaigns.store import Store
+from shared.campaigns.store import CampaignStore
 from shared.conversations import Conversations, Entry
 from shared.messages import facts
 from shared.messages.facts import Outcome
@@ -131,7 +131,7 @@ class _Writer:
             _AT_ONCE,
         )
         await Conversations(self._tables).write_all(self._entries)
-        store = Store(self._tables)
+        store = CampaignStore(self._tables)
         for name, sends in self._campaigns.items():
             await _write_campaign(store, name, sends)
 
@@ -277,7 +277,9 @@ class _Writer:
 # Campaigns ---------------------------------------------------------------------------------------
 
 
-async def _write_campaign(store: Store, name: str, sends: Sequence[tuple[str, Sent]]) -> None:
+async def _write_campaign(
+    store: CampaignStore, name: str, sends: Sequence[tuple[str, Sent]]
+) -> None:
     first, last = sends[0][1], sends[-1][1]
     people = [told for _, sent in sends for told in sent.people]
     segments = sum(measure(sent.text).segments * len(sent.people) for _, sent in sends)

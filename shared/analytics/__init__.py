@@ -11,9 +11,9 @@ import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from shared.analytics.api import Analytics
+from shared.analytics.api import AnalyticsApi
 from shared.analytics.minute import Tariff
-from shared.analytics.timer import Folder, Folding
+from shared.analytics.timer import CountingTimer, FactIndex
 from shared.messages.parts import Parts
 from shared.settings import Settings
 
@@ -29,18 +29,18 @@ class AnalyticsRoom:
         api: for the interface.
     """
 
-    timer: Folding
-    api: Analytics
+    timer: CountingTimer
+    api: AnalyticsApi
 
 
-def wire(parts: Parts, *, folders: Sequence[Folder]) -> AnalyticsRoom:
+def wire(parts: Parts, *, folders: Sequence[FactIndex]) -> AnalyticsRoom:
     """The room, wired.
 
     Args:
         parts: shared ones.
         folders: other folds over the same facts.
     """
-    timer = Folding(
+    timer = CountingTimer(
         clock=parts.clock,
         tables=parts.tables,
         record=parts.record,
@@ -51,7 +51,7 @@ def wire(parts: Parts, *, folders: Sequence[Folder]) -> AnalyticsRoom:
     )
     return AnalyticsRoom(
         timer=timer,
-        api=Analytics(
+        api=AnalyticsApi(
             clock=parts.clock, tables=parts.tables, folding=timer, programs=parts.programs
         ),
     )

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from shared.analytics.buckets import Bucket, Interval, Plan, buckets
 from shared.analytics.count_rows import DAY, HOUR, TABLE, Level, groups_in, properties
 from shared.analytics.counts import MONEY, NONE, OTHERS, Counts, add, by_kind, largest, percentiles
-from shared.analytics.timer import Folding
+from shared.analytics.timer import CountingTimer
 from shared.azure.tables import Entity, Tables
 from shared.base.clock import Clock, from_iso, iso
 from shared.base.errors import InvalidRequest
@@ -184,7 +184,7 @@ def read_rebuild(body: Any, now: datetime) -> tuple[datetime, datetime]:
     return first, last
 
 
-class Analytics:
+class AnalyticsApi:
     """Answers questions about what was counted.
 
     Args:
@@ -195,7 +195,7 @@ class Analytics:
     """
 
     def __init__(
-        self, *, clock: Clock, tables: Tables, folding: Folding, programs: Programs
+        self, *, clock: Clock, tables: Tables, folding: CountingTimer, programs: Programs
     ) -> None:
         self._clock = clock
         self._tables = tables

@@ -32,7 +32,7 @@ _PATIENCE: Final = timedelta(minutes=5)
 PREFIX: Final = "late-"
 
 
-class Late:
+class LateMarks:
     """Puts marks.
 
     Args:

@@ -83,7 +83,7 @@ _MARKS: Final = (
 )
 
 
-class Folder(Protocol):
+class FactIndex(Protocol):
     """Another fold over the same facts, read once: its rows follow from one minute's facts alone.
 
     Attributes:
@@ -114,7 +114,7 @@ class _Batch:
         self.rows.setdefault(table, []).extend(rows)
 
 
-class Folding:
+class CountingTimer:
     """Folds.
 
     Args:
@@ -136,7 +136,7 @@ class Folding:
         ledger: Ledger,
         id_key: bytes,
         tariff: Callable[[], Tariff],
-        folders: Sequence[Folder] = (),
+        folders: Sequence[FactIndex] = (),
     ) -> None:
         self._clock = clock
         self._tables = tables

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from shared.campaigns.api import Desk
-from shared.campaigns.chunks import Chunks
+from shared.campaigns.api import CampaignApi
+from shared.campaigns.chunks import ChunkSender
 from shared.campaigns.counting import Counting
-from shared.campaigns.dry_run import Plans
+from shared.campaigns.dry_run import DryRun
 from shared.campaigns.engine import Engine
 from shared.campaigns.retention import Retention
-from shared.campaigns.store import Store
+from shared.campaigns.store import CampaignStore
 from shared.limits import Limits
 from shared.messages.parts import Parts
 from shared.sending import SendingRoom
@@ -28,11 +28,11 @@ class CampaignRoom:
         retention: forgets old ones.
     """
 
-    api: Desk
+    api: CampaignApi
     retention: Retention
 
 
-def wire(parts: Parts, store: Store, sending: SendingRoom, limits: Limits) -> CampaignRoom:
+def wire(parts: Parts, store: CampaignStore, sending: SendingRoom, limits: Limits) -> CampaignRoom:
     """The room, wired; it does the work of campaigns.
 
     Args:
@@ -49,7 +49,9 @@ def wire(parts: Parts, store: Store, sending: SendingRoom, limits: Limits) -> Ca
         id_key=parts.id_key,
         acs_timeout=parts.acs_timeout,
     )
-    chunks = Chunks(parts, store=store, sending=sending.api, pacing=limits.pacing, caps=limits.caps)
+    chunks = ChunkSender(
+        parts, store=store, sending=sending.api, pacing=limits.pacing, caps=limits.caps
+    )
     engine = Engine(
         parts,
         store=store,
@@ -60,7 +62,7 @@ def wire(parts: Parts, store: Store, sending: SendingRoom, limits: Limits) -> Ca
     )
     for kind, work in engine.works().items():
         parts.dispatch.register(kind, work)
-    plans = Plans(
+    plans = DryRun(
         clock=parts.clock,
         engine=engine,
         ledger=parts.ledger,
@@ -70,7 +72,7 @@ def wire(parts: Parts, store: Store, sending: SendingRoom, limits: Limits) -> Ca
         quiet_hours=settings.quiet_hours,
     )
     return CampaignRoom(
-        api=Desk(
+        api=CampaignApi(
             parts, store=store, engine=engine, plans=plans, counting=counting, keys=sending.keys
         ),
         retention=Retention(

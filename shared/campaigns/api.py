@@ -18,12 +18,12 @@ from shared.base.pages import Page, PageKeys
 from shared.base.tasks import every
 from shared.campaigns.campaign import OVER, Campaign, Phase, Totals
 from shared.campaigns.counting import Counting
-from shared.campaigns.dry_run import Plans
+from shared.campaigns.dry_run import DryRun
 from shared.campaigns.engine import Engine
 from shared.campaigns.list_reader import HEAD, Format, sniff
 from shared.campaigns.order import Definition, Order, check_list_name, read_order
 from shared.campaigns.progress import MOST_REASONS, Progress
-from shared.campaigns.store import CONTAINER, Store, id_in, index_key
+from shared.campaigns.store import CONTAINER, CampaignStore, id_in, index_key
 from shared.messages.parts import Parts
 from shared.sending.idempotency import IdempotencyKeys
 
@@ -48,7 +48,7 @@ class _Bound:
     digest: str
 
 
-class Desk:
+class CampaignApi:
     """Answers those who order campaigns.
 
     Args:
@@ -64,9 +64,9 @@ class Desk:
         self,
         parts: Parts,
         *,
-        store: Store,
+        store: CampaignStore,
         engine: Engine,
-        plans: Plans,
+        plans: DryRun,
         counting: Counting,
         keys: IdempotencyKeys,
     ) -> None:

@@ -18,9 +18,9 @@ from shared.base.errors import ParleyError, PlatformDenied, Throttled
 from shared.base.tasks import AT_ONCE, few_at_once
 from shared.campaigns.campaign import Campaign, Fate, Phase, Piece
 from shared.campaigns.list_reader import ListRow, read_range
-from shared.campaigns.recipients import People, Recipient
-from shared.campaigns.store import CONTAINER, Store
-from shared.limits.frequency_caps import Caps
+from shared.campaigns.recipients import Recipient, Recipients
+from shared.campaigns.store import CONTAINER, CampaignStore
+from shared.limits.frequency_caps import FrequencyCaps
 from shared.limits.pacing import Pacing
 from shared.messages.parts import Parts
 from shared.messages.request import Asked, SendRequest
@@ -47,7 +47,7 @@ class _Watch:
     At most twice as many sends as run at once leave after a pause or a cancel has been written.
     """
 
-    def __init__(self, store: Store, campaign_id: str) -> None:
+    def __init__(self, store: CampaignStore, campaign_id: str) -> None:
         self._store = store
         self._campaign_id = campaign_id
         self._turn = asyncio.Lock()
@@ -64,7 +64,7 @@ class _Watch:
             return self._runs
 
 
-class Chunks:
+class ChunkSender:
     """Sends chunks.
 
     Args:
@@ -76,7 +76,13 @@ class Chunks:
     """
 
     def __init__(
-        self, parts: Parts, *, store: Store, sending: Sending, pacing: Pacing, caps: Caps
+        self,
+        parts: Parts,
+        *,
+        store: CampaignStore,
+        sending: Sending,
+        pacing: Pacing,
+        caps: FrequencyCaps,
     ) -> None:
         self._clock = parts.clock
         self._blobs = parts.blobs
@@ -171,7 +177,7 @@ class Chunks:
             offset=piece.offset,
             length=piece.length,
         )
-        people, skip = People(definition, self._senders), set(piece.skip)
+        people, skip = Recipients(definition, self._senders), set(piece.skip)
         groups: dict[tuple[str, str], list[str]] = {}
         for row in read_range(data, definition.layout, piece.line):
             if isinstance(row, ListRow) and row.line - piece.line not in skip:

@@ -15,7 +15,7 @@ from shared.base import ids
 from shared.base.clock import Clock
 from shared.campaigns.campaign import Chunk
 from shared.campaigns.chunks import CAPPED
-from shared.campaigns.store import Store
+from shared.campaigns.store import CampaignStore
 from shared.messages.record import Record, Send
 from shared.messages.views import Seen, recipients_of
 from shared.rules.message_states import TERMINAL, State
@@ -39,7 +39,13 @@ class Counting:
     """
 
     def __init__(
-        self, *, clock: Clock, store: Store, record: Record, id_key: bytes, acs_timeout: timedelta
+        self,
+        *,
+        clock: Clock,
+        store: CampaignStore,
+        record: Record,
+        id_key: bytes,
+        acs_timeout: timedelta,
     ) -> None:
         self._clock = clock
         self._store = store

@@ -21,7 +21,7 @@ from shared.base.errors import PlanChanged
 from shared.campaigns.engine import Engine
 from shared.campaigns.list_reader import ListRow, Refused
 from shared.campaigns.order import Definition
-from shared.campaigns.recipients import TWICE, People, Recipient
+from shared.campaigns.recipients import TWICE, Recipient, Recipients
 from shared.optouts import Ledger
 from shared.rules import segments
 from shared.rules.cost.estimate import CostTally
@@ -35,7 +35,7 @@ MOST_LINES_SHOWN: Final = 100
 _MOST_CHARACTERS_SHOWN: Final = 20
 
 
-class Plans:
+class DryRun:
     """Makes plans.
 
     Args:
@@ -89,7 +89,7 @@ class Plans:
         await self._ledger.news()
         now = self._clock()
         start = definition.start_at or now
-        people = People(definition, self._senders, timetable=self._timetable, start=start)
+        people = Recipients(definition, self._senders, timetable=self._timetable, start=start)
         found = _Findings(definition, self._ledger)
         try:
             async for row, judged in self._engine.read(definition, people, inline):

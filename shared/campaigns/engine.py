@@ -26,12 +26,12 @@ from shared.base.clock import iso
 from shared.base.errors import Unintelligible
 from shared.campaigns.campaign import OVER, Campaign, Chunk, Fate, Phase, Piece, Totals
 from shared.campaigns.chunking import Cutter, lead
-from shared.campaigns.chunks import AHEAD, REPLACED, Chunks
+from shared.campaigns.chunks import AHEAD, REPLACED, ChunkSender
 from shared.campaigns.counting import Counting
 from shared.campaigns.list_reader import ListRow, Refused, rows_async
 from shared.campaigns.order import Definition
-from shared.campaigns.recipients import TWICE, Numbers, People, Recipient
-from shared.campaigns.store import CONTAINER, MOST_REFUSED_KEPT, Store
+from shared.campaigns.recipients import TWICE, Numbers, Recipient, Recipients
+from shared.campaigns.store import CONTAINER, MOST_REFUSED_KEPT, CampaignStore
 from shared.jobs.dispatch import Work
 from shared.limits.pacing import HEADROOM, Pacing
 from shared.messages.parts import Parts
@@ -64,8 +64,8 @@ class Engine:
         self,
         parts: Parts,
         *,
-        store: Store,
-        chunks: Chunks,
+        store: CampaignStore,
+        chunks: ChunkSender,
         counting: Counting,
         pacing: Pacing,
         timetable: Timetable,
@@ -153,7 +153,7 @@ class Engine:
 
     async def _read_list(self, campaign: Campaign) -> tuple[Totals, int] | None:
         """What the list holds, written down; None if the campaign ended meanwhile."""
-        people = People(
+        people = Recipients(
             campaign.definition,
             self._senders,
             timetable=self._timetable,
@@ -186,7 +186,7 @@ class Engine:
         return kept
 
     async def read(
-        self, definition: Definition, people: People, inline: bytes | None = None
+        self, definition: Definition, people: Recipients, inline: bytes | None = None
     ) -> AsyncIterator[tuple[ListRow | Refused, Recipient | str]]:
         """Each row of a list with its recipient, or with why it has none.
 

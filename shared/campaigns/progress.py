@@ -18,7 +18,7 @@ from shared.base.clock import from_iso, iso
 from shared.base.tasks import few_at_once
 from shared.campaigns.campaign import Campaign, Chunk, Fate, Phase
 from shared.campaigns.counting import Counting
-from shared.campaigns.store import Store
+from shared.campaigns.store import CampaignStore
 from shared.rules.message_states import State
 
 COUNTED_AT_ONCE: Final = 100
@@ -30,7 +30,7 @@ MOST_REASONS: Final = 50
 
 
 @dataclass(slots=True)
-class Sum:
+class ChunkSum:
     """What has become of chunks, added up.
 
     Attributes:
@@ -95,9 +95,9 @@ class Sum:
     def _may_be_left_open(self, chunk: Chunk) -> bool:
         return chunk.fate is not Fate.OPEN and len(self.open) < MOST_OPEN
 
-    def with_those_done(self, chunks: Iterable[Chunk]) -> Sum:
+    def with_those_done(self, chunks: Iterable[Chunk]) -> ChunkSum:
         """As it is with what has left of the chunks that are not in."""
-        whole = Sum.from_json(self.to_json())
+        whole = ChunkSum.from_json(self.to_json())
         for chunk in chunks:
             if self.holds(chunk.piece.number):
                 continue
@@ -133,7 +133,7 @@ class Sum:
         }
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Sum:
+    def from_json(cls, value: Mapping[str, Any]) -> ChunkSum:
         """What `to_json` wrote."""
         return cls(
             upto=value["upto"],
@@ -149,7 +149,7 @@ class Sum:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class CampaignProgress:
     """What a look has found.
 
     Attributes:
@@ -159,7 +159,7 @@ class Look:
     """
 
     counts: Mapping[str, int]
-    done: Sum
+    done: ChunkSum
     waiting: Mapping[str, int]
 
 
@@ -171,14 +171,14 @@ class Progress:
         counting: what became of them.
     """
 
-    def __init__(self, *, store: Store, counting: Counting) -> None:
+    def __init__(self, *, store: CampaignStore, counting: Counting) -> None:
         self._store = store
         self._counting = counting
 
-    async def look(self, campaign: Campaign) -> Look:
+    async def look(self, campaign: Campaign) -> CampaignProgress:
         """How far it is. Of the chunks that are not final, those longest uncounted are counted."""
         campaign_id = campaign.campaign_id
-        kept, etag = Sum(), None
+        kept, etag = ChunkSum(), None
         if not campaign.expanded:
             # Nobody knows yet how many there are.
             chunks = [chunk async for chunk in self._store.chunks(campaign_id)]
@@ -186,7 +186,7 @@ class Progress:
         else:
             found = await self._store.sum(campaign_id)
             if found is not None:
-                kept, etag = Sum.from_json(found.value), found.etag
+                kept, etag = ChunkSum.from_json(found.value), found.etag
             chunks = await self._counted(campaign, await self._unfinished(campaign, kept))
             if kept.fold(chunks):
                 await self._store.keep_sum(campaign_id, kept.to_json(), etag)
@@ -194,9 +194,11 @@ class Progress:
         recipients, waiting = _rest(campaign, done, chunks)
         ended = campaign.phase in {Phase.CANCELED, Phase.FAILED}
         counts = done.counts + Counter({State.CANCELED if ended else State.QUEUED: recipients})
-        return Look({str(state): count for state, count in counts.items()}, done, waiting)
+        return CampaignProgress(
+            {str(state): count for state, count in counts.items()}, done, waiting
+        )
 
-    async def _unfinished(self, campaign: Campaign, kept: Sum) -> list[Chunk]:
+    async def _unfinished(self, campaign: Campaign, kept: ChunkSum) -> list[Chunk]:
         """The chunks that the sum does not hold, up to where nobody can have sent any."""
         left_open = await few_at_once(
             lambda number: self._store.chunk(campaign.campaign_id, number), sorted(kept.open)
@@ -222,7 +224,9 @@ def _is_final(chunk: Chunk) -> bool:
     return chunk.fate is Fate.DONE and (chunk.settled or not chunk.sends)
 
 
-def _rest(campaign: Campaign, done: Sum, chunks: Iterable[Chunk]) -> tuple[int, Mapping[str, int]]:
+def _rest(
+    campaign: Campaign, done: ChunkSum, chunks: Iterable[Chunk]
+) -> tuple[int, Mapping[str, int]]:
     """Recipients and segments of the chunks that are not done."""
     totals = campaign.totals
     if campaign.expanded:

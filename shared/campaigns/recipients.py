@@ -47,7 +47,7 @@ class Recipient:
     until: datetime | None = None
 
 
-class People:
+class Recipients:
     """Reads rows for one campaign.
 
     Args:

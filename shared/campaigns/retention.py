@@ -12,8 +12,8 @@ from typing import Final
 from shared.azure.blobs import Blobs
 from shared.azure.storage import Changed
 from shared.campaigns.campaign import OVER, Campaign
-from shared.campaigns.store import CONTAINER, Listed, Store, index_key
-from shared.limits.frequency_caps import Caps
+from shared.campaigns.store import CONTAINER, CampaignStore, Listed, index_key
+from shared.limits.frequency_caps import FrequencyCaps
 
 MOST_ROWS: Final = 100_000
 MOST_LISTS: Final = 1_000
@@ -44,8 +44,8 @@ class Retention:
         self,
         *,
         blobs: Blobs,
-        store: Store,
-        caps: Caps,
+        store: CampaignStore,
+        caps: FrequencyCaps,
         kept: timedelta,
         most_rows: int = MOST_ROWS,
         most_lists: int = MOST_LISTS,

@@ -82,7 +82,7 @@ class CampaignBusy(Unavailable):
     code = "CampaignBusy"
 
 
-class Store:
+class CampaignStore:
     """Reads and writes campaigns.
 
     Args:

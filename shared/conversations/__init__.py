@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from shared.conversations.api import ConversationReading
+from shared.conversations.api import ConversationApi
 from shared.conversations.entries import Conversations, Entry, Top
 from shared.conversations.index import ConversationIndex
 from shared.conversations.listing import IndexedUpTo, Listing
-from shared.messages.api import Reading
+from shared.messages.api import MessageApi
 from shared.messages.parts import Parts
 
 __all__ = ["ConversationRoom", "Conversations", "Entry", "Top", "wire"]
@@ -28,12 +28,12 @@ class ConversationRoom:
 
     entries: Conversations
     index: ConversationIndex
-    reading: ConversationReading
+    reading: ConversationApi
     listing: Listing
 
 
 def wire(
-    parts: Parts, messages: Reading, indexed: Callable[[], Awaitable[IndexedUpTo | None]]
+    parts: Parts, messages: MessageApi, indexed: Callable[[], Awaitable[IndexedUpTo | None]]
 ) -> ConversationRoom:
     """The room, wired.
 
@@ -46,7 +46,7 @@ def wire(
     return ConversationRoom(
         entries=entries,
         index=index,
-        reading=ConversationReading(
+        reading=ConversationApi(
             clock=parts.clock, conversations=entries, reading=messages, ledger=parts.ledger
         ),
         listing=Listing(

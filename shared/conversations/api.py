@@ -15,7 +15,7 @@ from shared.base.json_body import Body, Member, Parsed, parse_json
 from shared.base.pages import Page, PageKeys
 from shared.base.tasks import every, few_at_once
 from shared.conversations.entries import BEHIND_ALL, Conversations, Entry, Stretch, place
-from shared.messages.api import Reading
+from shared.messages.api import MessageApi
 from shared.optouts import Ledger
 from shared.optouts.rows import Said
 
@@ -35,7 +35,7 @@ class _Change:
         return f"{place(self.said.at)}~!{_MOST_CHANGES - self.said.sequence:016d}"
 
 
-class ConversationReading:
+class ConversationApi:
     """Reads conversations.
 
     Args:
@@ -46,7 +46,7 @@ class ConversationReading:
     """
 
     def __init__(
-        self, *, clock: Clock, conversations: Conversations, reading: Reading, ledger: Ledger
+        self, *, clock: Clock, conversations: Conversations, reading: MessageApi, ledger: Ledger
     ) -> None:
         self._clock = clock
         self._conversations = conversations

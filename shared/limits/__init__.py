@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from shared.limits.frequency_caps import Caps
+from shared.limits.frequency_caps import FrequencyCaps
 from shared.limits.guards import Guards
 from shared.limits.pacing import Pacing
-from shared.limits.sender_status import Roster
+from shared.limits.sender_status import SenderStatus
 from shared.messages.parts import Parts
 
 __all__ = ["Guards", "Limits", "wire"]
@@ -32,8 +32,8 @@ class Limits:
 
     guards: Guards
     pacing: Pacing
-    caps: Caps
-    senders: Roster
+    caps: FrequencyCaps
+    senders: SenderStatus
 
 
 def wire(parts: Parts) -> Limits:
@@ -42,6 +42,6 @@ def wire(parts: Parts) -> Limits:
     return Limits(
         guards=Guards(parts.settings, parts.tables),
         pacing=pacing,
-        caps=Caps(parts.tables, parts.clock),
-        senders=Roster(clock=parts.clock, pacing=pacing, senders=parts.senders),
+        caps=FrequencyCaps(parts.tables, parts.clock),
+        senders=SenderStatus(clock=parts.clock, pacing=pacing, senders=parts.senders),
     )

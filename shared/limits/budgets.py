@@ -25,7 +25,7 @@ from shared.azure.table_keys import key_part
 from shared.azure.tables import Entity, TableOperation, Tables, etag_of
 from shared.base import ids, log
 from shared.base.tasks import every
-from shared.limits.group_commit import Lanes
+from shared.limits.group_commit import GroupCommit
 from shared.messages.request import SendRequest
 from shared.rules.limit_settings import Budget
 from shared.rules.senders import Programs
@@ -63,7 +63,7 @@ class Budgets:
         self._id_key = id_key
         self._programs = programs
         self._budgets = budgets
-        self._lanes = Lanes[_BudgetJob, frozenset[str]](
+        self._lanes = GroupCommit[_BudgetJob, frozenset[str]](
             self._commit, most=_MOST_JOBS, pause=tables.pause
         )
         self._said: set[str] = set()

@@ -28,7 +28,7 @@ from shared.azure.storage import Changed
 from shared.azure.tables import Entity, TableOperation, Tables, etag_of
 from shared.base.clock import iso
 from shared.base.tasks import every
-from shared.limits.group_commit import Lanes
+from shared.limits.group_commit import GroupCommit
 from shared.messages.request import SendRequest
 from shared.rules.limit_settings import FloodLimit, FloodLimits
 
@@ -75,7 +75,7 @@ class Floods:
         self._tables = tables
         self._id_key = id_key
         self._limits = limits
-        self._lanes = Lanes[_FloodJob, dict[str, str]](
+        self._lanes = GroupCommit[_FloodJob, dict[str, str]](
             self._commit, most=_MOST_JOBS, pause=tables.pause
         )
 

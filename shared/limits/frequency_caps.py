@@ -22,7 +22,7 @@ _TRIES: Final = 5
 _TRANSACTION: Final = 100
 
 
-class Caps:
+class FrequencyCaps:
     """Says whether somebody may be texted again.
 
     Args:

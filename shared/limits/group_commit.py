@@ -27,7 +27,7 @@ class _Waiting(Generic[_J, _R]):
     done: asyncio.Future[_R]
 
 
-class Lanes(Generic[_J, _R]):
+class GroupCommit(Generic[_J, _R]):
     """Runs jobs, by lane.
 
     Args:

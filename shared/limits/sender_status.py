@@ -11,7 +11,7 @@ from shared.limits.pacing import Pace, Pacing
 from shared.rules.senders import Sender
 
 
-class Roster:
+class SenderStatus:
     """Lists the senders.
 
     Args:

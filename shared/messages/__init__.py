@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from shared.messages.api import Reading
+from shared.messages.api import MessageApi
 from shared.messages.parts import Parts
 
 __all__ = ["Parts", "Reading", "wire"]
 
 
-def wire(parts: Parts) -> Reading:
+def wire(parts: Parts) -> MessageApi:
     """The room's interface, wired."""
-    return Reading(
+    return MessageApi(
         clock=parts.clock,
         id_key=parts.id_key,
         acs_timeout=parts.acs_timeout,

@@ -30,7 +30,7 @@ class ListedTime:
     end: datetime
 
 
-class Reading:
+class MessageApi:
     """Reads messages.
 
     Args:

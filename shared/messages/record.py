@@ -63,7 +63,7 @@ class MinuteFacts:
     inbound: Sequence[tuple[str, Received]]
 
 
-class Late(Protocol):
+class LateListener(Protocol):
     """Whoever has to hear of facts that come when their minute may have been counted."""
 
     def around(self, any_id: str) -> AbstractAsyncContextManager[None]:
@@ -81,7 +81,7 @@ class Record:
             counts.
     """
 
-    def __init__(self, tables: Tables, shards: int, late: Late | None = None) -> None:
+    def __init__(self, tables: Tables, shards: int, late: LateListener | None = None) -> None:
         self._tables = tables
         self._shards = shards
         self._late = late

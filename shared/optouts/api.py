@@ -117,7 +117,7 @@ class OptOutItem:
     error: str | None = None
 
 
-class OptOuts:
+class OptOutApi:
     """Answers the opt-outs API.
 
     Args:

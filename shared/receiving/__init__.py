@@ -11,7 +11,7 @@ from shared.receiving.delivery_reports import HANDLER as REPORTS
 from shared.receiving.delivery_reports import DeliveryReports
 from shared.receiving.inbound import HANDLER as INBOUND
 from shared.receiving.inbound import Inbound
-from shared.receiving.quarantine import Quarantine, QuarantineDesk
+from shared.receiving.quarantine import Quarantine, QuarantineApi
 from shared.sending.retries import Retries
 
 __all__ = ["ReceivingRoom", "wire"]
@@ -29,7 +29,7 @@ class ReceivingRoom:
 
     inbound: Inbound
     delivery_reports: DeliveryReports
-    quarantine: QuarantineDesk
+    quarantine: QuarantineApi
 
 
 def wire(
@@ -62,7 +62,7 @@ def wire(
     return ReceivingRoom(
         inbound=inbound,
         delivery_reports=reports,
-        quarantine=QuarantineDesk(
+        quarantine=QuarantineApi(
             parts.blobs, {INBOUND: inbound.understand, REPORTS: reports.understand}
         ),
     )

@@ -84,7 +84,7 @@ def _event(envelope: Envelope) -> dict[str, Any]:
     }
 
 
-class QuarantineDesk:
+class QuarantineApi:
     """What an operator can do with the events that are kept.
 
     Args:

@@ -10,7 +10,7 @@ from azure.core.rest import HttpRequest
 
 from shared.analytics.api import read_query
 from shared.analytics.count_rows import TABLE
-from shared.analytics.late import Late, due_at
+from shared.analytics.late import LateMarks, due_at
 from shared.azure.event_grid import Answered, PlatformReport, Received
 from shared.azure.storage import StorageAccount
 from shared.azure.tables import Tables
@@ -49,7 +49,7 @@ class Past:
         self.network = CountingTransport(account.network)
         self.parts = account.parts(self.clock)
         self.storage = Tables(StorageAccount(self.parts.parts.settings, transport=self.network))
-        self.record = Record(self.storage, SHARDS, Late(self.storage, self.clock))
+        self.record = Record(self.storage, SHARDS, LateMarks(self.storage, self.clock))
         self.send_id = ulid.new(MOMENT, bytes(10))
         self.message_id = ids.message_id(account.id_key, self.send_id, PERSON)
 
@@ -150,7 +150,7 @@ async def test_a_mark_stands_before_its_fact(past: Past) -> None:
     tables = Tables(
         StorageAccount(past.parts.parts.settings, transport=Watching(past.account.network))
     )
-    record = Record(tables, SHARDS, Late(tables, past.clock))
+    record = Record(tables, SHARDS, LateMarks(tables, past.clock))
     await record.report(past.message_id, past.report())
     assert seen == [True, False]
 
@@ -165,7 +165,9 @@ async def test_a_write_that_takes_too_long_marks_afterwards(past: Past) -> None:
             return await super().send(request, **named)
 
     tables = Tables(StorageAccount(past.parts.parts.settings, transport=Slow(past.network)))
-    await Record(tables, SHARDS, Late(tables, past.clock)).report(past.message_id, past.report())
+    await Record(tables, SHARDS, LateMarks(tables, past.clock)).report(
+        past.message_id, past.report()
+    )
     assert past.network.marks == 1
 
 

@@ -16,7 +16,7 @@ from azure.core.pipeline.transport import AsyncHttpTransport
 
 from shared import settings
 from shared.analytics.count_rows import TABLE
-from shared.analytics.late import Late
+from shared.analytics.late import LateMarks
 from shared.azure.event_grid import Answered, PlatformReport, Received
 from shared.azure.storage import StorageAccount
 from shared.azure.tables import Entity, Tables
@@ -293,7 +293,7 @@ class Account:
 
     def record(self, clock: FakeClock) -> Record:
         """A record as another process has it."""
-        return Record(self.storage, SHARDS, Late(self.storage, clock))
+        return Record(self.storage, SHARDS, LateMarks(self.storage, clock))
 
     async def clear(self) -> None:
         """No facts and no counts."""

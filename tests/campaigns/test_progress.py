@@ -18,7 +18,7 @@ from shared.base import ulid
 from shared.base.clock import iso
 from shared.campaigns.campaign import Campaign, Chunk, Fate, Phase, Piece, Totals
 from shared.campaigns.order import Definition, inline_shape
-from shared.campaigns.progress import AHEAD, MOST_OPEN, Progress, Sum
+from shared.campaigns.progress import AHEAD, MOST_OPEN, ChunkSum, Progress
 from shared.campaigns.store import TABLE, _row
 from shared.services import Services
 from tests.support.client import SHORT_CODE
@@ -75,7 +75,7 @@ courses = st.builds(
 )
 
 
-def read(chunks: Sequence[Chunk], kept: Sum) -> list[Chunk]:
+def read(chunks: Sequence[Chunk], kept: ChunkSum) -> list[Chunk]:
     """What a look reads."""
     return [chunks[number] for number in sorted(kept.open)] + list(chunks[kept.upto :])
 
@@ -84,10 +84,10 @@ def read(chunks: Sequence[Chunk], kept: Sum) -> list[Chunk]:
 def test_the_sum_is_that_of_all_chunks(all_of_them: list[Course], ends: list[str]) -> None:
     """Whenever chunks become final, whichever looks are kept, come too late or lose the sum: each
     look finds what adding up every chunk finds."""
-    kept = Sum()
+    kept = ChunkSum()
     for look, end in enumerate(ends):
         chunks = [course.at(number, look) for number, course in enumerate(all_of_them)]
-        mine = Sum.from_json(kept.to_json())
+        mine = ChunkSum.from_json(kept.to_json())
         found = read(chunks, mine)
         mine.fold(found)
         assert len(mine.open) <= MOST_OPEN
@@ -98,7 +98,7 @@ def test_the_sum_is_that_of_all_chunks(all_of_them: list[Course], ends: list[str
         assert whole.recipients == sum(one.piece.recipients for one in done)
         assert whole.segments.total() == whole.recipients
         assert whole.rate == rate_of(done)
-        kept = {"kept": mine, "late": kept, "lost": Sum()}[end]
+        kept = {"kept": mine, "late": kept, "lost": ChunkSum()}[end]
 
 
 def rate_of(done: Sequence[Chunk]) -> float | None:
@@ -114,7 +114,7 @@ def test_what_is_final_is_not_read_again() -> None:
     never = [Course(1, 0, parked=False, done=0, final=None)]
     final = [Course(1, 0, parked=False, done=0, final=0)]
     chunks = [course.at(n, 0) for n, course in enumerate(final * 9 + never + final * 90)]
-    kept = Sum()
+    kept = ChunkSum()
     assert kept.fold(read(chunks, kept))
     assert [one.piece.number for one in read(chunks, kept)] == [9]
     assert not kept.fold(read(chunks, kept))
@@ -213,7 +213,7 @@ async def test_a_slower_look_changes_nothing(asked_and_parts: tuple[Asked, Servi
     campaign = await a_campaign(parts)
     store = parts.campaigns.api._store
     look = Progress(store=store, counting=parts.campaigns.api._look._counting).look
-    nothing = Sum().to_json()
+    nothing = ChunkSum().to_json()
     before = await look(campaign)
     await store.keep_sum(campaign.campaign_id, nothing, None)
     kept = await store.sum(campaign.campaign_id)

@@ -21,9 +21,9 @@ from shared.campaigns.campaign import Campaign, Phase, Piece
 from shared.campaigns.list_reader import Refused
 from shared.campaigns.order import Definition, inline_shape
 from shared.campaigns.retention import MOST_LISTS, MOST_ROWS, Forgotten, Retention
-from shared.campaigns.store import CONTAINER, TABLE, Store, index_key
+from shared.campaigns.store import CONTAINER, TABLE, CampaignStore, index_key
 from shared.limits import frequency_caps
-from shared.limits.frequency_caps import Caps
+from shared.limits.frequency_caps import FrequencyCaps
 from tests.support.settings import minimal
 
 KEPT = timedelta(days=90)
@@ -65,8 +65,8 @@ async def storage(azurite: Azurite) -> AsyncIterator[Kept]:
 
 
 @pytest.fixture
-def store(storage: Kept) -> Store:
-    return Store(storage.tables)
+def store(storage: Kept) -> CampaignStore:
+    return CampaignStore(storage.tables)
 
 
 def at(moment: datetime) -> Clock:
@@ -78,8 +78,8 @@ def retention(
 ) -> Retention:
     return Retention(
         blobs=storage.blobs,
-        store=Store(storage.tables),
-        caps=Caps(storage.tables, at(NOW)),
+        store=CampaignStore(storage.tables),
+        caps=FrequencyCaps(storage.tables, at(NOW)),
         kept=KEPT,
         most_rows=most_rows,
         most_lists=most_lists,
@@ -90,7 +90,12 @@ _made = iter(range(1_000_000))
 
 
 async def made(
-    store: Store, phase: Phase, finished: datetime | None, *, blob: str = "", chunks: int = 0
+    store: CampaignStore,
+    phase: Phase,
+    finished: datetime | None,
+    *,
+    blob: str = "",
+    chunks: int = 0,
 ) -> Campaign:
     """A campaign as its work has left it."""
     created = NOW - timedelta(days=101) + timedelta(milliseconds=next(_made))
@@ -111,7 +116,7 @@ async def rows_of(storage: Kept, campaign: Campaign) -> int:
     return len([row async for row in found])
 
 
-async def is_listed(store: Store, campaign: Campaign) -> bool:
+async def is_listed(store: CampaignStore, campaign: Campaign) -> bool:
     return campaign.campaign_id in [one.campaign_id async for one in store.listed()]
 
 
@@ -125,7 +130,9 @@ async def written_at(storage: Kept) -> datetime:
 
 
 @pytest.mark.parametrize("phase", [Phase.DONE, Phase.CANCELED, Phase.FAILED])
-async def test_a_campaign_goes_as_a_whole(storage: Kept, store: Store, phase: Phase) -> None:
+async def test_a_campaign_goes_as_a_whole(
+    storage: Kept, store: CampaignStore, phase: Phase
+) -> None:
     """Its row, its chunks, its refused lines and its place in the index, so long after its end."""
     old, young = [await made(store, phase, when, chunks=120) for when in (OLD, YOUNG)]
     assert await retention(storage).forget(NOW) == Forgotten(campaigns=1, lists=0, people=0)
@@ -136,14 +143,14 @@ async def test_a_campaign_goes_as_a_whole(storage: Kept, store: Store, phase: Ph
 
 
 @pytest.mark.parametrize("phase", [Phase.PREPARING, Phase.RUNNING, Phase.PAUSED])
-async def test_what_is_not_over_stays(storage: Kept, store: Store, phase: Phase) -> None:
+async def test_what_is_not_over_stays(storage: Kept, store: CampaignStore, phase: Phase) -> None:
     """A campaign that is paused, or starts in a year, is kept however long ago it was ordered."""
     campaign = await made(store, phase, None, chunks=1)
     assert (await retention(storage).forget(NOW)).campaigns == 0
     assert await rows_of(storage, campaign) == 3
 
 
-async def test_work_is_bounded(storage: Kept, store: Store) -> None:
+async def test_work_is_bounded(storage: Kept, store: CampaignStore) -> None:
     """So many rows at once; the campaign's own row keeps its id from others until the last."""
     campaign = await made(store, Phase.DONE, OLD, chunks=250)
     found = [
@@ -156,7 +163,9 @@ async def test_work_is_bounded(storage: Kept, store: Store) -> None:
     assert found == [(0, 152), (0, 52), (1, 0)]
 
 
-async def test_an_order_that_came_to_nothing_leaves_the_index(storage: Kept, store: Store) -> None:
+async def test_an_order_that_came_to_nothing_leaves_the_index(
+    storage: Kept, store: CampaignStore
+) -> None:
     """An entry without a campaign, or of a campaign whose id was taken, goes alone."""
     kept = await made(store, Phase.RUNNING, None)
     stray = replace(kept, created_at=kept.created_at + A_MINUTE)
@@ -167,7 +176,7 @@ async def test_an_order_that_came_to_nothing_leaves_the_index(storage: Kept, sto
     assert [one.key async for one in store.listed()] == [index_key(kept)]
 
 
-async def test_lists_go_when_nobody_is_texted_by_them(storage: Kept, store: Store) -> None:
+async def test_lists_go_when_nobody_is_texted_by_them(storage: Kept, store: CampaignStore) -> None:
     """A list goes some time after it was put in place, and not while a campaign is kept that was
     for it; so do recipients that came with an order."""
     for name in (
@@ -203,17 +212,23 @@ async def test_a_list_that_was_replaced_stays(storage: Kept) -> None:
 async def test_who_was_texted_is_forgotten_when_no_order_can_ask(storage: Kept) -> None:
     """`atMostOncePerHours` holds for 366 days at the most; after these nobody's row is kept."""
     a_year_ago = NOW - timedelta(days=366)
-    await Caps(storage.tables, at(a_year_ago - A_MINUTE)).admit("offers", PERSON, "send-1", 1)
-    await Caps(storage.tables, at(a_year_ago + A_MINUTE)).admit("offers", ANOTHER, "send-1", 1)
+    await FrequencyCaps(storage.tables, at(a_year_ago - A_MINUTE)).admit(
+        "offers", PERSON, "send-1", 1
+    )
+    await FrequencyCaps(storage.tables, at(a_year_ago + A_MINUTE)).admit(
+        "offers", ANOTHER, "send-1", 1
+    )
     assert (await retention(storage).forget(NOW)).people == 1
     longest = 24 * 366
-    assert await Caps(storage.tables, at(NOW)).admit("offers", PERSON, "send-2", longest)
-    assert not await Caps(storage.tables, at(NOW)).admit("offers", ANOTHER, "send-2", longest)
+    assert await FrequencyCaps(storage.tables, at(NOW)).admit("offers", PERSON, "send-2", longest)
+    assert not await FrequencyCaps(storage.tables, at(NOW)).admit(
+        "offers", ANOTHER, "send-2", longest
+    )
 
 
 async def test_people_are_forgotten_a_bounded_number_at_once(storage: Kept) -> None:
     """So many rows are looked at; the next time it is the next ones."""
-    long_ago = Caps(storage.tables, at(NOW - timedelta(days=400)))
+    long_ago = FrequencyCaps(storage.tables, at(NOW - timedelta(days=400)))
     for last in range(5):
         await long_ago.admit("bounded", f"+1425555020{last}", "send-1", 1)
     bounded = retention(storage, most_rows=3)
@@ -222,14 +237,14 @@ async def test_people_are_forgotten_a_bounded_number_at_once(storage: Kept) -> N
 
 async def test_who_is_texted_meanwhile_stays(storage: Kept) -> None:
     """A row that is used again after it was found to be old is not deleted."""
-    await Caps(storage.tables, at(NOW - timedelta(days=400))).admit(
+    await FrequencyCaps(storage.tables, at(NOW - timedelta(days=400))).admit(
         "meanwhile", PERSON, "send-1", 1
     )
     old = [
         row
         async for row in storage.tables.query(frequency_caps.TABLE, "sendId eq @id", id="send-1")
     ]
-    now = Caps(storage.tables, at(NOW))
+    now = FrequencyCaps(storage.tables, at(NOW))
     assert await now.admit("meanwhile", PERSON, "send-2", 1)
     assert await now._delete(old) == 0
     assert not await now.admit("meanwhile", PERSON, "send-3", 1)

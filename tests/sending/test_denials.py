@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from local.stack import Stack
-from shared.campaigns.chunks import Chunks
+from shared.campaigns.chunks import ChunkSender
 from shared.jobs.dispatch import Dispatch
 from shared.sending.scheduled_job import ScheduledJob
 from shared.services import Services
@@ -44,8 +44,8 @@ def job_of(parts: Services, shelf: Shelf) -> ScheduledJob:
     )
 
 
-def chunks_with(parts: Services, shelf: Shelf) -> Chunks:
-    return Chunks(
+def chunks_with(parts: Services, shelf: Shelf) -> ChunkSender:
+    return ChunkSender(
         replace(parts.parts, dispatch=shelf),
         store=parts.campaigns.api._store,
         sending=parts.sending.api,
