@@ -39,7 +39,7 @@ async def list_campaigns(req: func.HttpRequest) -> func.HttpResponse:
     """Campaigns, newest first."""
 
     async def answer() -> func.HttpResponse:
-        page = await services().campaigns.api.campaigns(
+        page = await services().campaigns.api.list_campaigns(
             after=PAGES.after(req.params.get("after")),
             limit=read_limit(req.params.get("maxpagesize")),
         )
@@ -56,7 +56,7 @@ async def get_campaign(req: func.HttpRequest) -> func.HttpResponse:
 
     async def answer() -> func.HttpResponse:
         campaign_id = req.route_params["campaignId"]
-        return json_answer(await services().campaigns.api.campaign(campaign_id))
+        return json_answer(await services().campaigns.api.get_campaign(campaign_id))
 
     return await own_face(req, answer)
 
@@ -68,7 +68,7 @@ async def list_refused(req: func.HttpRequest) -> func.HttpResponse:
     """The lines of its list that text nobody, and why."""
 
     async def answer() -> func.HttpResponse:
-        page = await services().campaigns.api.refused(
+        page = await services().campaigns.api.list_refused_lines(
             req.route_params["campaignId"],
             after=REFUSED_PAGES.after(req.params.get("after")),
             limit=read_limit(req.params.get("maxpagesize")),
@@ -107,7 +107,7 @@ async def upload_list(req: func.HttpRequest) -> func.HttpResponse:
     """Keep a list of recipients, in place of the one that had its name."""
 
     async def answer() -> func.HttpResponse:
-        found = await services().campaigns.api.upload(req.route_params["name"], req.get_body())
+        found = await services().campaigns.api.upload_list(req.route_params["name"], req.get_body())
         return json_answer(found)
 
     return await own_face(req, answer)

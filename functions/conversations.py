@@ -21,7 +21,7 @@ async def list_conversations(req: func.HttpRequest) -> func.HttpResponse:
 
     async def answer() -> func.HttpResponse:
         parley = services()
-        page = await parley.conversations.listing.page(
+        page = await parley.conversations.listing.list_conversations(
             sender=listing.read_sender(req.params.get("from"), parley.parts.settings.senders),
             unread=listing.read_unread(req.params.get("unread")),
             after=listing.PAGES.after(req.params.get("after")),
@@ -39,7 +39,7 @@ async def get_conversation(req: func.HttpRequest) -> func.HttpResponse:
     """What a sender and a person have said to each other."""
 
     async def answer() -> func.HttpResponse:
-        page = await services().conversations.reading.page(
+        page = await services().conversations.api.read_conversation(
             _address("ours", req.route_params["ours"]),
             _address("theirs", req.route_params["theirs"]),
             after=PAGES.after(req.params.get("after")),
@@ -60,7 +60,7 @@ async def mark_read(req: func.HttpRequest) -> func.HttpResponse:
     """Note that it has been read."""
 
     async def answer() -> func.HttpResponse:
-        marked = await services().conversations.reading.mark_read(
+        marked = await services().conversations.api.mark_read(
             _address("ours", req.route_params["ours"]),
             _address("theirs", req.route_params["theirs"]),
             req.get_body(),

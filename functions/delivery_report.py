@@ -17,7 +17,7 @@ blueprint = func.Blueprint()
 @blueprint.event_grid_trigger(arg_name="event")
 async def delivery_report(event: str) -> None:
     """Take one report in."""
-    await services().receiving.delivery_reports.take(envelope(event))
+    await services().receiving.delivery_reports.record_report(envelope(event))
 
 
 @blueprint.route(
@@ -27,6 +27,8 @@ async def get_delivery_report(req: func.HttpRequest) -> func.HttpResponse:
     """The report of one message. Parley itself checks the signature."""
 
     async def answer() -> func.HttpResponse:
-        return json_answer(await services().messages.delivery_report(req.route_params["messageId"]))
+        return json_answer(
+            await services().messages.get_delivery_report(req.route_params["messageId"])
+        )
 
     return await acs_face(req, answer)

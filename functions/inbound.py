@@ -13,4 +13,4 @@ blueprint = func.Blueprint()
 @blueprint.event_grid_trigger(arg_name="event")
 async def inbound(event: str) -> None:
     """Take one text in."""
-    await services().receiving.inbound.take(envelope(event))
+    await services().receiving.inbound.record_text(envelope(event))

@@ -22,7 +22,7 @@ async def list_messages(req: func.HttpRequest) -> func.HttpResponse:
         span = read_span(
             req.params.get("startTime"), req.params.get("endTime"), parley.parts.clock()
         )
-        page = await parley.messages.page(
+        page = await parley.messages.list_messages(
             span,
             after=PAGES.after(req.params.get("after")),
             limit=read_limit(req.params.get("maxpagesize")),
@@ -37,7 +37,7 @@ async def get_message(req: func.HttpRequest) -> func.HttpResponse:
     """One message: its state, history, segments, and why it was blocked."""
 
     async def answer() -> func.HttpResponse:
-        return json_answer(await services().messages.message(req.route_params["messageId"]))
+        return json_answer(await services().messages.get_message(req.route_params["messageId"]))
 
     return await own_face(req, answer)
 
@@ -51,7 +51,7 @@ async def cancel_message(req: func.HttpRequest) -> func.HttpResponse:
     async def answer() -> func.HttpResponse:
         parley, message_id = services(), req.route_params["messageId"]
         await parley.sending.api.cancel(message_id)
-        return json_answer(await parley.messages.message(message_id))
+        return json_answer(await parley.messages.get_message(message_id))
 
     return await own_face(req, answer)
 

@@ -40,7 +40,7 @@ async def get_optouts(req: func.HttpRequest) -> func.HttpResponse:
 
     async def answer() -> func.HttpResponse:
         address = _recipient(req.route_params["recipient"])
-        return json_answer(await services().optouts.account(address))
+        return json_answer(await services().optouts.get_account(address))
 
     return await own_face(req, answer)
 
@@ -63,7 +63,7 @@ async def opt_in_by_operator(req: func.HttpRequest) -> func.HttpResponse:
 
 async def _answer_as_acs(req: func.HttpRequest, operation: Operation) -> func.HttpResponse:
     async def answer() -> func.HttpResponse:
-        items = await services().optouts.answer(operation, req.get_body())
+        items = await services().optouts.change_or_check(operation, req.get_body())
         return json_answer({"value": [_item(item) for item in items]})
 
     return await acs_face(req, answer)
@@ -72,7 +72,9 @@ async def _answer_as_acs(req: func.HttpRequest, operation: Operation) -> func.Ht
 async def _answer_operator(req: func.HttpRequest, direction: Direction) -> func.HttpResponse:
     async def answer() -> func.HttpResponse:
         address = _recipient(req.route_params["recipient"])
-        return json_answer(await services().optouts.by_operator(address, direction, req.get_body()))
+        return json_answer(
+            await services().optouts.change_by_operator(address, direction, req.get_body())
+        )
 
     return await own_face(req, answer)
 

@@ -38,7 +38,7 @@ async def list_poison(req: func.HttpRequest) -> func.HttpResponse:
 
     async def answer() -> func.HttpResponse:
         limit = read_limit(req.params.get("maxpagesize"))
-        items = await services().poison.page(
+        items = await services().poison.list_kept(
             after=PAGES.after(req.params.get("after")), limit=limit + 1
         )
         last = items[limit - 1] if len(items) > limit else None

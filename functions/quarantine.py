@@ -17,7 +17,7 @@ async def list_quarantine(req: func.HttpRequest) -> func.HttpResponse:
     """What could not be understood, and why."""
 
     async def answer() -> func.HttpResponse:
-        page = await services().receiving.quarantine.page(
+        page = await services().receiving.quarantine.list_events(
             after=PAGES.after(req.params.get("after")),
             limit=read_limit(req.params.get("maxpagesize")),
         )
@@ -35,7 +35,7 @@ async def get_quarantined(req: func.HttpRequest) -> func.HttpResponse:
     async def answer() -> func.HttpResponse:
         params = req.route_params
         return json_answer(
-            await services().receiving.quarantine.event(params["handler"], params["name"])
+            await services().receiving.quarantine.get_event(params["handler"], params["name"])
         )
 
     return await own_face(req, answer)

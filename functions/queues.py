@@ -21,7 +21,7 @@ async def record(message: func.QueueMessage) -> None:
 async def dispatch(message: func.QueueMessage) -> None:
     """Do the work of one message, or hand it on if its time has not come."""
     parley = services()
-    await parley.poison.guard(taken("dispatch", message), parley.parts.dispatch.take)
+    await parley.poison.guard(taken("dispatch", message), parley.parts.dispatch.run_work)
 
 
 def taken(queue: str, message: func.QueueMessage) -> Taken:

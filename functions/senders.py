@@ -15,6 +15,6 @@ async def list_senders(req: func.HttpRequest) -> func.HttpResponse:
     """Every configured sender with its pace, in the order of the setting."""
 
     async def answer() -> func.HttpResponse:
-        return page_answer(req, await services().limits.senders.list(), None)
+        return page_answer(req, await services().limits.sender_status.list_senders(), None)
 
     return await own_face(req, answer)

@@ -81,7 +81,7 @@ def build(
         return await counted.timer.indexed_up_to()
 
     talks = conversations.wire(parts, reading, indexed)
-    counted = analytics.wire(parts, folders=[talks.index])
+    counted = analytics.wire(parts, indexes=[talks.index])
     sent = sending.wire(parts, talks.entries, limited, standing=store.standing)
     bulk = campaigns.wire(parts, store, sent, limited)
     return Services(

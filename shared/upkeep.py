@@ -21,7 +21,7 @@ class Upkeep:
         clock: the time.
         guards: whose counts grow old.
         retention: what campaigns leave behind.
-        folding: whose marks grow old.
+        timer: whose marks grow old.
     """
 
     def __init__(
@@ -30,11 +30,11 @@ class Upkeep:
         clock: Clock,
         guards: Guards,
         retention: Retention,
-        folding: CountingTimer,
+        timer: CountingTimer,
     ) -> None:
         self._retention = retention
         self._guards = guards
-        self._folding = folding
+        self._timer = timer
         self._tables = tables
         self._clock = clock
 
@@ -58,7 +58,7 @@ class Upkeep:
             await self._tables.drop_table(table)
         await self._guards.forget(now)
         forgotten = await self._retention.forget(now)
-        marks = await self._folding.forget()
+        marks = await self._timer.forget()
         log.event(
             "upkeep.daily",
             droppedKeyTables=len(dropped),

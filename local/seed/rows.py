@@ -308,8 +308,8 @@ async def _write_campaign(
         )
     )
     await store.list_in_index(campaign)
-    await store.write(name, [Piece(0, 0, 0, 1, (), 0.0, by_sender, len(people))], [])
-    await store.note(
+    await store.write_expansion(name, [Piece(0, 0, 0, 1, (), 0.0, by_sender, len(people))], [])
+    await store.record_chunk(
         name,
         0,
         fate=Fate.DONE,

@@ -33,12 +33,12 @@ class AnalyticsRoom:
     api: AnalyticsApi
 
 
-def wire(parts: Parts, *, folders: Sequence[FactIndex]) -> AnalyticsRoom:
+def wire(parts: Parts, *, indexes: Sequence[FactIndex]) -> AnalyticsRoom:
     """The room, wired.
 
     Args:
         parts: shared ones.
-        folders: other folds over the same facts.
+        indexes: other folds over the same facts.
     """
     timer = CountingTimer(
         clock=parts.clock,
@@ -47,12 +47,12 @@ def wire(parts: Parts, *, folders: Sequence[FactIndex]) -> AnalyticsRoom:
         ledger=parts.ledger,
         id_key=parts.id_key,
         tariff=functools.cache(functools.partial(_tariff, parts.settings)),
-        folders=folders,
+        indexes=indexes,
     )
     return AnalyticsRoom(
         timer=timer,
         api=AnalyticsApi(
-            clock=parts.clock, tables=parts.tables, folding=timer, programs=parts.programs
+            clock=parts.clock, tables=parts.tables, timer=timer, programs=parts.programs
         ),
     )
 

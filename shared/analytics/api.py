@@ -190,22 +190,22 @@ class AnalyticsApi:
     Args:
         clock: the time.
         tables: the rollups.
-        folding: how far they have come.
+        timer: how far they have come.
         programs: which program a sender belongs to now.
     """
 
     def __init__(
-        self, *, clock: Clock, tables: Tables, folding: CountingTimer, programs: Programs
+        self, *, clock: Clock, tables: Tables, timer: CountingTimer, programs: Programs
     ) -> None:
         self._clock = clock
         self._tables = tables
-        self._folding = folding
+        self._timer = timer
         self._programs = programs
 
     async def answer(self, query: Query) -> dict[str, Any]:
         """The answer's members: a row for each bucket, and for each group in it."""
         now = self._clock()
-        state, found = await every(self._folding.state(), self._read(query, now))
+        state, found = await every(self._timer.state(), self._read(query, now))
         value = [
             row
             for bucket, groups in zip(query.buckets, found, strict=True)

@@ -89,7 +89,7 @@ class Origin:
     category: str
 
     @classmethod
-    def of(cls, intent: Intent) -> Origin:
+    def from_intent(cls, intent: Intent) -> Origin:
         """The origin that a send gives to all of its texts."""
         request = intent.request
         return cls(request.tag or NONE, request.campaign or NONE, request.category or NONE)
@@ -134,7 +134,7 @@ def fold_minute(
 
 def _count_send(tally: Tally, send: Send, id_key: bytes, tariff: Tariff) -> None:
     intent = send.intent
-    origin = Origin.of(intent)
+    origin = Origin.from_intent(intent)
     reports: dict[str, list[StoredReport]] = {}
     for report in send.reports:
         reports.setdefault(report.message_id, []).append(report)

@@ -110,7 +110,7 @@ class _Batch:
     def full(self) -> bool:
         return self.folded >= _MOST_MINUTES or self.texts >= _MOST_TEXTS
 
-    def add(self, table: str, rows: Iterable[Entity]) -> None:
+    def add_rows(self, table: str, rows: Iterable[Entity]) -> None:
         self.rows.setdefault(table, []).extend(rows)
 
 
@@ -124,7 +124,7 @@ class CountingTimer:
         ledger: opt-outs.
         id_key: from which message ids are derived.
         tariff: what texts cost; made when it is first needed.
-        folders: other folds over the same facts.
+        indexes: other folds over the same facts.
     """
 
     def __init__(
@@ -136,7 +136,7 @@ class CountingTimer:
         ledger: Ledger,
         id_key: bytes,
         tariff: Callable[[], Tariff],
-        folders: Sequence[FactIndex] = (),
+        indexes: Sequence[FactIndex] = (),
     ) -> None:
         self._clock = clock
         self._tables = tables
@@ -144,7 +144,7 @@ class CountingTimer:
         self._ledger = ledger
         self._id_key = id_key
         self._tariff = tariff
-        self._folders = folders
+        self._indexes = indexes
         self._origins: dict[str, Origin] = {}
 
     async def run(self) -> None:
@@ -376,10 +376,10 @@ class CountingTimer:
         )
         cause = MINUTES.row(facts.minute)
         for minute, tally in found.items():
-            batch.add(TABLE, [entity_of(MINUTES, minute, tally, cause=cause)])
+            batch.add_rows(TABLE, [entity_of(MINUTES, minute, tally, cause=cause)])
             batch.minutes.add(minute)
-        for folder in self._folders:
-            batch.add(folder.table, folder.rows(facts.minute, facts))
+        for index in self._indexes:
+            batch.add_rows(index.table, index.rows(facts.minute, facts))
         batch.folded += 1
         batch.texts += sum(len(send.intent.request.asked) for send in facts.sends)
         batch.texts += len(facts.inbound)
@@ -404,7 +404,7 @@ class CountingTimer:
             intent = await self._record.intent(send_id)
             if len(self._origins) >= _MOST_ORIGINS:
                 self._origins.clear()
-            self._origins[send_id] = Origin.of(intent) if intent is not None else UNASKED
+            self._origins[send_id] = Origin.from_intent(intent) if intent is not None else UNASKED
         return self._origins[send_id]
 
     # The ledger ---------------------------------------------------------------------------------
@@ -461,7 +461,7 @@ class _Group:
     def put(self, batch: _Batch) -> None:
         """Have it written, if there is anything in it."""
         if self.minute is not None and self.tally:
-            batch.add(TABLE, [entity_of(MINUTES, self.minute, self.tally, cause=OPTOUTS)])
+            batch.add_rows(TABLE, [entity_of(MINUTES, self.minute, self.tally, cause=OPTOUTS)])
             batch.minutes.add(self.minute)
 
 

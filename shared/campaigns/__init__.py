@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from shared.campaigns.api import CampaignApi
-from shared.campaigns.chunks import ChunkSender
+from shared.campaigns.chunk_sender import ChunkSender
 from shared.campaigns.counting import Counting
 from shared.campaigns.dry_run import DryRun
 from shared.campaigns.engine import Engine

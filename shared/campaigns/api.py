@@ -108,7 +108,7 @@ class CampaignApi:
         known = await self._keys.find(bound.key, bound.digest, now)
         # Before anything is checked: what was in order then is perhaps so no longer.
         if known is not None and await self._store.get(known) is not None:
-            return await self.campaign(known), True
+            return await self.get_campaign(known), True
         try:
             return await self._order(body, now, bound=bound, campaign_id=known), False
         except CampaignExists:
@@ -116,7 +116,7 @@ class CampaignApi:
             known = await self._keys.find(bound.key, bound.digest, now)
             if known is None:
                 raise
-            return await self.campaign(known), True
+            return await self.get_campaign(known), True
 
     async def _order(
         self,
@@ -152,7 +152,7 @@ class CampaignApi:
         if not await self._engine.begin(campaign):
             raise CampaignExists(_EXISTS)
         log.event("campaign.ordered", campaignId=campaign_id)
-        return await self.campaign(campaign_id)
+        return await self.get_campaign(campaign_id)
 
     async def _planned(self, order: Order) -> Definition:
         """The definition with its list as it is now; what came with the request is not kept yet."""
@@ -184,7 +184,7 @@ class CampaignApi:
         shape = sniff(head, number=order.number_column)
         return replace(order.definition, blob=name, etag=found.etag, shape=shape)
 
-    async def upload(self, name: str, data: bytes) -> dict[str, Any]:
+    async def upload_list(self, name: str, data: bytes) -> dict[str, Any]:
         """Keep a list, in place of the one that had its name.
 
         Raises:
@@ -224,7 +224,7 @@ class CampaignApi:
             return None if known.phase is Phase.PAUSED else replace(known, phase=Phase.PAUSED)
 
         await self._steer(campaign_id, paused)
-        return await self.campaign(campaign_id)
+        return await self.get_campaign(campaign_id)
 
     async def resume(self, campaign_id: str) -> dict[str, Any]:
         """Go on. Also repairs a campaign of which a message was lost."""
@@ -239,7 +239,7 @@ class CampaignApi:
             for kind, members in (("unpark", {}), ("pump", {"next": campaign.next})):
                 message = {"kind": f"campaign.{kind}", "campaignId": campaign_id, **members}
                 await self._dispatch.at(now, message)
-        return await self.campaign(campaign_id)
+        return await self.get_campaign(campaign_id)
 
     async def cancel(self, campaign_id: str) -> dict[str, Any]:
         """End it; what has left has left.
@@ -254,7 +254,7 @@ class CampaignApi:
         known = await self._found(campaign_id)
         if known.phase is not Phase.CANCELED:
             await self._steer(campaign_id, canceled, also=self._may_send_again)
-        return await self.campaign(campaign_id)
+        return await self.get_campaign(campaign_id)
 
     def _may_send_again(self, known: Campaign) -> bool:
         live = known.definition.time_to_live
@@ -280,7 +280,7 @@ class CampaignApi:
 
     # Looking ------------------------------------------------------------------------------------
 
-    async def campaign(self, campaign_id: str) -> dict[str, Any]:
+    async def get_campaign(self, campaign_id: str) -> dict[str, Any]:
         """One campaign: how far it is and what has become of its people.
 
         Raises:
@@ -289,7 +289,7 @@ class CampaignApi:
         campaign = await self._found(campaign_id)
         return {**_summary(campaign, self._clock()), **await self._progress(campaign)}
 
-    async def campaigns(self, *, after: str, limit: int) -> Page:
+    async def list_campaigns(self, *, after: str, limit: int) -> Page:
         """Campaigns, newest first, a page of them; without what became of their people."""
         keys, following = await self._store.index(after, limit)
         found = await every(*(self._store.get(id_in(key)) for key in keys))
@@ -298,7 +298,7 @@ class CampaignApi:
         own = (one for key, one in zip(keys, found, strict=True) if one and index_key(one) == key)
         return Page([_summary(one, now) for one in own], following)
 
-    async def refused(self, campaign_id: str, *, after: int, limit: int) -> Page:
+    async def list_refused_lines(self, campaign_id: str, *, after: int, limit: int) -> Page:
         """Lines that text nobody, in order, a page of them.
 
         Raises:
@@ -316,7 +316,7 @@ class CampaignApi:
         return campaign
 
     async def _progress(self, campaign: Campaign) -> dict[str, Any]:
-        seen = await self._look.look(campaign)
+        seen = await self._look.measure(campaign)
         return {
             "counts": {state: count for state, count in sorted(seen.counts.items()) if count},
             "errors": [

@@ -49,7 +49,7 @@ class Cutter:
         self._skip: list[int] = []
         self._units: Counter[str] = Counter()
 
-    def take(self, row: ListRow | Refused, judged: Recipient | str) -> None:
+    def add_row(self, row: ListRow | Refused, judged: Recipient | str) -> None:
         """One row, in the order of the list."""
         first = self._first = self._first or row
         self._rows += 1

@@ -14,7 +14,7 @@ from typing import Final
 from shared.base import ids
 from shared.base.clock import Clock
 from shared.campaigns.campaign import Chunk
-from shared.campaigns.chunks import CAPPED
+from shared.campaigns.chunk_sender import CAPPED
 from shared.campaigns.store import CampaignStore
 from shared.messages.record import Record, Send
 from shared.messages.views import Seen, recipients_of
@@ -53,7 +53,7 @@ class Counting:
         self._id_key = id_key
         self._acs_timeout = acs_timeout
 
-    async def count(self, campaign_id: str, chunk: Chunk) -> Chunk:
+    async def count_chunk(self, campaign_id: str, chunk: Chunk) -> Chunk:
         """A chunk with its counts as they are now; they are kept."""
         now = self._clock()
         counts: Counter[str] = Counter()
@@ -75,7 +75,7 @@ class Counting:
             counted_at=now,
             settled=settled,
         )
-        await self._store.note(
+        await self._store.record_chunk(
             campaign_id,
             chunk.piece.number,
             counts=counted.counts,

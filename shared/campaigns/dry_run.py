@@ -93,7 +93,7 @@ class DryRun:
         found = _Findings(definition, self._ledger)
         try:
             async for row, judged in self._engine.read(definition, people, inline):
-                found.take(row, judged)
+                found.add_row(row, judged)
         except Changed:
             raise PlanChanged("The list was replaced while it was read; repeat it.") from None
         eta = await self._engine.eta(definition, found.segments, start)
@@ -140,7 +140,7 @@ class _Findings:
         self.tallies = {address: CostTally() for address in definition.senders}
         self._recipients = 0
 
-    def take(self, row: ListRow | Refused, judged: Recipient | str) -> None:
+    def add_row(self, row: ListRow | Refused, judged: Recipient | str) -> None:
         """One row."""
         self._rows += 1
         if isinstance(judged, str):
@@ -160,7 +160,7 @@ class _Findings:
         self._encodings[str(measure.encoding)] += 1
         self._saved += saved
         self.segments[judged.sender] += measure.segments
-        self.tallies[judged.sender].add(judged.address, measure.segments)
+        self.tallies[judged.sender].add_text(judged.address, measure.segments)
 
     def _measured(self, text: str) -> tuple[segments.Measure, int]:
         # Most campaigns have one text; it is measured once.

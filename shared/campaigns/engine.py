@@ -25,8 +25,8 @@ from shared.base import log
 from shared.base.clock import iso
 from shared.base.errors import Unintelligible
 from shared.campaigns.campaign import OVER, Campaign, Chunk, Fate, Phase, Piece, Totals
+from shared.campaigns.chunk_sender import AHEAD, REPLACED, ChunkSender
 from shared.campaigns.chunking import Cutter, lead
-from shared.campaigns.chunks import AHEAD, REPLACED, ChunkSender
 from shared.campaigns.counting import Counting
 from shared.campaigns.list_reader import ListRow, Refused, rows_async
 from shared.campaigns.order import Definition
@@ -85,7 +85,7 @@ class Engine:
         return {
             "campaign.expand": self._understood(self.expand),
             "campaign.pump": self._understood(self.pump),
-            "campaign.chunk": self._understood(self._chunks.take),
+            "campaign.chunk": self._understood(self._chunks.send_chunk),
             "campaign.unpark": self._understood(self.unpark),
             "campaign.finish": self._understood(self.finish),
         }
@@ -163,7 +163,7 @@ class Engine:
         kept = 0
         try:
             async for row, judged in self.read(campaign.definition, people):
-                cutter.take(row, judged)
+                cutter.add_row(row, judged)
                 if len(cutter.pieces) < _CHUNKS_A_WRITE and len(cutter.refused) < _CHUNKS_A_WRITE:
                     continue
                 kept = await self._write(campaign.campaign_id, cutter, kept)
@@ -179,7 +179,7 @@ class Engine:
 
     async def _write(self, campaign_id: str, cutter: Cutter, kept: int) -> int:
         room = max(0, MOST_REFUSED_KEPT - kept)
-        await self._store.write(campaign_id, cutter.pieces, cutter.refused[:room])
+        await self._store.write_expansion(campaign_id, cutter.pieces, cutter.refused[:room])
         kept += len(cutter.refused)
         cutter.pieces.clear()
         cutter.refused.clear()
@@ -312,7 +312,7 @@ class Engine:
         """Whether somebody of a chunk still waits for their hours."""
         if not chunk.counts.get(State.SCHEDULED):
             return False
-        counted = await self._counting.count(campaign.campaign_id, chunk)
+        counted = await self._counting.count_chunk(campaign.campaign_id, chunk)
         return bool(counted.counts.get(State.SCHEDULED))
 
     async def _look_again(self, message: Mapping[str, Any]) -> None:

@@ -59,7 +59,7 @@ class ChunkSum:
         """Whether a chunk is in."""
         return number < self.upto and number not in self.open
 
-    def add(self, chunk: Chunk) -> None:
+    def add_chunk(self, chunk: Chunk) -> None:
         """Count a chunk that is done. The caller sees to it that it is not in."""
         self.counts.update(chunk.counts)
         self.errors.update(chunk.errors)
@@ -74,7 +74,7 @@ class ChunkSum:
         if moment == self.last:
             self.at_last += sum(chunk.piece.segments.values())
 
-    def fold(self, chunks: Iterable[Chunk]) -> bool:
+    def add_final(self, chunks: Iterable[Chunk]) -> bool:
         """Take in what is final of these chunks, in their order; whether anything has changed."""
         changed = False
         for chunk in chunks:
@@ -86,7 +86,7 @@ class ChunkSum:
             else:
                 self.upto += 1
             if final:
-                self.add(chunk)
+                self.add_chunk(chunk)
             else:
                 self.open.add(number)
             changed = True
@@ -102,7 +102,7 @@ class ChunkSum:
             if self.holds(chunk.piece.number):
                 continue
             if chunk.fate is Fate.DONE:
-                whole.add(chunk)
+                whole.add_chunk(chunk)
             else:
                 # A part of it, perhaps, when a pause, a cancel or an error came between.
                 whole.counts.update(chunk.counts)
@@ -175,7 +175,7 @@ class Progress:
         self._store = store
         self._counting = counting
 
-    async def look(self, campaign: Campaign) -> CampaignProgress:
+    async def measure(self, campaign: Campaign) -> CampaignProgress:
         """How far it is. Of the chunks that are not final, those longest uncounted are counted."""
         campaign_id = campaign.campaign_id
         kept, etag = ChunkSum(), None
@@ -188,7 +188,7 @@ class Progress:
             if found is not None:
                 kept, etag = ChunkSum.from_json(found.value), found.etag
             chunks = await self._counted(campaign, await self._unfinished(campaign, kept))
-            if kept.fold(chunks):
+            if kept.add_final(chunks):
                 await self._store.keep_sum(campaign_id, kept.to_json(), etag)
         done = kept.with_those_done(chunks)
         recipients, waiting = _rest(campaign, done, chunks)
@@ -213,7 +213,7 @@ class Progress:
             key=lambda one: one.counted_at or never,
         )[:COUNTED_AT_ONCE]
         counted = await few_at_once(
-            lambda chunk: self._counting.count(campaign.campaign_id, chunk), stale
+            lambda chunk: self._counting.count_chunk(campaign.campaign_id, chunk), stale
         )
         fresh = {one.piece.number: one for one in counted}
         return [fresh.get(chunk.piece.number, chunk) for chunk in chunks]

@@ -218,7 +218,7 @@ class CampaignStore:
 
     # Chunks -------------------------------------------------------------------------------------
 
-    async def write(
+    async def write_expansion(
         self, campaign_id: str, pieces: Iterable[Piece], refused: Iterable[Refused]
     ) -> None:
         """Write down what a list was found to hold. What became of a chunk is left as it is."""
@@ -285,7 +285,7 @@ class CampaignStore:
         with suppress(Changed):
             await self._tables.merge(TABLE, row, etag=etag)
 
-    async def note(self, campaign_id: str, number: int, **members: Any) -> None:
+    async def record_chunk(self, campaign_id: str, number: int, **members: Any) -> None:
         """Note what became of a chunk: `fate`, `counts`, `errors`, `sends`, times, `settled`."""
         row: Entity = {"PartitionKey": campaign_id, "RowKey": _chunk_key(number)}
         for name, value in members.items():

@@ -22,13 +22,13 @@ class ConversationRoom:
     Attributes:
         entries: the rows.
         index: the list of conversations, as analytics' timer makes it.
-        reading: one conversation, for the interface.
+        api: one conversation, for the interface.
         listing: the list, for the interface.
     """
 
     entries: Conversations
     index: ConversationIndex
-    reading: ConversationApi
+    api: ConversationApi
     listing: Listing
 
 
@@ -46,8 +46,8 @@ def wire(
     return ConversationRoom(
         entries=entries,
         index=index,
-        reading=ConversationApi(
-            clock=parts.clock, conversations=entries, reading=messages, ledger=parts.ledger
+        api=ConversationApi(
+            clock=parts.clock, conversations=entries, messages=messages, ledger=parts.ledger
         ),
         listing=Listing(
             clock=parts.clock,

@@ -41,19 +41,19 @@ class ConversationApi:
     Args:
         clock: the time.
         conversations: their messages.
-        reading: what became of a message.
+        messages: what became of a message.
         ledger: the opt-outs.
     """
 
     def __init__(
-        self, *, clock: Clock, conversations: Conversations, reading: MessageApi, ledger: Ledger
+        self, *, clock: Clock, conversations: Conversations, messages: MessageApi, ledger: Ledger
     ) -> None:
         self._clock = clock
         self._conversations = conversations
-        self._reading = reading
+        self._messages = messages
         self._ledger = ledger
 
-    async def page(
+    async def read_conversation(
         self, ours: str, theirs: str, *, after: str, limit: int, newest_first: bool
     ) -> Page:
         """A page of what the two have said, and of the person's changes of mind in between.
@@ -92,7 +92,7 @@ class ConversationApi:
                 return _change_view(item.said)
             state: str | None = "received"
             if not item.inbound:
-                state = await self._reading.state(item.message_id)
+                state = await self._messages.get_state(item.message_id)
             return _message_view(ours, theirs, item, state)
 
         return await few_at_once(view, items)

@@ -100,7 +100,7 @@ class Listing:
         self._progress = progress
         self._senders = list(senders)
 
-    async def page(
+    async def list_conversations(
         self, *, sender: str | None, unread: bool, after: Cursor | None, limit: int
     ) -> Page:
         """A page of conversations, newest first. It may hold fewer than there are.

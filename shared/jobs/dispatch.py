@@ -63,7 +63,7 @@ class Dispatch:
         wait = timedelta(seconds=max(pause or 1, min(2**tries, _LONGEST_PAUSE)))
         await self.at(self._clock() + wait, {**message, **changed, "tries": tries})
 
-    async def take(self, text: str) -> None:
+    async def run_work(self, text: str) -> None:
         """Do the work of one message, or hand it on if its time has not come.
 
         Raises:

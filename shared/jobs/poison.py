@@ -135,7 +135,7 @@ class Poison:
 
     # Looking ------------------------------------------------------------------------------------
 
-    async def page(self, *, after: tuple[str, str], limit: int) -> list[dict[str, Any]]:
+    async def list_kept(self, *, after: tuple[str, str], limit: int) -> list[dict[str, Any]]:
         """Up to `limit` messages past a queue and id, by queue and id."""
         found: list[dict[str, Any]] = []
         for queue in QUEUES:

@@ -27,13 +27,13 @@ class Limits:
         guards: countries, budgets, floods.
         pacing: how fast a sender may be.
         caps: how often a person is texted by campaigns.
-        senders: the senders with their pace, as the interface shows them.
+        sender_status: the senders with their pace, as the interface shows them.
     """
 
     guards: Guards
     pacing: Pacing
     caps: FrequencyCaps
-    senders: SenderStatus
+    sender_status: SenderStatus
 
 
 def wire(parts: Parts) -> Limits:
@@ -43,5 +43,5 @@ def wire(parts: Parts) -> Limits:
         guards=Guards(parts.settings, parts.tables),
         pacing=pacing,
         caps=FrequencyCaps(parts.tables, parts.clock),
-        senders=SenderStatus(clock=parts.clock, pacing=pacing, senders=parts.senders),
+        sender_status=SenderStatus(clock=parts.clock, pacing=pacing, senders=parts.senders),
     )

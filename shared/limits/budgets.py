@@ -63,7 +63,7 @@ class Budgets:
         self._id_key = id_key
         self._programs = programs
         self._budgets = budgets
-        self._lanes = GroupCommit[_BudgetJob, frozenset[str]](
+        self._group = GroupCommit[_BudgetJob, frozenset[str]](
             self._commit, most=_MOST_JOBS, pause=tables.pause
         )
         self._said: set[str] = set()
@@ -87,7 +87,7 @@ class Budgets:
         """
         program = self._programs.of(request.sender)
         marks = self._marks(send_id, addresses)
-        held = await self._lanes.run(
+        held = await self._group.run(
             _partition(program, now), _BudgetJob(program, send_id, tuple(marks.values()), segments)
         )
         reason = (
@@ -103,7 +103,7 @@ class Budgets:
         program = self._programs.of(request.sender)
         marks = tuple(self._marks(send_id, addresses).values())
         job = _BudgetJob(program, send_id, marks, 0, gives_back=True)
-        await self._lanes.run(_partition(program, now), job)
+        await self._group.run(_partition(program, now), job)
 
     async def left(self, request: SendRequest, now: datetime) -> int:
         """Segments that the day's budget still holds; nothing is reserved."""
@@ -122,14 +122,14 @@ class Budgets:
         self,
         partition: str,
         jobs: Sequence[_BudgetJob],
-        doubt: bool,  # noqa: FBT001  # as lanes call it
+        doubt: bool,  # noqa: FBT001  # as the group commit calls it
     ) -> Sequence[frozenset[str]]:
         table = _table(partition)
         # The counter first: a row that changes after this read moves the counter's ETag, too.
         used = await self._tables.get(table, partition, _USED)
         known = {job.send_id: None for job in jobs if doubt or job.gives_back}
         plan = _BudgetPlan(partition, used, await self._rows(table, partition, known))
-        held = [plan.add(job, self._budgets.get(job.program)) for job in jobs]
+        held = [plan.add_job(job, self._budgets.get(job.program)) for job in jobs]
         if not doubt and any(
             not job.gives_back and not got.issuperset(job.marks)
             for job, got in zip(jobs, held, strict=True)
@@ -199,7 +199,7 @@ class _BudgetPlan:
         self.warned_by = str(used["warnedBy"]) if used else ""
         self.warns = False
 
-    def add(self, job: _BudgetJob, budget: Budget | None) -> frozenset[str]:
+    def add_job(self, job: _BudgetJob, budget: Budget | None) -> frozenset[str]:
         """Count a job; the marks that its send holds then."""
         held = self._held.setdefault(job.send_id, set())
         before = len(held)

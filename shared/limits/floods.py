@@ -75,7 +75,7 @@ class Floods:
         self._tables = tables
         self._id_key = id_key
         self._limits = limits
-        self._lanes = GroupCommit[_FloodJob, dict[str, str]](
+        self._group = GroupCommit[_FloodJob, dict[str, str]](
             self._commit, most=_MOST_JOBS, pause=tables.pause
         )
 
@@ -120,9 +120,9 @@ class Floods:
     async def _run(
         self, send_id: str, addresses: Iterable[str], now: datetime, *, gives_back: bool
     ) -> dict[str, str]:
-        lanes: dict[str, list[_Code]] = {}
+        partitions: dict[str, list[_Code]] = {}
         for address in addresses:
-            lanes.setdefault(self._partition(address), []).append(
+            partitions.setdefault(self._partition(address), []).append(
                 _Code(
                     address,
                     f"number:{self._hash('number', address).hex()}",
@@ -132,8 +132,8 @@ class Floods:
         at = (now - _EPOCH) // _MICROSECOND
         found = await every(
             *(
-                self._lanes.run(lane, _FloodJob(tuple(some), at, gives_back))
-                for lane, codes in lanes.items()
+                self._group.run(partition, _FloodJob(tuple(some), at, gives_back))
+                for partition, codes in partitions.items()
                 for some in _in_parts(codes, _MOST_NUMBERS)
             )
         )
@@ -160,7 +160,7 @@ class Floods:
             keys[_RANGE] = None
         found = await every(*(self._tables.get(TABLE, partition, key) for key in keys))
         plan = _FloodPlan(self._limits, dict(zip(keys, found, strict=True)))
-        results = [plan.add(job) for job in jobs]
+        results = [plan.add_job(job) for job in jobs]
         if operations := plan.operations(partition):
             await self._tables.commit(TABLE, operations)
         return results
@@ -187,7 +187,7 @@ class _Times:
     def has_room(self, at: int) -> bool:
         return len(self._counting(at)) < self._limit.codes
 
-    def add(self, mark: bytes, at: int) -> None:
+    def add_code(self, mark: bytes, at: int) -> None:
         self._times = self._counting(at)
         self._newest = self._times[mark] = max(at, self._newest)
         self.changed = True
@@ -220,7 +220,7 @@ class _FloodPlan:
             if (limit := limits.range if key == _RANGE else limits.number) is not None
         }
 
-    def add(self, job: _FloodJob) -> dict[str, str]:
+    def add_job(self, job: _FloodJob) -> dict[str, str]:
         """Count the codes of a job, or count them no more; address to reason where refused."""
         refused = {}
         for code in job.codes:
@@ -234,7 +234,7 @@ class _FloodPlan:
                 refused[code.address] = self._reason(is_range=full is self._rows.get(_RANGE))
                 continue
             for row in fresh:
-                row.add(code.mark, job.at)
+                row.add_code(code.mark, job.at)
         return refused
 
     def _reason(self, *, is_range: bool) -> str:

@@ -1,8 +1,9 @@
 """One at a time where one row decides, and those who wait meanwhile go together.
 
 Every reservation in a partition changes the same row there. Within one process such changes would
-only get into each other's way; so each partition has a lane, and whatever arrives while a commit is
-under way is taken by the next. Between processes ETags decide, and who loses tries again.
+only get into each other's way; so each partition has one commit at a time, and what arrives while
+it is under way goes into the next. Between processes ETags decide, and the one that loses tries
+again.
 """
 
 from __future__ import annotations
@@ -28,10 +29,10 @@ class _Waiting(Generic[_J, _R]):
 
 
 class GroupCommit(Generic[_J, _R]):
-    """Runs jobs, by lane.
+    """Commits jobs, by partition.
 
     Args:
-        commit: does the jobs of a lane together; their results in the same order. It is told
+        commit: does the jobs of a partition together; their results in the same order. It is told
             whether an earlier attempt at the same jobs may have gone through. It raises `Changed`
             where somebody else was first.
         most: jobs that are done together.
@@ -51,7 +52,7 @@ class GroupCommit(Generic[_J, _R]):
         self._waiting: dict[str, deque[_Waiting[_J, _R]]] = {}
         self._workers: dict[str, asyncio.Task[None]] = {}
 
-    async def run(self, lane: str, job: _J) -> _R:
+    async def run(self, partition: str, job: _J) -> _R:
         """The result of the job.
 
         Raises:
@@ -59,24 +60,24 @@ class GroupCommit(Generic[_J, _R]):
         """
         loop = asyncio.get_running_loop()
         waiting: _Waiting[_J, _R] = _Waiting(job, loop.create_future())
-        self._waiting.setdefault(lane, deque()).append(waiting)
-        if lane not in self._workers:
-            self._workers[lane] = loop.create_task(self._work(lane))
+        self._waiting.setdefault(partition, deque()).append(waiting)
+        if partition not in self._workers:
+            self._workers[partition] = loop.create_task(self._work(partition))
         return await waiting.done
 
-    async def _work(self, lane: str) -> None:
-        waiting = self._waiting[lane]
+    async def _work(self, partition: str) -> None:
+        waiting = self._waiting[partition]
         try:
             while waiting:
                 batch = [waiting.popleft() for _ in range(min(self._most, len(waiting)))]
-                await self._settle(lane, batch)
+                await self._settle(partition, batch)
         finally:
             # Between the last look and here nothing is awaited: nobody is left behind.
-            del self._waiting[lane], self._workers[lane]
+            del self._waiting[partition], self._workers[partition]
 
-    async def _settle(self, lane: str, batch: Sequence[_Waiting[_J, _R]]) -> None:
+    async def _settle(self, partition: str, batch: Sequence[_Waiting[_J, _R]]) -> None:
         try:
-            results = await self._certain(lane, [item.job for item in batch])
+            results = await self._certain(partition, [item.job for item in batch])
         except Exception as error:  # noqa: BLE001  # whatever it is, those who wait are told
             for item in batch:
                 if not item.done.done():
@@ -86,13 +87,13 @@ class GroupCommit(Generic[_J, _R]):
                 if not item.done.done():
                     item.done.set_result(result)
 
-    async def _certain(self, lane: str, jobs: Sequence[_J]) -> Sequence[_R]:
+    async def _certain(self, partition: str, jobs: Sequence[_J]) -> Sequence[_R]:
         doubts = 0
         for attempt in range(_TRIES):
             if attempt:
                 await self._pause(attempt)
             try:
-                return await self._commit(lane, jobs, attempt > 0)
+                return await self._commit(partition, jobs, attempt > 0)
             except Changed:
                 continue
             except StorageDown:

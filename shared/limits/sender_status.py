@@ -25,7 +25,7 @@ class SenderStatus:
         self._pacing = pacing
         self._senders = senders
 
-    async def list(self) -> list[dict[str, Any]]:
+    async def list_senders(self) -> list[dict[str, Any]]:
         """Every sender with its pace; one query."""
         now, paces = self._clock(), await self._pacing.paces()
         return [_view(sender, paces[sender.address], now) for sender in self._senders.values()]

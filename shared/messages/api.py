@@ -56,7 +56,7 @@ class MessageApi:
         self._record = record
         self._ledger = ledger
 
-    async def message(self, message_id: str) -> dict[str, Any]:
+    async def get_message(self, message_id: str) -> dict[str, Any]:
         """One message with its state, history and, if it was blocked, the reason.
 
         Raises:
@@ -75,7 +75,7 @@ class MessageApi:
         blocked_by = await self._ledger.entry(sequence) if sequence is not None else None
         return views.outgoing(send, seen, blocked_by)
 
-    async def state(self, message_id: str) -> str | None:
+    async def get_state(self, message_id: str) -> str | None:
         """What has become of an outgoing message; None if it is no longer on record. One query."""
         try:
             _, seen = await self._seen(message_id)
@@ -83,7 +83,7 @@ class MessageApi:
             return None
         return str(seen.state)
 
-    async def delivery_report(self, message_id: str) -> dict[str, Any]:
+    async def get_delivery_report(self, message_id: str) -> dict[str, Any]:
         """The delivery report of an outgoing message, in ACS's shape.
 
         Raises:
@@ -97,7 +97,7 @@ class MessageApi:
             raise NotFound("There is no delivery report for this message yet.")
         return report
 
-    async def page(self, span: ListedTime, *, after: str, limit: int) -> Page:
+    async def list_messages(self, span: ListedTime, *, after: str, limit: int) -> Page:
         """Messages in the order of time, a page of them.
 
         Args:

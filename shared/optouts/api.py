@@ -143,7 +143,7 @@ class OptOutApi:
         self._senders = senders
         self._programs = Programs(senders)
 
-    async def answer(self, operation: Operation, body: bytes) -> list[OptOutItem]:
+    async def change_or_check(self, operation: Operation, body: bytes) -> list[OptOutItem]:
         """One item for each recipient, in the caller's order.
 
         Raises:
@@ -162,7 +162,7 @@ class OptOutApi:
             await self._ledger.news()
         return [self._item(operation, to, sender, addresses[to]) for to in written]
 
-    async def account(self, address: str) -> dict[str, Any]:
+    async def get_account(self, address: str) -> dict[str, Any]:
         """What the ledger says of one person, and why: each scope, and the latest changes."""
         account = await self._ledger.account(address)
         return {
@@ -178,7 +178,9 @@ class OptOutApi:
             "history": account.history,
         }
 
-    async def by_operator(self, address: str, direction: Direction, body: bytes) -> dict[str, Any]:
+    async def change_by_operator(
+        self, address: str, direction: Direction, body: bytes
+    ) -> dict[str, Any]:
         """Opt one person out of a sender or in again, for a reason; the person's account then.
 
         Raises:
@@ -208,7 +210,7 @@ class OptOutApi:
             if entry is not None:
                 change = replace(change, said_at=from_iso(entry["saidAt"]))
         await self._tell([change], [made])
-        return await self.account(address)
+        return await self.get_account(address)
 
     def _item(
         self, operation: Operation, to: str, sender: str, address: str | BadAddress

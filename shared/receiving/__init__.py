@@ -63,6 +63,6 @@ def wire(
         inbound=inbound,
         delivery_reports=reports,
         quarantine=QuarantineApi(
-            parts.blobs, {INBOUND: inbound.understand, REPORTS: reports.understand}
+            parts.blobs, {INBOUND: inbound.record_or_refuse, REPORTS: reports.record_or_refuse}
         ),
     )

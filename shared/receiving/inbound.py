@@ -77,15 +77,15 @@ class Inbound:
         self._quarantine = quarantine
         self._programs = programs
 
-    async def take(self, envelope: Envelope) -> None:
+    async def record_text(self, envelope: Envelope) -> None:
         """Take one `SMSReceived` event in. Raises only where a repeat can help."""
         with telemetry.span(HANDLER, kind=SpanKind.CONSUMER):
             try:
-                await self.understand(envelope)
+                await self.record_or_refuse(envelope)
             except Unintelligible as error:
                 await self._quarantine.keep(HANDLER, envelope, str(error))
 
-    async def understand(self, envelope: Envelope) -> None:
+    async def record_or_refuse(self, envelope: Envelope) -> None:
         """Take one in, or say why not.
 
         Raises:

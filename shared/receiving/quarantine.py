@@ -96,7 +96,7 @@ class QuarantineApi:
         self._blobs = blobs
         self._handlers = handlers
 
-    async def page(self, *, after: str, limit: int) -> Page:
+    async def list_events(self, *, after: str, limit: int) -> Page:
         """Events behind the place `after`, by handler and name; one operation for 5,000 of them.
 
         What earlier versions have kept is not marked with its summary and costs one more each.
@@ -121,7 +121,7 @@ class QuarantineApi:
         value = [item for item in shown if item is not None]
         return Page(value, listed[limit - 1][0] if len(listed) > limit else None)
 
-    async def event(self, handler: str, name: str) -> dict[str, Any]:
+    async def get_event(self, handler: str, name: str) -> dict[str, Any]:
         """One event, whole, and why it was not understood.
 
         Raises:

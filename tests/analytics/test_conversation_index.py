@@ -37,7 +37,7 @@ async def listed(parts: Services, size: int) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     after: str | None = None
     while True:
-        page = await parts.conversations.listing.page(
+        page = await parts.conversations.listing.list_conversations(
             sender=None, unread=False, after=PAGES.after(after), limit=size
         )
         found += page.value

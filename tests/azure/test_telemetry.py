@@ -109,7 +109,7 @@ async def test_a_trace_leads_from_the_request_to_the_report(
     exported.clear()
     with telemetry.span("send", parent=PARENT):
         answer = await services.sending.api.send(request(person))
-    await services.receiving.delivery_reports.take(report_of(answer.send_id, person))
+    await services.receiving.delivery_reports.record_report(report_of(answer.send_id, person))
 
     [send], [acs], [report] = (
         spans(exported, name)
@@ -130,10 +130,10 @@ async def test_metrics_count_what_happened(
 ) -> None:
     """Sends, blocks, reports, inbound, opt-outs, quarantine and lag are counted by name."""
     await services.sending.api.send(request(person))
-    await services.receiving.inbound.take(said(person, "STOP"))
+    await services.receiving.inbound.record_text(said(person, "STOP"))
     blocked = await services.sending.api.send(request(person))
-    await services.receiving.delivery_reports.take(report_of(blocked.send_id, person))
-    await services.receiving.inbound.take(Envelope("x", "something else", None, None))
+    await services.receiving.delivery_reports.record_report(report_of(blocked.send_id, person))
+    await services.receiving.inbound.record_text(Envelope("x", "something else", None, None))
 
     data = measured.get_metrics_data()
     assert data is not None
@@ -162,8 +162,8 @@ async def test_neither_numbers_nor_texts_are_recorded(
 ) -> None:
     """Whoever may see telemetry alone learns nobody's number and nobody's words."""
     sent = await services.sending.api.send(request(person))
-    await services.receiving.delivery_reports.take(report_of(sent.send_id, person))
-    await services.receiving.inbound.take(said(person, TEXT))
+    await services.receiving.delivery_reports.record_report(report_of(sent.send_id, person))
+    await services.receiving.inbound.record_text(said(person, TEXT))
 
     recorded = everything_recorded(exported, measured)
     assert sent.send_id in recorded

@@ -89,7 +89,7 @@ def test_the_sum_is_that_of_all_chunks(all_of_them: list[Course], ends: list[str
         chunks = [course.at(number, look) for number, course in enumerate(all_of_them)]
         mine = ChunkSum.from_json(kept.to_json())
         found = read(chunks, mine)
-        mine.fold(found)
+        mine.add_final(found)
         assert len(mine.open) <= MOST_OPEN
         whole = mine.with_those_done(found)
         done = [chunk for chunk in chunks if chunk.fate is Fate.DONE]
@@ -115,9 +115,9 @@ def test_what_is_final_is_not_read_again() -> None:
     final = [Course(1, 0, parked=False, done=0, final=0)]
     chunks = [course.at(n, 0) for n, course in enumerate(final * 9 + never + final * 90)]
     kept = ChunkSum()
-    assert kept.fold(read(chunks, kept))
+    assert kept.add_final(read(chunks, kept))
     assert [one.piece.number for one in read(chunks, kept)] == [9]
-    assert not kept.fold(read(chunks, kept))
+    assert not kept.add_final(read(chunks, kept))
 
 
 # On storage -------------------------------------------------------------------------------------
@@ -170,14 +170,14 @@ async def a_campaign(parts: Services) -> Campaign:
     store = parts.campaigns.api._store
     await store.insert(campaign)
     pieces = [Piece(n, n, 1, n + 1, (), 0.0, {SHORT_CODE: 1}, 1) for n in range(CHUNKS)]
-    await store.write(campaign_id, pieces, [])
+    await store.write_expansion(campaign_id, pieces, [])
     for number in range(CHUNKS - 1):
         await note_final(parts, campaign_id, number)
     return campaign
 
 
 async def note_final(parts: Services, campaign_id: str, number: int) -> None:
-    await parts.campaigns.api._store.note(
+    await parts.campaigns.api._store.record_chunk(
         campaign_id,
         number,
         fate=str(Fate.DONE),
@@ -194,14 +194,14 @@ async def test_looks_read_what_is_not_finished(asked_and_parts: tuple[Asked, Ser
     campaign, the sum, what follows it. Its figures are those of the first."""
     asked, parts = asked_and_parts
     campaign_id = (await a_campaign(parts)).campaign_id
-    first = await parts.campaigns.api.campaign(campaign_id)
+    first = await parts.campaigns.api.get_campaign(campaign_id)
     assert first["counts"] == {"delivered": CHUNKS - 1, "queued": 1}
     asked.paths.clear()
-    second = await parts.campaigns.api.campaign(campaign_id)
+    second = await parts.campaigns.api.get_campaign(campaign_id)
     assert (len(asked.paths), second) == (3, first)
     await note_final(parts, campaign_id, CHUNKS - 1)
     for _ in range(2):
-        last = await parts.campaigns.api.campaign(campaign_id)
+        last = await parts.campaigns.api.get_campaign(campaign_id)
         assert last["counts"] == {"delivered": CHUNKS}
         assert last["ratePerMinute"] == 60.0
 
@@ -212,7 +212,7 @@ async def test_a_slower_look_changes_nothing(asked_and_parts: tuple[Asked, Servi
     _, parts = asked_and_parts
     campaign = await a_campaign(parts)
     store = parts.campaigns.api._store
-    look = Progress(store=store, counting=parts.campaigns.api._look._counting).look
+    look = Progress(store=store, counting=parts.campaigns.api._look._counting).measure
     nothing = ChunkSum().to_json()
     before = await look(campaign)
     await store.keep_sum(campaign.campaign_id, nothing, None)
@@ -232,7 +232,7 @@ async def test_a_chunk_whose_message_comes_again_counts_once(
     _, parts = asked_and_parts
     campaign = await a_campaign(parts)
     store = parts.campaigns.api._store
-    before = await parts.campaigns.api.campaign(campaign.campaign_id)
+    before = await parts.campaigns.api.get_campaign(campaign.campaign_id)
     for phase in (Phase.PAUSED, Phase.CANCELED):
         known = await store.get(campaign.campaign_id)
         assert known is not None
@@ -243,7 +243,7 @@ async def test_a_chunk_whose_message_comes_again_counts_once(
         chunk = await store.chunk(campaign.campaign_id, 7)
         assert chunk is not None
         assert chunk.fate is Fate.DONE
-    after = await parts.campaigns.api.campaign(campaign.campaign_id)
+    after = await parts.campaigns.api.get_campaign(campaign.campaign_id)
     assert after["counts"] == {"delivered": CHUNKS - 1, "canceled": 1}
     assert before["counts"] == {"delivered": CHUNKS - 1, "queued": 1}
 
@@ -256,5 +256,5 @@ async def test_what_was_sent_ahead_of_the_campaigns_row_is_seen(
     campaign = replace(await a_campaign(parts), next=CHUNKS - AHEAD)
     look = Progress(
         store=parts.campaigns.api._store, counting=parts.campaigns.api._look._counting
-    ).look
+    ).measure
     assert (await look(campaign)).counts["delivered"] == CHUNKS - 1

@@ -88,7 +88,7 @@ def test_chunks_hold_everybody_once(texted: list[bool], segments: int) -> None:
     cutter = Cutter(definition, SENDERS)
     for row, one in zip(rows(len(texted)), texted, strict=True):
         recipient = Recipient("+1", "+18005550100", "Hello", segments)
-        cutter.take(row, recipient if one else "refused")
+        cutter.add_row(row, recipient if one else "refused")
     cutter.finish()
     held: list[int] = []
     passed = 0

@@ -107,7 +107,7 @@ async def made(
     await store.list_in_index(campaign)
     await store.insert(campaign)
     pieces = [Piece(n, n, 1, n + 1, (), 0.0, {"24680": 1}, 1) for n in range(chunks)]
-    await store.write(campaign_id, pieces, [Refused(9, "Why")] if chunks else [])
+    await store.write_expansion(campaign_id, pieces, [Refused(9, "Why")] if chunks else [])
     return campaign
 
 

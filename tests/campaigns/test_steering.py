@@ -124,7 +124,7 @@ async def test_what_comes_while_a_chunk_waits_for_its_moment_holds_it_up(
     async with parts_of(stack, way=way, PARLEY_SENDERS=SENDERS) as parts:
         chunk = await one_chunk(parts, people.many(COUNT), "Hello")
         networks[0].before(is_list, lambda: steered(parley, chunk.campaign_id, operation))
-        await parts.parts.dispatch.take(json.dumps(chunk.message))
+        await parts.parts.dispatch.run_work(json.dumps(chunk.message))
         assert await chunk.texted(platform) == {}
         assert (await campaign(parley, chunk.campaign_id))["counts"] == {STATES[operation]: COUNT}
 
@@ -142,7 +142,7 @@ async def test_a_cancel_between_personal_texts_counts_what_had_left(
     async with parts_of(stack, way=way, PARLEY_SENDERS=SENDERS) as parts:
         chunk = await one_chunk(parts, people.many(COUNT), "Hello {name}")
         networks[0].before(is_text, lambda: steered(parley, chunk.campaign_id, "cancel"))
-        await parts.parts.dispatch.take(json.dumps(chunk.message))
+        await parts.parts.dispatch.run_work(json.dumps(chunk.message))
     texted = await chunk.texted(platform)
     assert 0 < len(texted) <= AT_MOST
     left = len(texted)
@@ -162,7 +162,7 @@ async def test_a_pause_between_personal_texts_and_a_resume_text_everybody_once(
     async with parts_of(stack, way=way, PARLEY_SENDERS=SENDERS) as parts:
         chunk = await one_chunk(parts, people.many(COUNT), "Hello {name}")
         networks[0].before(is_text, lambda: steered(parley, chunk.campaign_id, "pause"))
-        await parts.parts.dispatch.take(json.dumps(chunk.message))
+        await parts.parts.dispatch.run_work(json.dumps(chunk.message))
         assert await fate_of(parts, chunk.campaign_id) is Fate.PARKED
     left = len(await chunk.texted(platform))
     assert 0 < left <= AT_MOST
@@ -196,7 +196,7 @@ async def test_a_resume_that_meets_a_hiccup_loses_no_chunk(
 
     async with parts_of(stack, way=way, PARLEY_SENDERS=SENDERS) as parts:
         chunk = await one_chunk(parts, people.many(2), "Hello")
-        await parts.campaigns.api._store.note(chunk.campaign_id, 0, fate=str(Fate.PARKED))
+        await parts.campaigns.api._store.record_chunk(chunk.campaign_id, 0, fate=str(Fate.PARKED))
         unpark = parts.campaigns.api._engine.unpark
         networks[0].down = True
         with pytest.raises(StorageDown):

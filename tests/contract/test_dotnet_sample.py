@@ -62,7 +62,7 @@ async def test_the_option_goes_on_where_acs_knows_it(
     async with parts_of(stack, PARLEY_ACS_API_VERSION="2025-09-17") as parts:
         answer = await parts.sending.api.send(send_request(parts, json.loads(today(persons))))
         for item in answer.items:
-            message = await parts.messages.message(str(item.message_id))
+            message = await parts.messages.get_message(str(item.message_id))
             assert message["ignored"] == []
     for person in persons:
         (asked,) = await platform.accepted(person)

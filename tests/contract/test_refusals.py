@@ -145,7 +145,7 @@ async def test_a_wrong_key_leaves_no_doubt(stack: Stack, platform: Platform, per
             await parts.sending.api.send(send_request(parts, body))
     async with parts_of(stack) as parts:
         answer = await parts.sending.api.send(send_request(parts, body))
-        message = await parts.messages.message(str(answer.items[0].message_id))
+        message = await parts.messages.get_message(str(answer.items[0].message_id))
     assert "attemptUnanswered" not in [entry["event"] for entry in message["history"]]
     assert len(await platform.accepted(person)) == 1
 

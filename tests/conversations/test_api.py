@@ -191,7 +191,7 @@ async def test_a_conversation_of_five_thousand(
         after: str | None = ""
         while after is not None:
             before = ways[0].count
-            page = await parts.conversations.reading.page(
+            page = await parts.conversations.api.read_conversation(
                 TOLL_FREE, person, after=after, limit=500, newest_first=order == "desc"
             )
             assert ways[0].count - before <= most

@@ -79,7 +79,7 @@ class Fold:
         found: list[dict[str, Any]] = []
         after: str | None = None
         while True:
-            page = await listing.page(
+            page = await listing.list_conversations(
                 sender=None, unread=unread, after=PAGES.after(after), limit=size
             )
             assert len(page.value) <= size
@@ -207,12 +207,12 @@ async def test_what_is_said_between_two_pages(fold: Fold, people: People, sender
     for number, person in enumerate(persons):
         await fold.said(sender, person, NOW - timedelta(hours=1 + number))
     listing = fold.listing(sender)
-    first = await listing.page(sender=sender, unread=False, after=None, limit=2)
+    first = await listing.list_conversations(sender=sender, unread=False, after=None, limit=2)
     for number in range(7):
         await fold.said(sender, persons[3], NOW + timedelta(seconds=1 + number))
         await fold.said(sender, persons[0], NOW + timedelta(seconds=1 + number))
     fold.now += MINUTE
-    rest = await listing.page(sender=sender, unread=False, after=PAGES.after(first.after), limit=50)
+    rest = await listing.list_conversations(sender=sender, unread=False, after=PAGES.after(first.after), limit=50)
     assert who(first.value) + who(rest.value) == persons
     assert rest.after is None
 

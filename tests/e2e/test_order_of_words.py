@@ -65,8 +65,11 @@ class Story:
 
 
 async def arrive(parts: Services, story: Story, word: str) -> None:
-    handler = parts.receiving.delivery_reports if word == BLOCK else parts.receiving.inbound
-    await handler.take(story.event(word))
+    receiving, event = parts.receiving, story.event(word)
+    if word == BLOCK:
+        await receiving.delivery_reports.record_report(event)
+    else:
+        await receiving.inbound.record_text(event)
 
 
 async def check_the_end(parley: Parley, stories: list[Story]) -> None:

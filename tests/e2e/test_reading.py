@@ -81,7 +81,7 @@ async def test_a_message_without_a_report(stack: Stack, parley: Parley, person: 
     for hours, state in ((71, "sent"), (73, "unknown")):
         later = datetime.now(UTC) + timedelta(hours=hours)
         async with parts_of(stack, clock=lambda at=later: at) as parts:  # type: ignore[misc]
-            assert (await parts.messages.message(item["messageId"]))["state"] == state
+            assert (await parts.messages.get_message(item["messageId"]))["state"] == state
     event = golden_event("report-delivered", person=person, send_id=item["messageId"][:26])
     assert await parley.deliver("delivery_report", [event]) == 202
     assert (await parley.message(item["messageId"]))["state"] == "delivered"

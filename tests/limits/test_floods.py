@@ -229,7 +229,7 @@ def test_no_stretch_of_time_has_too_many(*, times: list[int], codes: int, second
     sent: list[int] = []
     for place, second in enumerate(times):
         code = _Code("+14255550123", "number:a", place.to_bytes(8, "big"))
-        if not plan.add(_FloodJob((code,), second * 1_000_000, gives_back=False)):
+        if not plan.add_job(_FloodJob((code,), second * 1_000_000, gives_back=False)):
             sent.append(max([second, *sent]))
     for start in sent:
         assert sum(start <= second < start + seconds for second in sent) <= codes

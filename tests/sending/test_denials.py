@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from local.stack import Stack
-from shared.campaigns.chunks import ChunkSender
+from shared.campaigns.chunk_sender import ChunkSender
 from shared.jobs.dispatch import Dispatch
 from shared.sending.scheduled_job import ScheduledJob
 from shared.services import Services
@@ -68,13 +68,13 @@ async def test_a_scheduled_send_is_put_off_and_goes_out_later(
         await job_of(parts, shelf).run_scheduled({"sendId": answer.send_id, "paced": True})
         ((moment, again),) = shelf.kept
         assert moment == when + PAUSE
-        message = await parts.messages.message(message_id)
+        message = await parts.messages.get_message(message_id)
         assert (message["state"], message["isFinal"]) == ("scheduled", False)
         assert message["history"][-1]["event"] == "attemptFailed"
         assert message["history"][-1]["details"] == "PlatformDenied"
     async with parts_of(stack, clock=lambda: moment) as parts:
         await job_of(parts, Shelf(parts)).run_scheduled({**again, "paced": True})
-        assert (await parts.messages.message(message_id))["state"] in {"sent", "delivered"}
+        assert (await parts.messages.get_message(message_id))["state"] in {"sent", "delivered"}
     assert len(await platform.accepted(person)) == 1
 
 
@@ -101,14 +101,14 @@ async def test_a_chunk_is_put_off_and_goes_out_later(
         (chunk,) = await chunks_of(parts, campaign_id)
         shelf, began = Shelf(parts), parts.parts.clock()
         message = {"campaignId": campaign_id, **chunk.piece.to_json()}
-        await chunks_with(parts, shelf).take(message)
+        await chunks_with(parts, shelf).send_chunk(message)
         ((moment, again),) = shelf.kept
         # A chunk's message is to be there two and a half seconds before its moment.
         assert moment >= began + PAUSE - timedelta(seconds=3)
     found = await campaign(parley, campaign_id)
     assert (found["state"], found["counts"]) == ("scheduled", {"queued": 3})
     async with parts_of(stack) as parts:
-        await chunks_with(parts, Shelf(parts)).take({**again, "slot": None})
+        await chunks_with(parts, Shelf(parts)).send_chunk({**again, "slot": None})
     for person in persons:
         assert len(await platform.accepted(person)) == 1
 
@@ -125,12 +125,12 @@ async def test_a_denial_that_does_not_pass_pauses_the_campaign(
         message: dict[str, Any] = {"campaignId": campaign_id, **chunk.piece.to_json()}
         waited = timedelta(0)
         for turn in range(10):
-            await chunks.take({**message, "slot": None})
+            await chunks.send_chunk({**message, "slot": None})
             assert len(shelf.kept) == turn + 1
             moment, message = shelf.kept[-1]
             waited += moment - parts.parts.clock()
         assert waited > timedelta(minutes=15)
-        await chunks.take({**message, "slot": None})
+        await chunks.send_chunk({**message, "slot": None})
         assert len(shelf.kept) == 10
     paused = await campaign_in_state(parley, campaign_id, "paused")
     assert "PlatformDenied" in paused["reason"]

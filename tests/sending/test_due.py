@@ -58,7 +58,7 @@ async def test_a_text_whose_time_comes_in_an_outage_leaves_after_it(
 
     async with parts_of(stack, way=way, clock=lambda: when) as parts:
         for _ in range(3):
-            await parts.parts.dispatch.take(json.dumps({**message, "at": iso(when)}))
+            await parts.parts.dispatch.run_work(json.dumps({**message, "at": iso(when)}))
             message = networks[0].messages[-1]
     assert [kept["tries"] for kept in networks[0].messages] == [1, 2, 3]
     moments = [datetime.fromisoformat(kept["at"]) - when for kept in networks[0].messages]
@@ -93,13 +93,13 @@ async def test_any_kind_of_work_is_put_back_while_something_is_unavailable() -> 
     dispatch.register("senseless", senseless)
     text = json.dumps({"kind": "never", "at": iso(utc_now()), "chunk": 7})
     for tries, pause in ((1, 3), (2, 4), (3, 8)):
-        await dispatch.take(text)
+        await dispatch.run_work(text)
         kept, delay = queue.messages[-1]
         assert delay == pause
         message = json.loads(kept)
         assert (message["tries"], message["chunk"]) == (tries, 7)
         text = json.dumps({**message, "at": iso(utc_now())})
-    await dispatch.take(json.dumps({"kind": "never", "at": iso(utc_now()), "tries": 60}))
+    await dispatch.run_work(json.dumps({"kind": "never", "at": iso(utc_now()), "tries": 60}))
     assert queue.messages[-1][1] == 300
     with pytest.raises(Unintelligible):
-        await dispatch.take(json.dumps({"kind": "senseless", "at": iso(utc_now())}))
+        await dispatch.run_work(json.dumps({"kind": "senseless", "at": iso(utc_now())}))

@@ -57,7 +57,7 @@ async def test_a_country_that_is_not_allowed_is_refused(
     assert there.status == 403
     assert "KR" in str(there.error)
     assert await platform.accepted("+821012345679") == []
-    message = await services.messages.message(str(there.message_id))
+    message = await services.messages.get_message(str(there.message_id))
     assert (message["state"], message["code"]) == ("blocked", None)
 
 

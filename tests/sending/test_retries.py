@@ -117,7 +117,7 @@ def reported(
 
 
 async def shown(parts: Services, message_id: str) -> dict[str, Any]:
-    return await parts.messages.message(message_id)
+    return await parts.messages.get_message(message_id)
 
 
 async def run(parts: Services, message_id: str) -> datetime | None:
@@ -127,7 +127,7 @@ async def run(parts: Services, message_id: str) -> datetime | None:
 
 async def retried(parts: Services, message_id: str, person: str, code: int = 4006) -> str:
     """The retry that the failure of a text leads to; there must be one."""
-    await parts.receiving.delivery_reports.take(failed(parts, message_id, person, code))
+    await parts.receiving.delivery_reports.record_report(failed(parts, message_id, person, code))
     found = (await shown(parts, message_id))["retriedBy"]
     assert isinstance(found, str)
     return found
@@ -221,7 +221,7 @@ async def test_the_queue_does_it_at_its_moment(
         first = await sent(parts, person, **{"from": UNHURRIED})
         event = failed(parts, first, person, sender=UNHURRIED)
         for _ in range(2):
-            await parts.receiving.delivery_reports.take(event)
+            await parts.receiving.delivery_reports.record_report(event)
         second = (await shown(parts, first))["retriedBy"]
     await parley.message_in_state(second, "sent")
     assert len(await platform.accepted(person)) == 2
@@ -247,7 +247,9 @@ async def test_what_a_report_of_a_failure_costs(
         return networks[0]
 
     async with parts_of(stack, way=counted) as parts:
-        await parts.receiving.delivery_reports.take(failed(parts, message_id, person, code))
+        await parts.receiving.delivery_reports.record_report(
+            failed(parts, message_id, person, code)
+        )
     assert len(networks[0].asked) == operations, networks[0].asked
 
 
@@ -275,7 +277,7 @@ async def test_three_times_at_most(
         chain.append(await retried(parts, chain[-1], person))
         clock.later(seconds=seconds)
         assert await run(parts, chain[-1]) is None
-    await parts.receiving.delivery_reports.take(failed(parts, chain[-1], person))
+    await parts.receiving.delivery_reports.record_report(failed(parts, chain[-1], person))
     assert (await shown(parts, chain[-1]))["retriedBy"] is None
     assert len(set(chain)) == len(await platform.accepted(person)) == 4
     for before, after in itertools.pairwise(chain):
@@ -297,7 +299,9 @@ async def test_what_is_not_sent_again(
     """Without a time to live, with too little of it left, or with any other code."""
     async with parts_of(stack, clock=clock) as parts:
         message_id = await sent(parts, person, timeToLiveInSeconds=live)
-        await parts.receiving.delivery_reports.take(failed(parts, message_id, person, code))
+        await parts.receiving.delivery_reports.record_report(
+            failed(parts, message_id, person, code)
+        )
         message = await shown(parts, message_id)
         assert (message["code"], message["retriedBy"]) == (code, None)
         with pytest.raises(NotFound):
@@ -312,7 +316,7 @@ async def test_retries_can_be_switched_off(stack: Stack, clock: Clock, person: s
     """A setting of 0 means never."""
     async with parts_of(stack, clock=clock, PARLEY_RETRY_AFTER_SECONDS="0") as parts:
         message_id = await sent(parts, person)
-        await parts.receiving.delivery_reports.take(failed(parts, message_id, person))
+        await parts.receiving.delivery_reports.record_report(failed(parts, message_id, person))
         assert (await shown(parts, message_id))["retriedBy"] is None
 
 
@@ -392,7 +396,9 @@ async def test_a_first_text_that_arrives_after_all(
     """A late report of success cancels the retry."""
     first = await sent(parts, person)
     second = await retried(parts, first, person)
-    await parts.receiving.delivery_reports.take(reported(parts, first, person, "Delivered", "2000"))
+    await parts.receiving.delivery_reports.record_report(
+        reported(parts, first, person, "Delivered", "2000")
+    )
     clock.later(seconds=12)
     await run(parts, second)
     assert (await shown(parts, second))["state"] == "canceled"
@@ -405,8 +411,10 @@ async def test_what_is_settled_is_left_alone(parts: Services, person: str, detai
     """A passing failure that is reported after success, or after a lasting one, changes nothing."""
     first = await sent(parts, person)
     status = "Delivered" if details == "2000" else "Failed"
-    await parts.receiving.delivery_reports.take(reported(parts, first, person, status, details))
-    await parts.receiving.delivery_reports.take(failed(parts, first, person))
+    await parts.receiving.delivery_reports.record_report(
+        reported(parts, first, person, status, details)
+    )
+    await parts.receiving.delivery_reports.record_report(failed(parts, first, person))
     assert (await shown(parts, first))["retriedBy"] is None
 
 
@@ -417,8 +425,10 @@ async def test_two_reports_at_once_are_one_retry(
     """Whatever fails how often: one text makes one retry."""
     first = await sent(parts, person)
     events = [failed(parts, first, person, code) for code in RETRYABLE]
-    await asyncio.gather(*(parts.receiving.delivery_reports.take(event) for event in events))
-    await parts.receiving.delivery_reports.take(events[0])
+    await asyncio.gather(
+        *(parts.receiving.delivery_reports.record_report(event) for event in events)
+    )
+    await parts.receiving.delivery_reports.record_report(events[0])
     second = (await shown(parts, first))["retriedBy"]
     clock.later(seconds=12)
     await asyncio.gather(*(run(parts, second) for _ in range(2)), return_exceptions=True)
@@ -442,7 +452,7 @@ async def test_marketing_waits_for_the_morning(stack: Stack, clock: Clock, perso
     asleep = {"default": {"from": f"{hour:02}:00", "to": f"{hour:02}:30"}}
     async with parts_of(stack, clock=clock, PARLEY_QUIET_HOURS=json.dumps(asleep)) as parts:
         for message in messages:
-            await parts.receiving.delivery_reports.take(failed(parts, message, person))
+            await parts.receiving.delivery_reports.record_report(failed(parts, message, person))
         short, long = [(await shown(parts, message))["retriedBy"] for message in messages]
         assert short is None
         retry = await shown(parts, long)

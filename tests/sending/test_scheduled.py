@@ -59,7 +59,7 @@ async def send(services: Services, body: dict[str, Any], *, key: str | None = No
 
 
 async def state(services: Services, message_id: str) -> str:
-    return str((await services.messages.message(message_id))["state"])
+    return str((await services.messages.get_message(message_id))["state"])
 
 
 async def test_a_scheduled_send_leaves_at_its_time_and_once(
@@ -161,7 +161,7 @@ async def test_marketing_waits_for_the_morning(services: Services, clock: Clock)
     clock.moment = NEW_YORK_NIGHT
     body = {"smsRecipients": [{"to": "+12125550123"}], "category": "marketing"}
     answer = await send(services, body)
-    message = await services.messages.message(str(answer.items[0].message_id))
+    message = await services.messages.get_message(str(answer.items[0].message_id))
     assert message["state"] == "scheduled"
     assert message["sendAt"] == "2026-11-23T13:00:00.000000Z"
     assert "Quiet hours" in message["history"][0]["details"]

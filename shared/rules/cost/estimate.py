@@ -106,7 +106,7 @@ class CostTally:
         self._recipients: Counter[str | None] = Counter()
         self._segments: Counter[str | None] = Counter()
 
-    def add(self, address: str, segments: int) -> None:
+    def add_text(self, address: str, segments: int) -> None:
         """One recipient (E.164), whose text needs so many segments."""
         country = country_of(address)
         self._recipients[country] += 1

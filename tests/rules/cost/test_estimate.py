@@ -87,7 +87,7 @@ def test_a_list_costs_what_its_texts_cost(texts: list[tuple[str, int]]) -> None:
     """Counting recipients one after another comes to the sum of asking for each alone."""
     tally = CostTally()
     for address, segments in texts:
-        tally.add(address, segments)
+        tally.add_text(address, segments)
     whole = tally.estimate(sender(), own_prices())
     alone = [estimate(sender(), segments, [a], own_prices()) for a, segments in texts]
     costs = [one.cost for one in alone]

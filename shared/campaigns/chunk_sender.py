@@ -93,7 +93,7 @@ class ChunkSender:
         self._pacing = pacing
         self._caps = caps
 
-    async def take(self, message: Mapping[str, Any]) -> None:
+    async def send_chunk(self, message: Mapping[str, Any]) -> None:
         """Send the chunk that a message names.
 
         Raises:
@@ -106,7 +106,7 @@ class ChunkSender:
         try:
             sends = await self._sends(campaign, piece)
         except Changed:
-            await self._store.note(campaign_id, piece.number, fate=str(Fate.CANCELED))
+            await self._store.record_chunk(campaign_id, piece.number, fate=str(Fate.CANCELED))
             await self._store.stop(campaign_id, Phase.FAILED, REPLACED, self._clock())
             return
         sends, capped = await self._uncapped(campaign, sends)
@@ -151,14 +151,14 @@ class ChunkSender:
             # Its message has come again; what became of it is no other thing for that.
             return False
         if campaign.phase is Phase.PAUSED:
-            await self._store.note(campaign_id, piece.number, fate=str(Fate.PARKED))
+            await self._store.record_chunk(campaign_id, piece.number, fate=str(Fate.PARKED))
             # Whoever resumed it meanwhile has perhaps not seen this chunk.
             again = await self._store.get(campaign_id)
             if again is not None and again.phase is Phase.RUNNING:
-                await self._store.note(campaign_id, piece.number, fate=str(Fate.OPEN))
+                await self._store.record_chunk(campaign_id, piece.number, fate=str(Fate.OPEN))
                 await self._dispatch.at(self._clock(), message)
             return False
-        await self._store.note(campaign_id, piece.number, fate=str(Fate.CANCELED))
+        await self._store.record_chunk(campaign_id, piece.number, fate=str(Fate.CANCELED))
         return False
 
     # Who gets what ------------------------------------------------------------------------------
@@ -242,7 +242,7 @@ class ChunkSender:
         if capped:
             counts[CAPPED] += capped
             errors[_CAPPED_WHY] += capped
-        await self._store.note(
+        await self._store.record_chunk(
             campaign_id,
             piece.number,
             fate=str(Fate.DONE),
@@ -257,7 +257,7 @@ class ChunkSender:
     async def _note_left(self, campaign_id: str, piece: Piece, answers: Sequence[Answer]) -> None:
         """Note what has left of a chunk that is not done: they count, whatever becomes of it."""
         if answers:
-            await self._store.note(
+            await self._store.record_chunk(
                 campaign_id,
                 piece.number,
                 counts=dict(Counter(str(item.state) for one in answers for item in one.items)),
@@ -287,7 +287,9 @@ class ChunkSender:
             fatal = denied
         if fatal is not None:
             reason = f"{fatal.code}: {fatal}"[:1000]
-            await self._store.note(campaign_id, piece.number, fate=str(Fate.FAILED), reason=reason)
+            await self._store.record_chunk(
+                campaign_id, piece.number, fate=str(Fate.FAILED), reason=reason
+            )
             await self._store.stop(campaign_id, Phase.PAUSED, reason, self._clock())
             return
         tries = int(message.get("tries", 0)) + 1
