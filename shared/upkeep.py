@@ -58,7 +58,7 @@ class Upkeep:
             await self._tables.drop_table(table)
         await self._guards.forget(now)
         forgotten = await self._retention.forget(now)
-        marks = await self._timer.forget()
+        marks = await self._timer.drop_old_marks()
         log.event(
             "upkeep.daily",
             droppedKeyTables=len(dropped),

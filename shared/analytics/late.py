@@ -11,15 +11,16 @@ process writes each of them once, so that a burst of late reports costs one oper
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
 from shared.analytics.count_rows import HOUR, MINUTE, MINUTES, TABLE
 from shared.azure.tables import Entity, Tables
 from shared.base import ids
-from shared.base.clock import Clock, iso
+from shared.base.clock import Clock, from_iso, iso
 
 # After the end of a minute.
 FOLDED_AFTER: Final = timedelta(seconds=90)
@@ -30,6 +31,11 @@ SETTLED_AFTER: Final = timedelta(minutes=2)
 _OLD: Final = HOUR
 _PATIENCE: Final = timedelta(minutes=5)
 PREFIX: Final = "late-"
+# What the service deletes at once.
+_MOST_ROWS: Final = 100
+_MARKS: Final = (
+    "PartitionKey ge @first and PartitionKey le @last and RowKey ge @low and RowKey lt @high"
+)
 
 
 class LateMarks:
@@ -92,3 +98,81 @@ def mark_row(due: datetime, minute: datetime) -> Entity:
 def partition_of(due: datetime) -> str:
     """Where the marks of a day are."""
     return f"{PREFIX}{due:%Y%m%d}"
+
+
+Span = tuple[datetime, datetime]
+
+
+@dataclass(slots=True)
+class Marks:
+    """The marks that are due at one moment.
+
+    Attributes:
+        minutes: that late facts have changed.
+        spans: that an operator wants folded again.
+    """
+
+    minutes: set[datetime] = field(default_factory=set)
+    spans: list[Span] = field(default_factory=list)
+
+
+class DueMarks:
+    """Finds marks whose time has come, and drops them when they have been heeded."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    async def find(self, after: datetime, upto: datetime) -> dict[datetime, Marks]:
+        """Marks by when they are due, past `after` and up to `upto`; one query."""
+        found: dict[datetime, Marks] = {}
+        async for row in self._tables.query(
+            TABLE,
+            _MARKS,
+            first=partition_of(after),
+            last=partition_of(upto),
+            low=MINUTES.row(after) + "~~",
+            high=MINUTES.row(upto) + "~~",
+        ):
+            marks = found.setdefault(from_iso(row["due"]), Marks())
+            if "end" in row:
+                marks.spans.append((from_iso(row["minute"]), from_iso(row["end"])))
+            else:
+                marks.minutes.add(from_iso(row["minute"]))
+        return found
+
+    async def mark_span(self, start: datetime, end: datetime, now: datetime) -> None:
+        """Have a span folded again, by the runs to come."""
+        due = due_at(start, now)
+        await self._tables.put(
+            TABLE,
+            {
+                "PartitionKey": partition_of(due),
+                "RowKey": f"{MINUTES.row(due)}~{MINUTES.row(start)}~{MINUTES.row(end)}",
+                "due": iso(due),
+                "minute": iso(start),
+                "end": iso(end),
+            },
+        )
+
+    async def drop_before(self, moment: datetime) -> int:
+        """Drop the marks of the days before that of a moment; how many there were."""
+        dropped = 0
+        batch: list[Entity] = []
+        async for row in self._tables.query(
+            TABLE,
+            "PartitionKey ge @first and PartitionKey lt @last",
+            select=["PartitionKey", "RowKey"],
+            first=PREFIX,
+            last=partition_of(moment),
+        ):
+            if batch and (
+                len(batch) == _MOST_ROWS or batch[0]["PartitionKey"] != row["PartitionKey"]
+            ):
+                dropped += await self._drop(batch)
+                batch = []
+            batch.append({"PartitionKey": row["PartitionKey"], "RowKey": row["RowKey"]})
+        return dropped + (await self._drop(batch) if batch else 0)
+
+    async def _drop(self, rows: Sequence[Entity]) -> int:
+        await self._tables.commit(TABLE, [("delete", row) for row in rows])
+        return len(rows)

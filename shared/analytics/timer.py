@@ -17,35 +17,24 @@ which the next one comes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
-from azure.data.tables import UpdateMode
-
-from shared.analytics import late
-from shared.analytics.count_rows import (
-    DAYS,
-    HOURS,
-    MINUTE,
-    MINUTES,
-    TABLE,
-    Level,
-    entity_of,
-    tally_of,
-)
+from shared.analytics.count_rows import MINUTE, MINUTES, TABLE
+from shared.analytics.count_writer import Batch, CountWriter
 from shared.analytics.counts import Tally
+from shared.analytics.late import FOLDED_AFTER, SETTLED_AFTER, DueMarks, Span
 from shared.analytics.minute import (
-    UNASKED,
-    Origin,
     Tariff,
     answers,
     count_change,
     fold_minute,
     minute_of_change,
 )
+from shared.analytics.origins import Origins
 from shared.analytics.state import (
     STATE_PARTITION,
     STATE_ROW,
@@ -56,8 +45,8 @@ from shared.analytics.state import (
 )
 from shared.azure.storage import Changed
 from shared.azure.tables import Entity, Tables
-from shared.base import ids, log
-from shared.base.clock import Clock, from_iso, iso
+from shared.base import log
+from shared.base.clock import Clock
 from shared.conversations.listing import IndexedUpTo
 from shared.messages.record import MinuteFacts, Record
 from shared.optouts import Ledger
@@ -66,21 +55,10 @@ OPTOUTS: Final = "optouts"
 # How long a run goes on taking up work, and how long nobody else may.
 BUDGET: Final = timedelta(seconds=40)
 CLAIM: Final = timedelta(seconds=55)
-# What is folded before it is written: so many minutes with facts, or so many texts.
-_MOST_MINUTES: Final = 60
-_MOST_TEXTS: Final = 20_000
+# Changes of the ledger that one run takes up.
 _MOST_CHANGES: Final = 10_000
-_MOST_ORIGINS: Final = 10_000
-# The service takes 100 entities and 4 MB at once.
-_MOST_ROWS: Final = 100
-_MOST_BYTES: Final = 3_000_000
 # Nothing says where in the ledger's log a minute begins.
 _FROM_THE_BEGINNING: Final[dict[str, Any]] = {"log_from": 0, "log_end": 0, "log_minute": None}
-_LEVELS: Final = ((HOURS, MINUTES), (DAYS, HOURS))
-_ROWS: Final = "PartitionKey eq @partition and RowKey ge @low and RowKey lt @high"
-_MARKS: Final = (
-    "PartitionKey ge @first and PartitionKey le @last and RowKey ge @low and RowKey lt @high"
-)
 
 
 class FactIndex(Protocol):
@@ -97,31 +75,14 @@ class FactIndex(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class _Batch:
-    """What has been folded and not yet written."""
-
-    rows: dict[str, list[Entity]] = field(default_factory=dict)
-    minutes: set[datetime] = field(default_factory=set)
-    folded: int = 0
-    texts: int = 0
-
-    @property
-    def full(self) -> bool:
-        return self.folded >= _MOST_MINUTES or self.texts >= _MOST_TEXTS
-
-    def add_rows(self, table: str, rows: Iterable[Entity]) -> None:
-        self.rows.setdefault(table, []).extend(rows)
-
-
 class CountingTimer:
-    """Folds.
+    """Counts what the facts say, a run a minute.
 
     Args:
         clock: the time.
-        tables: the table.
+        tables: where counts and their state are.
         record: the facts.
-        ledger: opt-outs.
+        ledger: opt-outs, which are counted, too.
         id_key: from which message ids are derived.
         tariff: what texts cost; made when it is first needed.
         indexes: other folds over the same facts.
@@ -145,7 +106,9 @@ class CountingTimer:
         self._id_key = id_key
         self._tariff = tariff
         self._indexes = indexes
-        self._origins: dict[str, Origin] = {}
+        self._marks = DueMarks(tables)
+        self._origins = Origins(record)
+        self._writer = CountWriter(tables)
 
     async def run(self) -> None:
         """Fold what there is to fold, as far as the time allows; the next run goes on."""
@@ -170,45 +133,16 @@ class CountingTimer:
         row = await self._tables.get(TABLE, STATE_PARTITION, STATE_ROW)
         return read_state(row) if row is not None else None
 
-    async def request(self, start: datetime, end: datetime) -> None:
-        """Have a span folded again, by the runs to come."""
-        due = late.due_at(start, self._clock())
-        await self._tables.put(
-            TABLE,
-            {
-                "PartitionKey": late.partition_of(due),
-                "RowKey": f"{MINUTES.row(due)}~{MINUTES.row(start)}~{MINUTES.row(end)}",
-                "due": iso(due),
-                "minute": iso(start),
-                "end": iso(end),
-            },
-        )
+    async def request_recount(self, start: datetime, end: datetime) -> None:
+        """Have a span counted again, by the runs to come."""
+        await self._marks.mark_span(start, end, self._clock())
 
-    async def forget(self) -> int:
+    async def drop_old_marks(self) -> int:
         """Drop the marks of days that are behind; how many there were."""
         state = await self.state()
         if state is None:
             return 0
-        dropped = 0
-        batch: list[Entity] = []
-        async for row in self._tables.query(
-            TABLE,
-            "PartitionKey ge @first and PartitionKey lt @last",
-            select=["PartitionKey", "RowKey"],
-            first=late.PREFIX,
-            last=late.partition_of(state.marks_up_to - timedelta(days=1)),
-        ):
-            if batch and (
-                len(batch) == _MOST_ROWS or batch[0]["PartitionKey"] != row["PartitionKey"]
-            ):
-                dropped += await self._drop(batch)
-                batch = []
-            batch.append({"PartitionKey": row["PartitionKey"], "RowKey": row["RowKey"]})
-        return dropped + (await self._drop(batch) if batch else 0)
-
-    async def _drop(self, rows: Sequence[Entity]) -> int:
-        await self._tables.commit(TABLE, [("delete", row) for row in rows])
-        return len(rows)
+        return await self._marks.drop_before(state.marks_up_to - timedelta(days=1))
 
     # The state ----------------------------------------------------------------------------------
 
@@ -237,7 +171,7 @@ class CountingTimer:
             raise Overtaken from None
         return replace(state, etag=etag)
 
-    async def _advance(self, state: TimerState, batch: _Batch, **members: Any) -> TimerState:
+    async def _advance(self, state: TimerState, batch: Batch, **members: Any) -> TimerState:
         """Write a batch, the hours and days that it changes, and how far the fold has come."""
         if not batch.rows:
             # What the run writes at its end is soon enough.
@@ -245,38 +179,9 @@ class CountingTimer:
         now = self._clock()
         if state.claimed_until is None or now >= state.claimed_until:
             raise Overtaken
-        for table, rows in batch.rows.items():
-            await self._put_all(table, rows)
-        changed = batch.minutes
-        for level, below in _LEVELS:
-            changed = {level.floor(moment) for moment in changed}
-            await self._put_all(
-                TABLE, [await self._summed(level, below, moment) for moment in sorted(changed)]
-            )
+        await self._writer.write(batch)
         claimed = self._clock() + CLAIM
         return await self._save(replace(state, claimed_until=claimed, **members))
-
-    async def _summed(self, level: Level, below: Level, moment: datetime) -> Entity:
-        rows = [
-            row
-            async for row in self._tables.query(
-                TABLE,
-                _ROWS,
-                partition=below.partition(moment),
-                low=below.row(moment),
-                high=below.row(moment + level.length - below.length) + "~~",
-            )
-        ]
-        return entity_of(level, moment, tally_of(rows))
-
-    async def _put_all(self, table: str, rows: Sequence[Entity]) -> None:
-        for group in _groups(rows):
-            if len(group) == 1:
-                await self._tables.put(table, group[0])
-            else:
-                await self._tables.commit(
-                    table, [("upsert", row, {"mode": UpdateMode.REPLACE}) for row in group]
-                )
 
     # Facts --------------------------------------------------------------------------------------
 
@@ -296,7 +201,7 @@ class CountingTimer:
             end = min(end, state.folded_up_to)
 
             def left(
-                upto: datetime, end: datetime = end, others: Sequence[_Span] = tuple(others)
+                upto: datetime, end: datetime = end, others: Sequence[Span] = tuple(others)
             ) -> dict[str, Any]:
                 return {"again": (((upto, end),) if upto < end else ()) + tuple(others)}
 
@@ -312,21 +217,21 @@ class CountingTimer:
         members: Callable[[datetime], dict[str, Any]],
     ) -> TimerState:
         """Fold a span as far as the time allows; `members` of the state say how far that was."""
-        batch = _Batch()
+        batch = Batch()
         async with aclosing(self._record.minutes(start, end)) as found:
             async for facts in found:
                 await self._fold(batch, facts)
                 if batch.full:
                     upto = facts.minute + MINUTE
-                    state, batch = await self._advance(state, batch, **members(upto)), _Batch()
+                    state, batch = await self._advance(state, batch, **members(upto)), Batch()
                     if self._clock() >= until:
                         return state
         return await self._advance(state, batch, **members(max(start, end)))
 
     async def _fold_marked(self, state: TimerState, until: datetime) -> TimerState:
-        settled = MINUTES.floor(self._clock() - late.SETTLED_AFTER)
-        marks = await self._marks(state.marks_up_to, settled)
-        batch, done, upto = _Batch(), set[datetime](), state.marks_up_to
+        settled = MINUTES.floor(self._clock() - SETTLED_AFTER)
+        marks = await self._marks.find(state.marks_up_to, settled)
+        batch, done, upto = Batch(), set[datetime](), state.marks_up_to
         for due in sorted(marks):
             if self._clock() >= until:
                 break
@@ -335,7 +240,7 @@ class CountingTimer:
                     async for facts in found:
                         await self._fold(batch, facts)
                         if batch.full:
-                            state, batch = await self._advance(state, batch), _Batch()
+                            state, batch = await self._advance(state, batch), Batch()
             done |= marks[due].minutes
             upto = due
             if spans := marks[due].spans:
@@ -345,25 +250,7 @@ class CountingTimer:
             upto = max(upto, settled)
         return await self._advance(state, batch, marks_up_to=upto)
 
-    async def _marks(self, after: datetime, upto: datetime) -> dict[datetime, _Marks]:
-        """Marks by when they are due, past `after` and up to `upto`; one query."""
-        found: dict[datetime, _Marks] = {}
-        async for row in self._tables.query(
-            TABLE,
-            _MARKS,
-            first=late.partition_of(after),
-            last=late.partition_of(upto),
-            low=MINUTES.row(after) + "~~",
-            high=MINUTES.row(upto) + "~~",
-        ):
-            marks = found.setdefault(from_iso(row["due"]), _Marks())
-            if "end" in row:
-                marks.spans.append((from_iso(row["minute"]), from_iso(row["end"])))
-            else:
-                marks.minutes.add(from_iso(row["minute"]))
-        return found
-
-    async def _fold(self, batch: _Batch, facts: MinuteFacts) -> None:
+    async def _fold(self, batch: Batch, facts: MinuteFacts) -> None:
         """Fold one minute's facts into a batch; note in the record who has been answered."""
         for message_id, received in facts.inbound:
             if (answered := answers(received)) is not None:
@@ -372,40 +259,16 @@ class CountingTimer:
             facts,
             id_key=self._id_key,
             tariff=self._tariff(),
-            origins=await self._origins_in(facts),
+            origins=await self._origins.of_answered(facts),
         )
         cause = MINUTES.row(facts.minute)
         for minute, tally in found.items():
-            batch.add_rows(TABLE, [entity_of(MINUTES, minute, tally, cause=cause)])
-            batch.minutes.add(minute)
+            batch.add_tally(minute, tally, cause=cause)
         for index in self._indexes:
             batch.add_rows(index.table, index.rows(facts.minute, facts))
         batch.folded += 1
         batch.texts += sum(len(send.intent.request.asked) for send in facts.sends)
         batch.texts += len(facts.inbound)
-
-    async def _origins_in(self, facts: MinuteFacts) -> dict[str, Origin]:
-        found = {}
-        for _, received in facts.inbound:
-            if (answered := answers(received)) is not None:
-                found[answered[: ids.ULID_LENGTH]] = await self._origin(answered)
-        return found
-
-    async def _origin(self, message_id: str) -> Origin:
-        """What the text with this id was sent for; of nothing where there is none."""
-        if ids.split_message_id(message_id) is None:
-            return UNASKED
-        if message_id.endswith(ids.INBOUND_SUFFIX):
-            received = await self._record.inbound_message(message_id)
-            answered = answers(received) if received is not None else None
-            return await self._origin(answered) if answered is not None else UNASKED
-        send_id = message_id[: ids.ULID_LENGTH]
-        if send_id not in self._origins:
-            intent = await self._record.intent(send_id)
-            if len(self._origins) >= _MOST_ORIGINS:
-                self._origins.clear()
-            self._origins[send_id] = Origin.from_intent(intent) if intent is not None else UNASKED
-        return self._origins[send_id]
 
     # The ledger ---------------------------------------------------------------------------------
 
@@ -419,7 +282,7 @@ class CountingTimer:
         if minute_of_change(first, state.log_minute) == state.log_minute:
             # More of the minute that was the last one: it is made again as a whole.
             after = state.log_from - 1
-        group, count, batch = _Group(state.log_minute), 0, _Batch()
+        group, count, batch = _MinuteOfChanges(state.log_minute), 0, Batch()
         async with aclosing(self._ledger.log(after)) as found:
             async for row in found:
                 minute = minute_of_change(row, group.minute)
@@ -427,8 +290,8 @@ class CountingTimer:
                     group.put(batch)
                     if count >= _MOST_CHANGES:
                         break
-                    group = _Group(minute, start=row["sequence"])
-                origin = await self._origin(row["messageId"])
+                    group = _MinuteOfChanges(minute, start=row["sequence"])
+                origin = await self._origins.of_message(row["messageId"])
                 count_change(group.tally, row, tariff=self._tariff(), origin=origin)
                 group.end, count = row["sequence"], count + 1
             else:
@@ -438,19 +301,8 @@ class CountingTimer:
         )
 
 
-_Span = tuple[datetime, datetime]
-
-
 @dataclass(slots=True)
-class _Marks:
-    """The marks that are due at one moment."""
-
-    minutes: set[datetime] = field(default_factory=set)
-    spans: list[_Span] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class _Group:
+class _MinuteOfChanges:
     """The changes of the ledger that count at one minute."""
 
     minute: datetime | None
@@ -458,16 +310,15 @@ class _Group:
     end: int = 0
     tally: Tally = field(default_factory=Tally)
 
-    def put(self, batch: _Batch) -> None:
+    def put(self, batch: Batch) -> None:
         """Have it written, if there is anything in it."""
         if self.minute is not None and self.tally:
-            batch.add_rows(TABLE, [entity_of(MINUTES, self.minute, self.tally, cause=OPTOUTS)])
-            batch.minutes.add(self.minute)
+            batch.add_tally(self.minute, self.tally, cause=OPTOUTS)
 
 
-def _stretches(minutes: Iterable[datetime]) -> list[_Span]:
+def _stretches(minutes: Iterable[datetime]) -> list[Span]:
     """Minutes that follow each other as one span: a query for each shard reads them all."""
-    found: list[_Span] = []
+    found: list[Span] = []
     for minute in sorted(minutes):
         if found and found[-1][1] == minute:
             found[-1] = (found[-1][0], minute + MINUTE)
@@ -478,29 +329,4 @@ def _stretches(minutes: Iterable[datetime]) -> list[_Span]:
 
 def _over(now: datetime) -> datetime:
     """The end of the last minute that may be folded."""
-    return MINUTES.floor(now - late.FOLDED_AFTER)
-
-
-def _groups(rows: Sequence[Entity]) -> Iterator[list[Entity]]:
-    """Rows as they can be written at once; of rows with the same keys the last."""
-    latest = {(row["PartitionKey"], row["RowKey"]): row for row in rows}
-    group: list[Entity] = []
-    size = 0
-    for _, row in sorted(latest.items(), key=lambda item: item[0]):
-        weight = _weight(row)
-        if group and (
-            group[0]["PartitionKey"] != row["PartitionKey"]
-            or len(group) == _MOST_ROWS
-            or size + weight > _MOST_BYTES
-        ):
-            yield group
-            group, size = [], 0
-        group.append(row)
-        size += weight
-    if group:
-        yield group
-
-
-def _weight(row: Entity) -> int:
-    # Bytes travel as base64; a little for names and what is around them.
-    return sum(100 + 2 * len(value) for value in row.values() if isinstance(value, str | bytes))
+    return MINUTES.floor(now - FOLDED_AFTER)

@@ -215,7 +215,7 @@ async def test_a_rebuild_on_request_gives_the_same_bytes(counted: Counted) -> No
     parts = counted.account.parts(clock)
     await run_until_done(parts, clock)
     assert await counted.account.rollups() != counted.rows
-    await parts.analytics.timer.request(START - DAY, counted.clock.moment + MINUTE)
+    await parts.analytics.timer.request_recount(START - DAY, counted.clock.moment + MINUTE)
     clock.forward(minutes=10)
     await run_until_done(parts, clock)
     assert await counted.account.rollups() == counted.rows

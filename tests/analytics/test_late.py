@@ -206,10 +206,10 @@ async def test_old_marks_are_dropped(past: Past) -> None:
     past.clock.forward(minutes=5)
     await past.record.report(past.message_id, past.report())
     past.clock.forward(days=5)
-    assert await past.parts.analytics.timer.forget() == 0
+    assert await past.parts.analytics.timer.drop_old_marks() == 0
     await run_until_done(past.parts, past.clock)
-    assert await past.parts.analytics.timer.forget() == 1
-    assert await past.parts.analytics.timer.forget() == 0
+    assert await past.parts.analytics.timer.drop_old_marks() == 1
+    assert await past.parts.analytics.timer.drop_old_marks() == 0
 
 
 @pytest.mark.parametrize(
