@@ -10,6 +10,8 @@ from shared.campaigns.chunk_sender import ChunkSender
 from shared.campaigns.counting import Counting
 from shared.campaigns.dry_run import DryRun
 from shared.campaigns.engine import Engine
+from shared.campaigns.eta import EtaEstimator
+from shared.campaigns.expansion import Expansion
 from shared.campaigns.retention import Retention
 from shared.campaigns.store import CampaignStore
 from shared.limits import Limits
@@ -25,10 +27,18 @@ class CampaignRoom:
 
     Attributes:
         api: for the interface.
+        store: the rows.
+        expansion: reads lists.
+        engine: does the work that is due.
+        counting: what became of chunks.
         retention: forgets old ones.
     """
 
     api: CampaignApi
+    store: CampaignStore
+    expansion: Expansion
+    engine: Engine
+    counting: Counting
     retention: Retention
 
 
@@ -41,7 +51,6 @@ def wire(parts: Parts, store: CampaignStore, sending: SendingRoom, limits: Limit
         sending: what sends.
         limits: what holds texts back.
     """
-    settings = parts.settings
     counting = Counting(
         clock=parts.clock,
         store=store,
@@ -52,33 +61,32 @@ def wire(parts: Parts, store: CampaignStore, sending: SendingRoom, limits: Limit
     chunks = ChunkSender(
         parts, store=store, sending=sending.api, pacing=limits.pacing, caps=limits.caps
     )
+    eta = EtaEstimator(parts.clock, parts.senders, limits.pacing)
+    expansion = Expansion(parts, store=store, timetable=sending.timetable)
     engine = Engine(
         parts,
         store=store,
+        expansion=expansion,
+        eta=eta,
         chunks=chunks,
         counting=counting,
         pacing=limits.pacing,
-        timetable=sending.timetable,
     )
     for kind, work in engine.works().items():
         parts.dispatch.register(kind, work)
-    plans = DryRun(
-        clock=parts.clock,
+    api = CampaignApi(
+        parts,
+        store=store,
         engine=engine,
-        ledger=parts.ledger,
-        timetable=sending.timetable,
-        senders=parts.senders,
-        prices=settings.prices,
-        quiet_hours=settings.quiet_hours,
+        eta=eta,
+        dry_run=DryRun(parts, eta=eta, timetable=sending.timetable),
+        counting=counting,
+        keys=sending.keys,
     )
-    return CampaignRoom(
-        api=CampaignApi(
-            parts, store=store, engine=engine, plans=plans, counting=counting, keys=sending.keys
-        ),
-        retention=Retention(
-            blobs=parts.blobs,
-            store=store,
-            caps=limits.caps,
-            kept=timedelta(days=settings.campaign_retention_days),
-        ),
+    retention = Retention(
+        blobs=parts.blobs,
+        store=store,
+        caps=limits.caps,
+        kept=timedelta(days=parts.settings.campaign_retention_days),
     )
+    return CampaignRoom(api, store, expansion, engine, counting, retention)

@@ -10,32 +10,29 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
-from shared.azure.storage import Changed
 from shared.base import ids, log
 from shared.base.clock import iso
-from shared.base.errors import CampaignEnded, CampaignExists, InvalidRequest, NotFound, PlanChanged
+from shared.base.errors import CampaignEnded, CampaignExists, NotFound, PlanChanged
 from shared.base.pages import Page, PageKeys
 from shared.base.tasks import every
 from shared.campaigns.campaign import OVER, Campaign, Phase, Totals
 from shared.campaigns.counting import Counting
 from shared.campaigns.dry_run import DryRun
 from shared.campaigns.engine import Engine
-from shared.campaigns.list_reader import HEAD, Format, sniff
-from shared.campaigns.order import Definition, Order, check_list_name, read_order
+from shared.campaigns.eta import EtaEstimator
+from shared.campaigns.list_uploads import ListUploads
+from shared.campaigns.order import read_order
 from shared.campaigns.progress import MOST_REASONS, Progress
 from shared.campaigns.store import CONTAINER, CampaignStore, id_in, index_key
 from shared.messages.parts import Parts
 from shared.sending.idempotency import IdempotencyKeys
 
-# Well below what the Functions host reads of a body (FUNCTIONS_REQUEST_BODY_SIZE_LIMIT, 24 MiB).
-LARGEST_LIST: Final = 20 * 1024 * 1024
 # Keys of the index; lines of a list, with the digits that their rows have.
 _PAGE_KEY: Final = re.compile(r"[0-9]{13}~[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _LINE: Final = re.compile(r"[0-9]{1,9}")
 PAGES: Final = PageKeys("", lambda text: text if _PAGE_KEY.fullmatch(text) else None)
 REFUSED_PAGES: Final = PageKeys(0, lambda text: int(text) if _LINE.fullmatch(text) else None)
 _JSON_LINES: Final = "application/jsonl"
-_LIST_TYPE: Final = "application/octet-stream"
 _EXISTS: Final = "There is a campaign with this id; look at it by GET."
 _NOT_THERE: Final = "There is no campaign with this id."
 
@@ -55,7 +52,8 @@ class CampaignApi:
         parts: shared ones; the lists are blobs.
         store: the campaigns.
         engine: what runs them.
-        plans: what an order would come to.
+        eta: when the last text leaves.
+        dry_run: what an order would come to.
         counting: what became of them.
         keys: the idempotency keys.
     """
@@ -66,7 +64,8 @@ class CampaignApi:
         *,
         store: CampaignStore,
         engine: Engine,
-        plans: DryRun,
+        eta: EtaEstimator,
+        dry_run: DryRun,
         counting: Counting,
         keys: IdempotencyKeys,
     ) -> None:
@@ -78,8 +77,10 @@ class CampaignApi:
         self._senders = parts.senders
         self._store = store
         self._engine = engine
-        self._plans = plans
-        self._look = Progress(store=store, counting=counting)
+        self._lists = ListUploads(parts.blobs)
+        self._eta = eta
+        self._dry_run = dry_run
+        self._progress = Progress(store=store, counting=counting)
 
     # Ordering -----------------------------------------------------------------------------------
 
@@ -132,10 +133,10 @@ class CampaignApi:
         campaign_id = campaign_id or order.campaign_id or attempt
         if not dry_run and await self._store.get(campaign_id) is not None:
             raise CampaignExists(_EXISTS)
-        definition = await self._planned(order)
+        definition = await self._lists.definition_of(order)
         if dry_run:
-            return await self._plans.dry_run(definition, order.inline)
-        if order.plan_hash not in {None, self._plans.hash(definition)}:
+            return await self._dry_run.run(definition, order.inline)
+        if order.plan_hash not in {None, self._dry_run.plan_hash(definition)}:
             raise PlanChanged(
                 "The order, its list, the prices or the quiet hours are not those of this planHash."
                 " Make another dry run."
@@ -154,66 +155,13 @@ class CampaignApi:
         log.event("campaign.ordered", campaignId=campaign_id)
         return await self.get_campaign(campaign_id)
 
-    async def _planned(self, order: Order) -> Definition:
-        """The definition with its list as it is now; what came with the request is not kept yet."""
-        if order.inline is not None:
-            etag = hashlib.sha256(order.inline).hexdigest()
-            definition = replace(order.definition, etag=etag)
-        else:
-            definition = await self._with_uploaded_list(order)
-        shape = definition.layout
-        missing = definition.template().missing_from(shape.columns)
-        if missing and (shape.format is Format.CSV or order.inline is not None):
-            named = ", ".join(f"{{{name}}}" for name in missing)
-            raise InvalidRequest.of("message", f"No recipient has a value for {named}.")
-        return definition
-
-    async def _with_uploaded_list(self, order: Order) -> Definition:
-        name = str(order.definition.list_name)
-        found = await self._blobs.facts(CONTAINER, name)
-        if found is None:
-            raise InvalidRequest.of("list.name", "There is no list of this name.")
-        try:
-            head = b""
-            if found.size:
-                head = await self._blobs.read(
-                    CONTAINER, name, etag=found.etag, length=min(HEAD, found.size)
-                )
-        except Changed:
-            raise PlanChanged("The list is being replaced; repeat it.") from None
-        shape = sniff(head, number=order.number_column)
-        return replace(order.definition, blob=name, etag=found.etag, shape=shape)
-
     async def upload_list(self, name: str, data: bytes) -> dict[str, Any]:
         """Keep a list, in place of the one that had its name.
 
         Raises:
             InvalidRequest: the name, the size, or a list that cannot be read at all.
         """
-        check_list_name(name)
-        if len(data) > LARGEST_LIST:
-            raise InvalidRequest.of(
-                "",
-                f"The list has {len(data)} bytes; at most 20 MB are taken here. Put it into the"
-                f" container `{CONTAINER}` of the record's storage account, under the same name.",
-            )
-        numbers: str | None = None
-        try:
-            shape = sniff(data[:HEAD])
-            numbers, columns, form = shape.number, list(shape.columns), str(shape.format)
-        except InvalidRequest as error:
-            if not error.code.startswith("NumberColumn"):
-                raise
-            columns, form = [], ""
-        etag = await self._blobs.upload(CONTAINER, name, data, _LIST_TYPE)
-        return {
-            "name": name,
-            "bytes": len(data),
-            "etag": etag,
-            "format": form or None,
-            "columns": columns,
-            "numberColumn": numbers,
-        }
+        return await self._lists.keep(name, data)
 
     # Steering -----------------------------------------------------------------------------------
 
@@ -287,7 +235,7 @@ class CampaignApi:
             NotFound: there is none.
         """
         campaign = await self._found(campaign_id)
-        return {**_summary(campaign, self._clock()), **await self._progress(campaign)}
+        return {**_summary(campaign, self._clock()), **await self._progress_view(campaign)}
 
     async def list_campaigns(self, *, after: str, limit: int) -> Page:
         """Campaigns, newest first, a page of them; without what became of their people."""
@@ -315,8 +263,8 @@ class CampaignApi:
             raise NotFound(_NOT_THERE)
         return campaign
 
-    async def _progress(self, campaign: Campaign) -> dict[str, Any]:
-        seen = await self._look.measure(campaign)
+    async def _progress_view(self, campaign: Campaign) -> dict[str, Any]:
+        seen = await self._progress.measure(campaign)
         return {
             "counts": {state: count for state, count in sorted(seen.counts.items()) if count},
             "errors": [
@@ -324,15 +272,15 @@ class CampaignApi:
                 for reason, count in seen.done.errors.most_common(MOST_REASONS)
             ],
             "ratePerMinute": seen.done.rate,
-            "eta": iso(await self._eta(campaign, seen.waiting)) if _goes_on(campaign) else None,
+            "eta": iso(await self._end(campaign, seen.waiting)) if _goes_on(campaign) else None,
         }
 
-    async def _eta(self, campaign: Campaign, waiting: Mapping[str, int]) -> datetime:
+    async def _end(self, campaign: Campaign, waiting: Mapping[str, int]) -> datetime:
         if campaign.next >= campaign.chunks:
             return campaign.last_slot or campaign.start
         if campaign.last_slot is None:
             return campaign.eta or campaign.start
-        return await self._engine.eta(campaign.definition, waiting, campaign.start)
+        return await self._eta.estimate(campaign.definition, waiting, campaign.start)
 
 
 def _goes_on(campaign: Campaign) -> bool:

@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import timedelta
-from functools import partial
 from typing import Any, Final
 
 from shared.azure.storage import Changed
-from shared.base import log, ulid
+from shared.base import log
 from shared.base.clock import from_iso, iso
 from shared.base.errors import ParleyError, PlatformDenied, Throttled
 from shared.base.tasks import AT_ONCE, few_at_once
 from shared.campaigns.campaign import Campaign, Fate, Phase, Piece
-from shared.campaigns.list_reader import ListRow, read_range
-from shared.campaigns.recipients import Recipient, Recipients
-from shared.campaigns.store import CONTAINER, CampaignStore
+from shared.campaigns.chunk_requests import ChunkRequests
+from shared.campaigns.store import CampaignStore
 from shared.limits.frequency_caps import FrequencyCaps
 from shared.limits.pacing import Pacing
 from shared.messages.parts import Parts
-from shared.messages.request import Asked, SendRequest
+from shared.messages.request import SendRequest
 from shared.sending.answers import Answer
 from shared.sending.api import Sending
 from shared.sending.scheduled import CampaignStanding
@@ -68,7 +64,7 @@ class ChunkSender:
     """Sends chunks.
 
     Args:
-        parts: shared ones; the lists are blobs, a chunk waits for another try in `dispatch`.
+        parts: shared ones; a chunk waits for another try in `dispatch`.
         store: the campaigns.
         sending: what sends.
         pacing: told when the platform finds a sender too fast.
@@ -85,13 +81,11 @@ class ChunkSender:
         caps: FrequencyCaps,
     ) -> None:
         self._clock = parts.clock
-        self._blobs = parts.blobs
         self._dispatch = parts.dispatch
-        self._senders = parts.senders
         self._store = store
         self._sending = sending
         self._pacing = pacing
-        self._caps = caps
+        self._requests = ChunkRequests(parts, caps)
 
     async def send_chunk(self, message: Mapping[str, Any]) -> None:
         """Send the chunk that a message names.
@@ -104,12 +98,12 @@ class ChunkSender:
         if campaign is None or not await self._may_send(campaign, piece, message):
             return
         try:
-            sends = await self._sends(campaign, piece)
+            sends = await self._requests.of_piece(campaign, piece)
         except Changed:
             await self._store.record_chunk(campaign_id, piece.number, fate=str(Fate.CANCELED))
             await self._store.stop(campaign_id, Phase.FAILED, REPLACED, self._clock())
             return
-        sends, capped = await self._uncapped(campaign, sends)
+        sends, capped = await self._requests.uncapped(campaign, sends)
         await self._until(message.get("slot"))
         watch = _Watch(self._store, campaign_id)
 
@@ -160,76 +154,6 @@ class ChunkSender:
             return False
         await self._store.record_chunk(campaign_id, piece.number, fate=str(Fate.CANCELED))
         return False
-
-    # Who gets what ------------------------------------------------------------------------------
-
-    async def _sends(self, campaign: Campaign, piece: Piece) -> dict[str, SendRequest]:
-        """The chunk's sends by id: one for each sender and text.
-
-        Raises:
-            Changed: the list is another one now.
-        """
-        definition = campaign.definition
-        data = await self._blobs.read(
-            CONTAINER,
-            definition.blob,
-            etag=definition.etag,
-            offset=piece.offset,
-            length=piece.length,
-        )
-        people, skip = Recipients(definition, self._senders), set(piece.skip)
-        groups: dict[tuple[str, str], list[str]] = {}
-        for row in read_range(data, definition.layout, piece.line):
-            if isinstance(row, ListRow) and row.line - piece.line not in skip:
-                judged = people.judge(row)
-                if isinstance(judged, Recipient):
-                    groups.setdefault((judged.sender, judged.text), []).append(judged.address)
-        return {
-            self._send_id(campaign, piece, sender, text): self._request(
-                campaign, sender, text, addresses
-            )
-            for (sender, text), addresses in groups.items()
-        }
-
-    def _send_id(self, campaign: Campaign, piece: Piece, sender: str, text: str) -> str:
-        # The nominal moment, never the real one: a chunk that comes again must find its own rows.
-        moment = campaign.start + timedelta(seconds=piece.lead)
-        cause = f"{campaign.attempt}\n{piece.number}\n{sender}\n{text}"
-        return ulid.new(moment, hashlib.sha256(cause.encode()).digest()[: ulid.RANDOM_BYTES])
-
-    def _request(
-        self, campaign: Campaign, sender: str, text: str, addresses: Sequence[str]
-    ) -> SendRequest:
-        definition = campaign.definition
-        return replace(
-            definition.send(campaign.campaign_id, sender, text),
-            asked=tuple(Asked(address, address) for address in addresses),
-            expires_at=campaign.start + definition.time_to_live
-            if definition.time_to_live is not None
-            else None,
-        )
-
-    async def _uncapped(
-        self, campaign: Campaign, sends: Mapping[str, SendRequest]
-    ) -> tuple[dict[str, SendRequest], int]:
-        """The sends without those who were texted too recently, and the number of those."""
-        hours = campaign.definition.cap_hours
-        if hours is None:
-            return dict(sends), 0
-        left: dict[str, SendRequest] = {}
-        capped = 0
-        for send_id, request in sends.items():
-            program = self._senders[request.sender].program
-            admitted = partial(self._admitted, program, send_id, hours)
-            may = await few_at_once(admitted, request.addresses())
-            asked = tuple(one for one, yes in zip(request.asked, may, strict=True) if yes)
-            capped += len(request.asked) - len(asked)
-            if asked:
-                left[send_id] = replace(request, asked=asked)
-        return left, capped
-
-    async def _admitted(self, program: str, send_id: str, hours: int, address: str) -> bool:
-        return await self._caps.admit(program, address, send_id, hours)
 
     # What became of it --------------------------------------------------------------------------
 

@@ -16,19 +16,19 @@ from decimal import Decimal
 from typing import Any, Final
 
 from shared.azure.storage import Changed
-from shared.base.clock import Clock, iso
+from shared.base.clock import iso
 from shared.base.errors import PlanChanged
-from shared.campaigns.engine import Engine
+from shared.campaigns.eta import EtaEstimator
 from shared.campaigns.list_reader import ListRow, Refused
 from shared.campaigns.order import Definition
-from shared.campaigns.recipients import TWICE, Recipient, Recipients
+from shared.campaigns.recipients import TWICE, Recipient, Recipients, read_recipients
+from shared.messages.parts import Parts
 from shared.optouts import Ledger
 from shared.rules import segments
 from shared.rules.cost.estimate import CostTally
-from shared.rules.cost.prices import PriceTable, own_prices
-from shared.rules.senders import Sender
+from shared.rules.cost.prices import own_prices
 from shared.rules.text_warnings import lint
-from shared.rules.timing.quiet import QuietHours, built_in_rules
+from shared.rules.timing.quiet import built_in_rules
 from shared.sending.timetable import Timetable
 
 MOST_LINES_SHOWN: Final = 100
@@ -36,38 +36,25 @@ _MOST_CHARACTERS_SHOWN: Final = 20
 
 
 class DryRun:
-    """Makes plans.
+    """Reads a campaign's list as its expansion would, and counts instead of writing.
 
     Args:
-        clock: the time.
-        engine: what reads lists.
-        ledger: who is blocked.
+        parts: shared ones; the lists are blobs.
+        eta: when the last text would leave.
         timetable: who must wait.
-        senders: those configured.
-        prices: the table; None for Parley's own.
-        quiet_hours: the rules; None for the built-in ones.
     """
 
-    def __init__(
-        self,
-        *,
-        clock: Clock,
-        engine: Engine,
-        ledger: Ledger,
-        timetable: Timetable,
-        senders: Mapping[str, Sender],
-        prices: PriceTable | None,
-        quiet_hours: QuietHours | None,
-    ) -> None:
-        self._clock = clock
-        self._engine = engine
-        self._ledger = ledger
+    def __init__(self, parts: Parts, *, eta: EtaEstimator, timetable: Timetable) -> None:
+        self._clock = parts.clock
+        self._blobs = parts.blobs
+        self._ledger = parts.ledger
+        self._senders = parts.senders
+        self._prices = parts.settings.prices
+        self._quiet_hours = parts.settings.quiet_hours
+        self._eta = eta
         self._timetable = timetable
-        self._senders = senders
-        self._prices = prices
-        self._quiet_hours = quiet_hours
 
-    def hash(self, definition: Definition) -> str:
+    def plan_hash(self, definition: Definition) -> str:
         """SHA-256 over everything that decides what the campaign would do, hex."""
         prices = self._prices or own_prices()
         rules = self._quiet_hours or built_in_rules()
@@ -75,7 +62,7 @@ class DryRun:
         text = json.dumps(parts, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
-    async def dry_run(self, definition: Definition, inline: bytes | None) -> dict[str, Any]:
+    async def run(self, definition: Definition, inline: bytes | None) -> dict[str, Any]:
         """What the campaign would come to, as the interface shows it.
 
         Args:
@@ -89,18 +76,18 @@ class DryRun:
         await self._ledger.news()
         now = self._clock()
         start = definition.start_at or now
-        people = Recipients(definition, self._senders, timetable=self._timetable, start=start)
+        recipients = Recipients(definition, self._senders, timetable=self._timetable, start=start)
         found = _Findings(definition, self._ledger)
         try:
-            async for row, judged in self._engine.read(definition, people, inline):
+            async for row, judged in read_recipients(self._blobs, definition, recipients, inline):
                 found.add_row(row, judged)
         except Changed:
             raise PlanChanged("The list was replaced while it was read; repeat it.") from None
-        eta = await self._engine.eta(definition, found.segments, start)
+        eta = await self._eta.estimate(definition, found.segments, start)
         if found.latest is not None:
             eta = max(eta, found.latest)
         return {
-            "planHash": self.hash(definition),
+            "planHash": self.plan_hash(definition),
             "list": _shape(definition),
             **found.shown(),
             "cost": self._cost(found),

@@ -1,4 +1,4 @@
-"""How a campaign runs: three kinds of message on the `dispatch` queue, no scheduler.
+"""How a campaign runs: five kinds of message on the `dispatch` queue, no scheduler.
 
     campaign.expand   reads the list once, from beginning to end, and writes down its chunks
     campaign.pump     gives the next chunks their place in time, a little ahead, and follows itself
@@ -14,32 +14,26 @@ only half a minute ahead, so that what leaves without waiting shifts what follow
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from shared.azure.storage import Changed
 from shared.base import log
 from shared.base.clock import iso
 from shared.base.errors import Unintelligible
 from shared.campaigns.campaign import OVER, Campaign, Chunk, Fate, Phase, Piece, Totals
-from shared.campaigns.chunk_sender import AHEAD, REPLACED, ChunkSender
-from shared.campaigns.chunking import Cutter, lead
+from shared.campaigns.chunk_sender import AHEAD, ChunkSender
+from shared.campaigns.chunking import lead
 from shared.campaigns.counting import Counting
-from shared.campaigns.list_reader import ListRow, Refused, rows_async
-from shared.campaigns.order import Definition
-from shared.campaigns.recipients import TWICE, Numbers, Recipient, Recipients
-from shared.campaigns.store import CONTAINER, MOST_REFUSED_KEPT, CampaignStore
+from shared.campaigns.eta import EtaEstimator
+from shared.campaigns.expansion import Expansion
+from shared.campaigns.store import CampaignStore
 from shared.jobs.dispatch import Work
-from shared.limits.pacing import HEADROOM, Pacing
+from shared.limits.pacing import Pacing
 from shared.messages.parts import Parts
 from shared.rules.message_states import State
-from shared.sending.timetable import Timetable
 
-_CHUNKS_A_WRITE: Final = 50
-_ROWS_A_BREATH: Final = 100
 _HORIZON: Final = timedelta(seconds=30)
 _PUMPED_AT_ONCE: Final = 64
 _MOST_TRIES_UNBORN: Final = 8
@@ -52,12 +46,13 @@ class Engine:
     """Does the campaigns' work.
 
     Args:
-        parts: shared ones; the lists are blobs, messages wait in `dispatch`.
+        parts: shared ones; messages wait in `dispatch`.
         store: the campaigns.
+        expansion: what reads the lists.
+        eta: when the last text leaves.
         chunks: what sends them.
         counting: what became of them.
         pacing: when a sender is free.
-        timetable: who must wait.
     """
 
     def __init__(
@@ -65,20 +60,21 @@ class Engine:
         parts: Parts,
         *,
         store: CampaignStore,
+        expansion: Expansion,
+        eta: EtaEstimator,
         chunks: ChunkSender,
         counting: Counting,
         pacing: Pacing,
-        timetable: Timetable,
     ) -> None:
         self._clock = parts.clock
-        self._blobs = parts.blobs
         self._dispatch = parts.dispatch
         self._senders = parts.senders
         self._store = store
+        self._expansion = expansion
+        self._eta = eta
         self._chunks = chunks
         self._counting = counting
         self._pacing = pacing
-        self._timetable = timetable
 
     def works(self) -> dict[str, Work]:
         """Who does which kind of message."""
@@ -123,7 +119,7 @@ class Engine:
         if campaign is None or campaign.attempt != message["attempt"]:
             return
         if not campaign.expanded and campaign.phase not in OVER:
-            found = await self._read_list(campaign)
+            found = await self._expansion.expand(campaign)
             if found is None:
                 return
             campaign = await self._note_expanded(campaign, *found)
@@ -133,7 +129,7 @@ class Engine:
     async def _note_expanded(
         self, campaign: Campaign, totals: Totals, chunks: int
     ) -> Campaign | None:
-        eta = await self.eta(campaign.definition, totals.segments, campaign.start)
+        eta = await self._eta.estimate(campaign.definition, totals.segments, campaign.start)
 
         def expanded(known: Campaign) -> Campaign | None:
             if known.expanded:
@@ -150,82 +146,6 @@ class Engine:
             chunks=chunks,
         )
         return await self._store.change(campaign.campaign_id, expanded)
-
-    async def _read_list(self, campaign: Campaign) -> tuple[Totals, int] | None:
-        """What the list holds, written down; None if the campaign ended meanwhile."""
-        people = Recipients(
-            campaign.definition,
-            self._senders,
-            timetable=self._timetable,
-            start=campaign.start,
-        )
-        cutter = Cutter(campaign.definition, self._senders)
-        kept = 0
-        try:
-            async for row, judged in self.read(campaign.definition, people):
-                cutter.add_row(row, judged)
-                if len(cutter.pieces) < _CHUNKS_A_WRITE and len(cutter.refused) < _CHUNKS_A_WRITE:
-                    continue
-                kept = await self._write(campaign.campaign_id, cutter, kept)
-                known = await self._store.get(campaign.campaign_id)
-                if known is None or known.phase in OVER or known.expanded:
-                    return None
-        except Changed:
-            await self._store.stop(campaign.campaign_id, Phase.FAILED, REPLACED, self._clock())
-            return None
-        cutter.finish()
-        await self._write(campaign.campaign_id, cutter, kept)
-        return cutter.totals(), cutter.number
-
-    async def _write(self, campaign_id: str, cutter: Cutter, kept: int) -> int:
-        room = max(0, MOST_REFUSED_KEPT - kept)
-        await self._store.write_expansion(campaign_id, cutter.pieces, cutter.refused[:room])
-        kept += len(cutter.refused)
-        cutter.pieces.clear()
-        cutter.refused.clear()
-        return kept
-
-    async def read(
-        self, definition: Definition, people: Recipients, inline: bytes | None = None
-    ) -> AsyncIterator[tuple[ListRow | Refused, Recipient | str]]:
-        """Each row of a list with its recipient, or with why it has none.
-
-        Args:
-            definition: which list.
-            people: who judges.
-            inline: the list, where it is not stored.
-
-        Raises:
-            Changed: the list is another one now.
-        """
-        seen = Numbers()
-        stored = self._blobs.stream(CONTAINER, definition.blob, etag=definition.etag)
-        source = stored if inline is None else _pieces(inline)
-        count = 0
-        async for row in rows_async(source, definition.layout):
-            count += 1
-            if count % _ROWS_A_BREATH == 0:
-                # Other messages and requests are served by this thread, too.
-                await asyncio.sleep(0)
-            if isinstance(row, Refused):
-                yield row, row.reason
-                continue
-            judged = people.judge(row)
-            if isinstance(judged, Recipient) and not seen.add(judged.address):
-                judged = TWICE
-            yield row, judged
-
-    async def eta(
-        self, definition: Definition, segments: Mapping[str, int], start: datetime
-    ) -> datetime:
-        """When the last text leaves, as far as can be told now."""
-        now = self._clock()
-        end = max(now, start + (definition.spread or timedelta(0)))
-        for address, units in segments.items():
-            pace = await self._pacing.pace(address)
-            rate = self._senders[address].rate_per_minute * HEADROOM * pace.speed(now)
-            end = max(end, max(pace.free_at, now, start) + timedelta(minutes=units / rate))
-        return end
 
     # Going on -----------------------------------------------------------------------------------
 
@@ -319,7 +239,3 @@ class Engine:
         looks = int(message.get("looks", 0)) + 1
         pause = timedelta(seconds=min(2**looks, _LONGEST_LOOK))
         await self._dispatch.at(self._clock() + pause, {**message, "looks": looks})
-
-
-async def _pieces(data: bytes) -> AsyncIterator[bytes]:
-    yield data

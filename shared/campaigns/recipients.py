@@ -6,16 +6,19 @@ what is sent.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import math
 import mmap
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from shared.campaigns.list_reader import ListRow
+from shared.azure.blobs import Blobs
+from shared.campaigns.list_reader import ListRow, Refused, rows_async
 from shared.campaigns.order import Definition
+from shared.campaigns.store import CONTAINER
 from shared.campaigns.templates import CannotFill, fill
 from shared.rules.addresses import BadAddress, recipient
 from shared.rules.segments import measure
@@ -26,6 +29,7 @@ from shared.sending.timetable import MARKETING, Timetable
 TWICE: Final = "The number stands on an earlier line."
 NEVER_OPEN: Final = "The hours at this recipient's place leave no time to text within eight days."
 _SCALE: Final = 2.0**64
+_ROWS_A_BREATH: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +52,7 @@ class Recipient:
 
 
 class Recipients:
-    """Reads rows for one campaign.
+    """Judges the rows of one campaign's list: who is to be texted, from which sender.
 
     Args:
         definition: the campaign's.
@@ -92,6 +96,42 @@ class Recipients:
         )
 
 
+async def read_recipients(
+    blobs: Blobs, definition: Definition, recipients: Recipients, inline: bytes | None = None
+) -> AsyncIterator[tuple[ListRow | Refused, Recipient | str]]:
+    """Each row of a list with its recipient, or with why it has none.
+
+    Args:
+        blobs: the lists.
+        definition: which list.
+        recipients: who judges.
+        inline: the list, where it is not stored.
+
+    Raises:
+        Changed: the list is another one now.
+    """
+    seen = NumberSet()
+    stored = blobs.stream(CONTAINER, definition.blob, etag=definition.etag)
+    source = stored if inline is None else _pieces(inline)
+    count = 0
+    async for row in rows_async(source, definition.layout):
+        count += 1
+        if count % _ROWS_A_BREATH == 0:
+            # Other messages and requests are served by this thread, too.
+            await asyncio.sleep(0)
+        if isinstance(row, Refused):
+            yield row, row.reason
+            continue
+        judged = recipients.judge(row)
+        if isinstance(judged, Recipient) and not seen.add(judged.address):
+            judged = TWICE
+        yield row, judged
+
+
+async def _pieces(data: bytes) -> AsyncIterator[bytes]:
+    yield data
+
+
 def sender_for(address: str, pool: Sequence[Sender]) -> str:
     """The sender that this person always has in this pool, the faster ones more often.
 
@@ -109,7 +149,7 @@ def _draw(sender: Sender, address: str) -> float:
     return -sender.rate_per_minute / math.log(min(uniform, 1 - 1e-12))
 
 
-class Numbers:
+class NumberSet:
     """A set of E.164 numbers in 12 to 24 bytes each: exact, as a number has at most 15 digits.
 
     Many tables that grow one by one, so that growing never holds the whole set twice. They are

@@ -130,7 +130,7 @@ async def _chunks(stage: Stage, count: int) -> list[str]:
             (SHORT_CODE,), "Hello", blob=attempt, etag=etag, shape=sniff(content[:HEAD])
         )
         campaign = Campaign(attempt, definition, Phase.RUNNING, parts.parts.clock(), attempt)
-        found = await desk._engine._read_list(campaign)
+        found = await parts.campaigns.expansion.expand(campaign)
         assert found is not None
         await desk._store.insert(replace(campaign, expanded=True, chunks=found[1]))
         pieces = await desk._store.pieces(attempt, 0, count)

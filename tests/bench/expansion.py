@@ -39,7 +39,7 @@ async def expansion(asked: dict[str, Any]) -> dict[str, float]:
         )
         await desk._store.insert(campaign)
         begun = time.perf_counter()
-        found = await desk._engine._read_list(campaign)
+        found = await parts.campaigns.expansion.expand(campaign)
         seconds = time.perf_counter() - begun
         assert found is not None
         assert found[0].refused == 0, found

@@ -83,7 +83,7 @@ async def _measured(
     last = sum(times[-1] - moment < _A_MOMENT for moment in times)
     span = (times[-1] - times[0]).total_seconds()
     async with parts_of(stack) as parts:
-        pace = await parts.campaigns.api._engine._pacing.pace(sender)
+        pace = await parts.limits.pacing.pace(sender)
     return {
         "sender": sender,
         "recipients": count,

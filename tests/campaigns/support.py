@@ -84,4 +84,4 @@ async def uploaded(parley: Parley, name: str, content: str | bytes) -> dict[str,
 
 async def chunks_of(parts: Services, campaign_id: str) -> list[Chunk]:
     """A campaign's chunks as they are stored."""
-    return [chunk async for chunk in parts.campaigns.api._store.chunks(campaign_id)]
+    return [chunk async for chunk in parts.campaigns.store.chunks(campaign_id)]

@@ -167,7 +167,7 @@ async def a_campaign(parts: Services) -> Campaign:
         chunks=CHUNKS,
         next=CHUNKS,
     )
-    store = parts.campaigns.api._store
+    store = parts.campaigns.store
     await store.insert(campaign)
     pieces = [Piece(n, n, 1, n + 1, (), 0.0, {SHORT_CODE: 1}, 1) for n in range(CHUNKS)]
     await store.write_expansion(campaign_id, pieces, [])
@@ -177,7 +177,7 @@ async def a_campaign(parts: Services) -> Campaign:
 
 
 async def note_final(parts: Services, campaign_id: str, number: int) -> None:
-    await parts.campaigns.api._store.record_chunk(
+    await parts.campaigns.store.record_chunk(
         campaign_id,
         number,
         fate=str(Fate.DONE),
@@ -211,8 +211,8 @@ async def test_a_slower_look_changes_nothing(asked_and_parts: tuple[Asked, Servi
     anew."""
     _, parts = asked_and_parts
     campaign = await a_campaign(parts)
-    store = parts.campaigns.api._store
-    look = Progress(store=store, counting=parts.campaigns.api._look._counting).measure
+    store = parts.campaigns.store
+    look = Progress(store=store, counting=parts.campaigns.counting).measure
     nothing = ChunkSum().to_json()
     before = await look(campaign)
     await store.keep_sum(campaign.campaign_id, nothing, None)
@@ -231,7 +231,7 @@ async def test_a_chunk_whose_message_comes_again_counts_once(
     """What is in the sum stays as it was, and a pause does not make what was done undone."""
     _, parts = asked_and_parts
     campaign = await a_campaign(parts)
-    store = parts.campaigns.api._store
+    store = parts.campaigns.store
     before = await parts.campaigns.api.get_campaign(campaign.campaign_id)
     for phase in (Phase.PAUSED, Phase.CANCELED):
         known = await store.get(campaign.campaign_id)
@@ -239,7 +239,7 @@ async def test_a_chunk_whose_message_comes_again_counts_once(
         await store._tables.note(TABLE, _row(replace(known, phase=phase)))
         (piece,) = await store.pieces(campaign.campaign_id, 7, 1)
         message = {"campaignId": campaign.campaign_id, "at": iso(BEGIN), **piece.to_json()}
-        await parts.campaigns.api._engine.works()["campaign.chunk"](message)
+        await parts.campaigns.engine.works()["campaign.chunk"](message)
         chunk = await store.chunk(campaign.campaign_id, 7)
         assert chunk is not None
         assert chunk.fate is Fate.DONE
@@ -254,7 +254,5 @@ async def test_what_was_sent_ahead_of_the_campaigns_row_is_seen(
     """A pump that broke off before it wrote how far it was has placed chunks: they count."""
     _, parts = asked_and_parts
     campaign = replace(await a_campaign(parts), next=CHUNKS - AHEAD)
-    look = Progress(
-        store=parts.campaigns.api._store, counting=parts.campaigns.api._look._counting
-    ).measure
+    look = Progress(store=parts.campaigns.store, counting=parts.campaigns.counting).measure
     assert (await look(campaign)).counts["delivered"] == CHUNKS - 1

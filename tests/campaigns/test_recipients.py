@@ -18,7 +18,7 @@ from shared.base.errors import InvalidRequest
 from shared.campaigns.chunking import Cutter, chunk_size, lead
 from shared.campaigns.list_reader import ListRow
 from shared.campaigns.order import Definition, read_order
-from shared.campaigns.recipients import Numbers, Recipient, sender_for
+from shared.campaigns.recipients import NumberSet, Recipient, sender_for
 from shared.limits.pacing import HEADROOM
 from shared.rules.senders import Sender, parse_senders
 
@@ -36,7 +36,7 @@ numbers = st.integers(10**6, 10**15 - 1).map(lambda number: f"+{number}")
 @given(st.lists(numbers, max_size=300))
 def test_a_number_is_new_once(given_numbers: list[str]) -> None:
     """As a set has it, whatever the order and however often."""
-    seen, known = Numbers(), set[str]()
+    seen, known = NumberSet(), set[str]()
     for number in given_numbers:
         assert seen.add(number) == (number not in known)
         known.add(number)
@@ -46,7 +46,7 @@ def test_the_set_of_numbers_is_small() -> None:
     """At most 24 bytes a number, growing included."""
     count = 100_000
     tracemalloc.start()
-    seen = Numbers()
+    seen = NumberSet()
     for number in range(count):
         seen.add(f"+1425{number:07d}")
     peak = tracemalloc.get_traced_memory()[1]

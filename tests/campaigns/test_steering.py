@@ -89,7 +89,7 @@ async def one_chunk(parts: Services, people: list[str], message: str, **members:
         (UNHURRIED,), message, blob=campaign_id, etag=etag, shape=sniff(content.encode()[:HEAD])
     )
     made = Campaign(campaign_id, definition, Phase.RUNNING, now, campaign_id, **members)
-    found = await desk._engine._read_list(made)
+    found = await parts.campaigns.expansion.expand(made)
     assert found is not None
     totals, chunks = found
     made = replace(made, expanded=True, totals=totals, chunks=chunks, next=chunks)
@@ -101,7 +101,7 @@ async def one_chunk(parts: Services, people: list[str], message: str, **members:
 
 
 async def fate_of(parts: Services, campaign_id: str) -> Fate:
-    chunk = await parts.campaigns.api._store.chunk(campaign_id, 0)
+    chunk = await parts.campaigns.store.chunk(campaign_id, 0)
     assert chunk is not None
     return chunk.fate
 
@@ -196,8 +196,8 @@ async def test_a_resume_that_meets_a_hiccup_loses_no_chunk(
 
     async with parts_of(stack, way=way, PARLEY_SENDERS=SENDERS) as parts:
         chunk = await one_chunk(parts, people.many(2), "Hello")
-        await parts.campaigns.api._store.record_chunk(chunk.campaign_id, 0, fate=str(Fate.PARKED))
-        unpark = parts.campaigns.api._engine.unpark
+        await parts.campaigns.store.record_chunk(chunk.campaign_id, 0, fate=str(Fate.PARKED))
+        unpark = parts.campaigns.engine.unpark
         networks[0].down = True
         with pytest.raises(StorageDown):
             await unpark({"campaignId": chunk.campaign_id})

@@ -12,7 +12,7 @@ import pytest
 
 from local.stack import BODY_LIMIT
 from shared.base.clock import iso
-from shared.campaigns.api import LARGEST_LIST
+from shared.campaigns.list_uploads import LARGEST_LIST
 from tests.campaigns.support import campaign_in_state, order, ordered
 from tests.support.client import TOLL_FREE, Parley, Reply, encoded, send_body
 

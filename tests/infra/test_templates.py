@@ -14,7 +14,7 @@ from pycep.models import BicepElement
 from local.bicep_settings import LOCAL_KEYS, PLATFORM, template_names
 from local.stack import BODY_LIMIT, CONTAINERS, QUEUES, TABLES
 from shared.azure import telemetry
-from shared.campaigns.api import LARGEST_LIST
+from shared.campaigns.list_uploads import LARGEST_LIST
 from shared.campaigns.store import CONTAINER
 from shared.settings import describe
 from tests.infra.bicep import (

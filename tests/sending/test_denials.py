@@ -47,7 +47,7 @@ def job_of(parts: Services, shelf: Shelf) -> ScheduledJob:
 def chunks_with(parts: Services, shelf: Shelf) -> ChunkSender:
     return ChunkSender(
         replace(parts.parts, dispatch=shelf),
-        store=parts.campaigns.api._store,
+        store=parts.campaigns.store,
         sending=parts.sending.api,
         pacing=parts.limits.pacing,
         caps=parts.limits.caps,

@@ -486,7 +486,7 @@ async def test_its_campaign_holds_it_up_and_ends_it(
         )
         second = (await shown(parts, first))["retriedBy"]
         clock.moment = from_iso((await shown(parts, second))["sendAt"])
-        store = parts.campaigns.api._store
+        store = parts.campaigns.store
 
         def in_phase(phase: Phase) -> Any:
             def change(known: Campaign) -> Campaign:

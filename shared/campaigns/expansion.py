@@ -1,0 +1,71 @@
+"""Expanding a campaign: reading its list, once and as a whole, and writing its chunks down."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from shared.azure.storage import Changed
+from shared.campaigns.campaign import OVER, Campaign, Phase, Totals
+from shared.campaigns.chunk_sender import REPLACED
+from shared.campaigns.chunking import Cutter
+from shared.campaigns.recipients import Recipients, read_recipients
+from shared.campaigns.store import MOST_REFUSED_KEPT, CampaignStore
+from shared.messages.parts import Parts
+from shared.sending.timetable import Timetable
+
+_CHUNKS_A_WRITE: Final = 50
+
+
+class Expansion:
+    """Expands campaigns.
+
+    Args:
+        parts: shared ones; the lists are blobs.
+        store: where chunks are written down.
+        timetable: who must wait.
+    """
+
+    def __init__(self, parts: Parts, *, store: CampaignStore, timetable: Timetable) -> None:
+        self._clock = parts.clock
+        self._blobs = parts.blobs
+        self._senders = parts.senders
+        self._store = store
+        self._timetable = timetable
+
+    async def expand(self, campaign: Campaign) -> tuple[Totals, int] | None:
+        """Write down the chunks of a campaign and its refused lines.
+
+        Returns:
+            what the list comes to and the number of chunks; None if the campaign ended meanwhile.
+        """
+        recipients = Recipients(
+            campaign.definition,
+            self._senders,
+            timetable=self._timetable,
+            start=campaign.start,
+        )
+        cutter = Cutter(campaign.definition, self._senders)
+        kept = 0
+        try:
+            async for row, judged in read_recipients(self._blobs, campaign.definition, recipients):
+                cutter.add_row(row, judged)
+                if len(cutter.pieces) < _CHUNKS_A_WRITE and len(cutter.refused) < _CHUNKS_A_WRITE:
+                    continue
+                kept = await self._write(campaign.campaign_id, cutter, kept)
+                known = await self._store.get(campaign.campaign_id)
+                if known is None or known.phase in OVER or known.expanded:
+                    return None
+        except Changed:
+            await self._store.stop(campaign.campaign_id, Phase.FAILED, REPLACED, self._clock())
+            return None
+        cutter.finish()
+        await self._write(campaign.campaign_id, cutter, kept)
+        return cutter.totals(), cutter.number
+
+    async def _write(self, campaign_id: str, cutter: Cutter, kept: int) -> int:
+        room = max(0, MOST_REFUSED_KEPT - kept)
+        await self._store.write_expansion(campaign_id, cutter.pieces, cutter.refused[:room])
+        kept += len(cutter.refused)
+        cutter.pieces.clear()
+        cutter.refused.clear()
+        return kept

@@ -1,0 +1,93 @@
+"""Lists that were uploaded: keeping one, and finding the one that an order names."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from typing import Any, Final
+
+from shared.azure.blobs import Blobs
+from shared.azure.storage import Changed
+from shared.base.errors import InvalidRequest, PlanChanged
+from shared.campaigns.list_reader import HEAD, Format, sniff
+from shared.campaigns.order import Definition, Order, check_list_name
+from shared.campaigns.store import CONTAINER
+
+# Well below what the Functions host reads of a body (FUNCTIONS_REQUEST_BODY_SIZE_LIMIT, 24 MiB).
+LARGEST_LIST: Final = 20 * 1024 * 1024
+_LIST_TYPE: Final = "application/octet-stream"
+
+
+class ListUploads:
+    """The container of lists, for those who order campaigns."""
+
+    def __init__(self, blobs: Blobs) -> None:
+        self._blobs = blobs
+
+    async def definition_of(self, order: Order) -> Definition:
+        """An order's definition with its list as it is now.
+
+        What came with the request is not kept yet.
+
+        Raises:
+            InvalidRequest: there is no such list, or it lacks what the text needs.
+            PlanChanged: the list is being replaced.
+        """
+        if order.inline is not None:
+            etag = hashlib.sha256(order.inline).hexdigest()
+            definition = replace(order.definition, etag=etag)
+        else:
+            definition = await self._with_uploaded_list(order)
+        shape = definition.layout
+        missing = definition.template().missing_from(shape.columns)
+        if missing and (shape.format is Format.CSV or order.inline is not None):
+            named = ", ".join(f"{{{name}}}" for name in missing)
+            raise InvalidRequest.of("message", f"No recipient has a value for {named}.")
+        return definition
+
+    async def _with_uploaded_list(self, order: Order) -> Definition:
+        name = str(order.definition.list_name)
+        found = await self._blobs.facts(CONTAINER, name)
+        if found is None:
+            raise InvalidRequest.of("list.name", "There is no list of this name.")
+        try:
+            head = b""
+            if found.size:
+                head = await self._blobs.read(
+                    CONTAINER, name, etag=found.etag, length=min(HEAD, found.size)
+                )
+        except Changed:
+            raise PlanChanged("The list is being replaced; repeat it.") from None
+        shape = sniff(head, number=order.number_column)
+        return replace(order.definition, blob=name, etag=found.etag, shape=shape)
+
+    async def keep(self, name: str, data: bytes) -> dict[str, Any]:
+        """Keep a list, in place of the one that had its name.
+
+        Raises:
+            InvalidRequest: the name, the size, or a list that cannot be read at all.
+        """
+        check_list_name(name, "name")
+        if len(data) > LARGEST_LIST:
+            raise InvalidRequest.of(
+                "",
+                f"The list has {len(data)} bytes; at most 20 MB are taken here. Put it into the"
+                f" container `{CONTAINER}` of the record's storage account, under the same name.",
+            )
+        numbers: str | None = None
+        try:
+            shape = sniff(data[:HEAD])
+            numbers, columns, form = shape.number, list(shape.columns), str(shape.format)
+        except InvalidRequest as error:
+            if not error.code.startswith("NumberColumn"):
+                raise
+            columns, form = [], ""
+        etag = await self._blobs.upload(CONTAINER, name, data, _LIST_TYPE)
+        return {
+            "name": name,
+            "bytes": len(data),
+            "etag": etag,
+            "format": form or None,
+            "columns": columns,
+            "numberColumn": numbers,
+        }
