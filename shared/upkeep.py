@@ -17,8 +17,6 @@ class Upkeep:
     """The daily work.
 
     Args:
-        tables: the tables.
-        clock: the time.
         guards: whose counts grow old.
         retention: what campaigns leave behind.
         timer: whose marks grow old.

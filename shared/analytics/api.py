@@ -188,7 +188,6 @@ class AnalyticsApi:
     """Answers questions about what was counted.
 
     Args:
-        clock: the time.
         tables: the rollups.
         timer: how far they have come.
         programs: which program a sender belongs to now.

@@ -43,7 +43,6 @@ class LateMarks:
 
     Args:
         tables: where marks go.
-        clock: the time.
     """
 
     def __init__(self, tables: Tables, clock: Clock) -> None:

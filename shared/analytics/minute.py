@@ -27,7 +27,7 @@ from shared.messages.state import fold as state_of
 from shared.optouts.changes import Direction, Effect
 from shared.rules import keywords
 from shared.rules.cost.prices import PriceTable
-from shared.rules.keywords import Meaning as Wish
+from shared.rules.keywords import Meaning
 from shared.rules.message_states import TERMINAL, State
 from shared.rules.senders import Sender, SenderKind, kind_of
 
@@ -211,7 +211,7 @@ def answers(received: Received) -> str | None:
 
 def _of_inbound(received: Received) -> Counts:
     keyword = keywords.read(received.text)
-    if keyword is not None and keyword.intent is Wish.HELP:
+    if keyword is not None and keyword.intent is Meaning.HELP:
         return {"inbound": 1, "help": 1}
     return {"inbound": 1}
 

@@ -79,11 +79,9 @@ class CountingTimer:
     """Counts what the facts say, a run a minute.
 
     Args:
-        clock: the time.
         tables: where counts and their state are.
         record: the facts.
         ledger: opt-outs, which are counted, too.
-        id_key: from which message ids are derived.
         tariff: what texts cost; made when it is first needed.
         indexes: other folds over the same facts.
     """

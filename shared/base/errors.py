@@ -13,7 +13,7 @@
     │   ├── CampaignExists       409, the campaign's id is taken
     │   ├── CampaignEnded        409, there is nothing left to pause, resume or cancel
     │   ├── PlanChanged          409, something has changed since the dry run
-    │   ├── NotUnderstood        409, an event that is no clearer than it was
+    │   ├── NotUnderstood        409, an event that is no clearer than it was (receiving)
     │   ├── LengthRequired       411, a body in chunks, which the Functions host drops
     │   └── KeyReused            422, the same Idempotency-Key came with another body
     ├── Unavailable              503, trying again helps and is safe
@@ -21,13 +21,20 @@
     │   │   └── LedgerMissing    its table is not there; an operator must bring it back
     │   ├── StillSending         an earlier attempt of this very send may still be at work
     │   ├── AnswerMissing        ACS did not say what became of the send
-    │   └── PlatformDenied       ACS does not let Parley itself in: nothing was sent
+    │   ├── PlatformDenied       ACS does not let Parley itself in: nothing was sent
+    │   ├── StorageDown          storage did not answer, or not in time (azure)
+    │   │   └── TableMissing     a table that has to be there is not
+    │   ├── TopicDown            the outgoing topic did not take an event (azure)
+    │   ├── PaceUnavailable      a sender's next free moment could not be reserved (limits)
+    │   ├── MarkBusy             too many set one conversation's read mark (conversations)
+    │   └── CampaignBusy         too many change one campaign (campaigns)
     ├── Throttled                429, ACS asked for a pause: nothing was sent
     ├── Unforeseen               500, a mistake of ours, with the id that its log has
     └── Unintelligible           an event that cannot be understood; it is quarantined
 
-Each class says what the caller is told (`status`, `code`) and whether the same request may be
-repeated (`retryable`). The two faces of the HTTP interface give them their shapes.
+Those with a room in brackets are defined there. Each class says what the caller is told (`status`,
+`code`) and whether the same request may be repeated (`retryable`). The two faces of the HTTP
+interface give them their shapes.
 """
 
 from __future__ import annotations

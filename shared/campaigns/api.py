@@ -50,7 +50,6 @@ class CampaignApi:
 
     Args:
         parts: shared ones; the lists are blobs.
-        store: the campaigns.
         engine: what runs them.
         eta: when the last text leaves.
         dry_run: what an order would come to.

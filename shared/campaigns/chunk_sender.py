@@ -65,7 +65,6 @@ class ChunkSender:
 
     Args:
         parts: shared ones; a chunk waits for another try in `dispatch`.
-        store: the campaigns.
         sending: what sends.
         pacing: told when the platform finds a sender too fast.
         caps: who has been texted lately.

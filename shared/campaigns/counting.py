@@ -31,10 +31,8 @@ class Counting:
     """Counts.
 
     Args:
-        clock: the time.
         store: where counts are kept.
         record: the facts.
-        id_key: from which message ids are derived.
         acs_timeout: after which an attempt is dead.
     """
 

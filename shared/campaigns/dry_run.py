@@ -27,7 +27,7 @@ from shared.optouts import Ledger
 from shared.rules import segments
 from shared.rules.cost.estimate import CostTally
 from shared.rules.cost.prices import own_prices
-from shared.rules.text_warnings import lint
+from shared.rules.text_warnings import find_warnings
 from shared.rules.timing.quiet import built_in_rules
 from shared.sending.timetable import Timetable
 
@@ -107,7 +107,9 @@ class DryRun:
         sender = self._senders[definition.senders[0]]
         return [
             {"code": str(one.code), "message": one.message, "position": one.position}
-            for one in lint(definition.message, sender, category=definition.category, first=True)
+            for one in find_warnings(
+                definition.message, sender, category=definition.category, first=True
+            )
         ]
 
 

@@ -47,7 +47,6 @@ class Engine:
 
     Args:
         parts: shared ones; messages wait in `dispatch`.
-        store: the campaigns.
         expansion: what reads the lists.
         eta: when the last text leaves.
         chunks: what sends them.

@@ -56,7 +56,6 @@ class Recipients:
 
     Args:
         definition: the campaign's.
-        senders: those configured.
         timetable: who must wait; None where that is not asked.
         start: when the campaign begins.
     """

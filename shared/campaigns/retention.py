@@ -33,7 +33,6 @@ class Retention:
 
     Args:
         blobs: the lists.
-        store: the campaigns.
         caps: who was texted when.
         kept: for how long.
         most_rows: rows that go at once, of campaigns and of people each.

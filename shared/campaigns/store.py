@@ -83,11 +83,7 @@ class CampaignBusy(Unavailable):
 
 
 class CampaignStore:
-    """Reads and writes campaigns.
-
-    Args:
-        tables: where they are.
-    """
+    """Reads and writes campaigns."""
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables

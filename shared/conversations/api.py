@@ -39,7 +39,6 @@ class ConversationApi:
     """Reads conversations.
 
     Args:
-        clock: the time.
         conversations: their messages.
         messages: what became of a message.
         ledger: the opt-outs.

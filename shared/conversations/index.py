@@ -32,11 +32,7 @@ Spoken = tuple[str, str, str]
 
 
 class ConversationIndex:
-    """The index, as another fold over the facts and for its readers.
-
-    Args:
-        tables: the table.
-    """
+    """The index, as another fold over the facts and for its readers."""
 
     table = TABLE
 

@@ -75,12 +75,10 @@ class Listing:
     """Lists conversations.
 
     Args:
-        clock: the time.
         conversations: their messages.
         index: which have something new.
         record: what is newer than the index.
         progress: how far the index is; None where it has not begun.
-        senders: those configured.
     """
 
     def __init__(

@@ -32,7 +32,6 @@ class Dispatch:
 
     Args:
         queues: the queue.
-        clock: the time.
     """
 
     def __init__(self, queues: Queues, clock: Clock) -> None:

@@ -70,7 +70,6 @@ class Poison:
     Args:
         tables: where they are kept.
         queues: where they are put back.
-        clock: the time.
     """
 
     def __init__(self, tables: Tables, queues: Queues, clock: Clock) -> None:

@@ -50,8 +50,6 @@ class Budgets:
     """Holds the budgets of programs.
 
     Args:
-        tables: the tables.
-        id_key: from which message ids are derived.
         programs: which program a sender belongs to.
         budgets: by program; others have none.
     """

@@ -66,7 +66,6 @@ class Floods:
     """Holds the limits on one-time codes.
 
     Args:
-        tables: the table.
         id_key: from which the hashes are derived.
         limits: what is too many.
     """

@@ -23,12 +23,7 @@ _TRANSACTION: Final = 100
 
 
 class FrequencyCaps:
-    """Says whether somebody may be texted again.
-
-    Args:
-        tables: the rows.
-        clock: the time.
-    """
+    """Says whether somebody may be texted again."""
 
     def __init__(self, tables: Tables, clock: Clock) -> None:
         self._tables = tables

@@ -54,7 +54,6 @@ class Guards:
 
     Args:
         settings: the limits, and the key of the hashes.
-        tables: the tables.
     """
 
     def __init__(self, settings: Settings, tables: Tables) -> None:

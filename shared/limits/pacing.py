@@ -73,8 +73,6 @@ class Pacing:
     """Reserves time for senders.
 
     Args:
-        tables: the rows.
-        clock: the time.
         senders: their rates.
     """
 

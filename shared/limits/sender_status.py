@@ -15,9 +15,7 @@ class SenderStatus:
     """Lists the senders.
 
     Args:
-        clock: the time.
         pacing: how busy they are.
-        senders: those configured.
     """
 
     def __init__(self, *, clock: Clock, pacing: Pacing, senders: Mapping[str, Sender]) -> None:

@@ -34,8 +34,6 @@ class MessageApi:
     """Reads messages.
 
     Args:
-        clock: the time.
-        id_key: from which message ids are derived.
         acs_timeout: after which an attempt is dead.
         record: the messages.
         ledger: why one was blocked.

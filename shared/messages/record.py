@@ -75,7 +75,6 @@ class Record:
     """The message tables.
 
     Args:
-        tables: where they are.
         shards: partitions that a minute is spread over; a constant of the deployment.
         late: told of facts that come when their minute may have been counted. None where nobody
             counts.

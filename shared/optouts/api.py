@@ -121,10 +121,8 @@ class OptOutApi:
     """Answers the opt-outs API.
 
     Args:
-        clock: the time.
         ledger: the opt-outs.
         topic: the way to the application.
-        senders: those configured.
     """
 
     def __init__(

@@ -51,8 +51,6 @@ class Ledger:
     """One ledger per deployment.
 
     Args:
-        tables: where it is.
-        clock: for the time of changes.
         entropy: random bytes, for the salts of evidence.
     """
 

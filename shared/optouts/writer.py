@@ -45,7 +45,6 @@ class Writer:
     """Makes changes; those that arrive while a commit is under way are committed together.
 
     Args:
-        tables: where the ledger is.
         clock: for a change's time.
         entropy: random bytes, for salts.
     """

@@ -44,7 +44,6 @@ class DeliveryReports:
     """Takes delivery reports in.
 
     Args:
-        parts: shared ones.
         quarantine: where goes what cannot be understood.
         pacing: told when a report says that a sender is too fast.
         retries: sends again what failed for a passing reason.

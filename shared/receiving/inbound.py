@@ -49,7 +49,6 @@ class Inbound:
     """Takes people's texts in.
 
     Args:
-        clock: the time.
         record: where messages go.
         conversations: where entries go.
         ledger: where opt-outs go.

@@ -155,7 +155,7 @@ _FEWEST_DIGITS_MARKED: Final = 6
 _STOP_TO: Final = re.compile(r"\bstop\s+\w{1,4}\s+[0-9]{4,6}\b", re.IGNORECASE)
 
 
-def lint(text: str, sender: Sender, *, category: str | None, first: bool) -> list[Finding]:
+def find_warnings(text: str, sender: Sender, *, category: str | None, first: bool) -> list[Finding]:
     """What is questionable about a text, by position; what concerns the whole of it comes last.
 
     Args:

@@ -15,7 +15,7 @@ from shared.messages.request import Asked, SendRequest
 from shared.optouts import Ledger
 from shared.rules import segments
 from shared.rules.segments import Measure
-from shared.rules.text_warnings import lint
+from shared.rules.text_warnings import find_warnings
 from shared.sending.decisions import BLOCKED
 from shared.sending.timetable import Timetable, Wait
 from shared.settings import Settings
@@ -96,7 +96,9 @@ class Preview:
             "withStandIns": _with_stand_ins(request.message, measure, saved),
             "warnings": [
                 {"code": str(found.code), "message": found.message, "position": found.position}
-                for found in lint(request.message, sender, category=request.category, first=True)
+                for found in find_warnings(
+                    request.message, sender, category=request.category, first=True
+                )
             ],
             "recipients": [_shown(s, why.get(s.sequence or 0)) for s in seen],
         }

@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.rules.senders import Sender, parse_senders
-from shared.rules.text_warnings import SHORTENERS, WAYS_OUT, Finding, WarningCode, WayOut, lint
+from shared.rules.text_warnings import (
+    SHORTENERS,
+    WAYS_OUT,
+    Finding,
+    WarningCode,
+    WayOut,
+    find_warnings,
+)
 
 TOLL_FREE, SHORT_CODE, ALPHANUMERIC = "+18005550100", "24680", "CONTOSO"
 FINE = "Contoso: 20% off today. Reply STOP to opt out."
@@ -27,7 +34,7 @@ def found(
     category: str | None = "marketing",
     first: bool = True,
 ) -> list[Finding]:
-    return lint(text, sender(address, brand), category=category, first=first)
+    return find_warnings(text, sender(address, brand), category=category, first=first)
 
 
 def codes(text: str, address: str = TOLL_FREE, brand: str = "Contoso") -> set[WarningCode]:
@@ -282,6 +289,6 @@ def test_warnings_come_by_position() -> None:
 )
 def test_any_text_can_be_looked_at(*, text: str, address: str, first: bool) -> None:
     """Every text has an answer, and every position is one of the text."""
-    for one in lint(text, sender(address), category="marketing", first=first):
+    for one in find_warnings(text, sender(address), category="marketing", first=first):
         assert one.message.endswith(".")
         assert one.position is None or 0 <= one.position < len(text)
