@@ -15,7 +15,16 @@ from zoneinfo import ZoneInfo
 
 from shared.analytics.buckets import Bucket, Interval, Plan, buckets
 from shared.analytics.count_rows import DAY, HOUR, TABLE, Level, groups_in, properties
-from shared.analytics.counts import MONEY, NONE, OTHERS, Counts, add, by_kind, largest, percentiles
+from shared.analytics.counts import (
+    MONEY,
+    NONE,
+    OTHERS,
+    Counts,
+    add_counts,
+    by_kind,
+    largest,
+    percentiles,
+)
 from shared.analytics.timer import CountingTimer
 from shared.azure.tables import Entity, Tables
 from shared.base.clock import Clock, from_iso, iso
@@ -261,13 +270,13 @@ class AnalyticsApi:
             for counts in groups.values():
                 # No report is expected any more.
                 if silent := counts.pop("awaiting", 0):
-                    add(counts, {"unknown": silent})
+                    add_counts(counts, {"unknown": silent})
         if query.group_by is not GroupBy.PROGRAM:
             return groups
         programs: dict[str, Counts] = {}
         for sender, counts in groups.items():
             group = self._programs.of(sender) if sender not in {NONE, OTHERS} else sender
-            add(programs.setdefault(group, {}), counts)
+            add_counts(programs.setdefault(group, {}), counts)
         return programs
 
 
@@ -279,7 +288,7 @@ def _dimension(group_by: GroupBy | None) -> str:
 
 def _add_groups(into: dict[str, Counts], more: Mapping[str, Counts]) -> None:
     for group, counts in more.items():
-        add(into.setdefault(group, {}), counts)
+        add_counts(into.setdefault(group, {}), counts)
 
 
 def _kept(found: Sequence[Mapping[str, Counts]], top: int) -> frozenset[str]:
@@ -287,7 +296,7 @@ def _kept(found: Sequence[Mapping[str, Counts]], top: int) -> frozenset[str]:
     sent: dict[str, Counts] = {}
     for groups in found:
         for group, counts in groups.items():
-            add(sent.setdefault(group, {}), {"sent": counts.get("sent", 0)})
+            add_counts(sent.setdefault(group, {}), {"sent": counts.get("sent", 0)})
     return frozenset(largest(sent, top))
 
 
@@ -296,7 +305,7 @@ def _within(groups: Mapping[str, Counts], kept: frozenset[str]) -> dict[str, Cou
         return dict(groups)
     found: dict[str, Counts] = {}
     for group, counts in groups.items():
-        add(found.setdefault(group if group in kept else OTHERS, {}), counts)
+        add_counts(found.setdefault(group if group in kept else OTHERS, {}), counts)
     return found
 
 

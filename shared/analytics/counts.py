@@ -56,7 +56,7 @@ def seconds_kept(seconds: float) -> int:
     return whole if whole <= _EXACT_SECONDS else _STEPS[bisect_right(_STEPS, whole) - 1]
 
 
-def add(into: Counts, more: Mapping[str, int]) -> None:
+def add_counts(into: Counts, more: Mapping[str, int]) -> None:
     """Add counts to counts."""
     for name, number in more.items():
         into[name] = into.get(name, 0) + number
@@ -66,7 +66,7 @@ def merged(parts: Iterable[Mapping[str, int]]) -> Counts:
     """The sum of counts."""
     found: Counts = {}
     for part in parts:
-        add(found, part)
+        add_counts(found, part)
     return found
 
 
@@ -112,13 +112,13 @@ class Tally:
     def count(self, groups: Mapping[str, str], counts: Mapping[str, int]) -> None:
         """Add counts that belong to one group of each dimension; to none where it is not named."""
         for dimension in DIMENSIONS:
-            add(self.groups[dimension].setdefault(groups.get(dimension, NONE), {}), counts)
+            add_counts(self.groups[dimension].setdefault(groups.get(dimension, NONE), {}), counts)
 
     def add(self, other: Tally) -> None:
         """Add another tally."""
         for dimension, groups in other.groups.items():
             for group, counts in groups.items():
-                add(self.groups[dimension].setdefault(group, {}), counts)
+                add_counts(self.groups[dimension].setdefault(group, {}), counts)
 
     def __iter__(self) -> Iterator[tuple[str, dict[str, Counts]]]:
         return iter(self.groups.items())

@@ -22,8 +22,7 @@ from shared.base.clock import from_iso
 from shared.limits.reasons import reason_of
 from shared.messages.facts import Intent, Outcome, StoredReport
 from shared.messages.record import MinuteFacts, Send
-from shared.messages.state import Report, arrival, outcome_of
-from shared.messages.state import fold as state_of
+from shared.messages.state import Report, arrival, outcome_of, state_after
 from shared.optouts.changes import Direction, Effect
 from shared.rules import keywords
 from shared.rules.cost.prices import PriceTable
@@ -159,7 +158,7 @@ def _of_text(send: Send, address: str, reports: list[StoredReport]) -> Counts:
     if start in TERMINAL:
         return {_decided_by_us(start, outcome, send.intent): 1}
     arrived = sorted((report.report for report in reports), key=arrival)
-    state = state_of(start, arrived)
+    state = state_after(start, arrived)
     if state is State.UNCERTAIN:
         return {"uncertain": 1}
     decided = next((r for r in arrived if outcome_of(r.status, r.code) is state), None)

@@ -70,12 +70,7 @@ class Tables:
 
     async def put(self, table: str, entity: Entity) -> None:
         """Write an entity whose content follows from its keys; writing it twice is once."""
-        try:
-            await self._made(
-                table, lambda client: client.upsert_entity(entity, mode=UpdateMode.REPLACE)
-            )
-        except AzureError as error:
-            raise StorageDown(said(error)) from None
+        await self._upsert(table, entity, UpdateMode.REPLACE)
 
     async def merge(self, table: str, entity: Entity, *, etag: str) -> str:
         """Change members of the entity that was read with `etag`; the new ETag.
@@ -96,17 +91,12 @@ class Tables:
             raise StorageDown(said(error)) from None
         return str(answer["etag"])
 
-    async def note(self, table: str, entity: Entity) -> None:
+    async def set_members(self, table: str, entity: Entity) -> None:
         """Set members of an entity, whoever else changes it; made if it is not there.
 
         For members that follow from facts, so that it does not matter who writes last.
         """
-        try:
-            await self._made(
-                table, lambda client: client.upsert_entity(entity, mode=UpdateMode.MERGE)
-            )
-        except AzureError as error:
-            raise StorageDown(said(error)) from None
+        await self._upsert(table, entity, UpdateMode.MERGE)
 
     async def remove(self, table: str, partition: str, row: str, *, etag: str) -> None:
         """Delete the entity that was read with `etag`; one that is gone already is fine.
@@ -274,6 +264,12 @@ class Tables:
         if client is None:
             client = self._clients[name] = self._service().get_table_client(name)
         return client
+
+    async def _upsert(self, table: str, entity: Entity, mode: UpdateMode) -> None:
+        try:
+            await self._made(table, lambda client: client.upsert_entity(entity, mode=mode))
+        except AzureError as error:
+            raise StorageDown(said(error)) from None
 
     async def _made(self, table: str, operation: Any) -> Any:
         # Tables of a month and of a day come into being with their first row. What is written

@@ -142,7 +142,7 @@ def link_to(traceparent: str | None) -> None:
         current.add_link(found.context)
 
 
-def note(**attributes: str | int) -> None:
+def annotate(**attributes: str | int) -> None:
     """Add attributes to the current span."""
     current = trace.get_current_span()
     for key, value in attributes.items():

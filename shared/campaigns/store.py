@@ -289,7 +289,7 @@ class CampaignStore:
                 row[name] = pack(value)
             else:
                 row[name] = iso(value) if isinstance(value, datetime) else value
-        await self._tables.note(TABLE, row)
+        await self._tables.set_members(TABLE, row)
 
     async def reopen(self, campaign_id: str, chunk: Chunk) -> None:
         """Note that a chunk has a place in time again, unless its fate is another one by now."""

@@ -98,7 +98,7 @@ class Record:
             )
         return replace(intent, etag=etag) if etag is not None else None
 
-    async def note(self, intent: Intent) -> Intent:
+    async def record_attempt(self, intent: Intent) -> Intent:
         """Note how an attempt went, or that another takes over; the intent with its new ETag.
 
         Raises:

@@ -15,7 +15,7 @@ from typing import Final
 from shared.rules.delivery_codes import DeliveryCode
 from shared.rules.message_states import TERMINAL, State
 
-__all__ = ["SILENCE", "TERMINAL", "Report", "State", "aged", "fold"]
+__all__ = ["SILENCE", "TERMINAL", "Report", "State", "aged", "state_after"]
 
 SILENCE: Final = timedelta(hours=72)
 """How long a report may take; after that none is expected any more."""
@@ -39,7 +39,7 @@ class Report:
     arrived: datetime
 
 
-def fold(start: State, reports: Iterable[Report]) -> State:
+def state_after(start: State, reports: Iterable[Report]) -> State:
     """The state that `start` has become after all reports, in the order of their arrival.
 
     A terminal state never changes. Every other gives way to a report; `unknown` after a 5002 is

@@ -14,7 +14,7 @@ from shared.base.errors import PlatformDenied, PlatformRefused, Throttled
 from shared.messages.events import BLOCKED_DETAILS
 from shared.messages.facts import Outcome, StoredReport
 from shared.messages.record import Send
-from shared.messages.state import aged, fold
+from shared.messages.state import aged, state_after
 from shared.rules import keywords
 from shared.rules.delivery_codes import CODES, OPTED_OUT, code_in
 from shared.rules.message_states import TERMINAL, State
@@ -65,7 +65,7 @@ def recipients_of(
             if outcome is not None
             else _without_outcome(send, address, now, acs_timeout)
         )
-        state = fold(start, [report.report for report in reports])
+        state = state_after(start, [report.report for report in reports])
         yield Seen(
             message_id, address, aged(state, send.intent.first_attempt_at, now), outcome, reports
         )
@@ -227,6 +227,6 @@ def acs_delivery_report(send: Send, seen: Seen) -> dict[str, Any] | None:
 
 def _decisive(seen: Seen) -> StoredReport | None:
     for count, report in enumerate(seen.reports, start=1):
-        if fold(State.SENT, [r.report for r in seen.reports[:count]]) in TERMINAL:
+        if state_after(State.SENT, [r.report for r in seen.reports[:count]]) in TERMINAL:
             return report
     return seen.reports[-1] if seen.reports else None

@@ -99,7 +99,7 @@ class Writer:
                 plan = _ChangePlan(
                     head, await self._states(left), iso(self._clock()), self._entropy
                 )
-                fresh = {change.change_id: plan.add(change) for change in left}
+                fresh = {change.change_id: plan.add_change(change) for change in left}
                 await self._table.commit(plan.operations())
             except (Changed, StorageDown):
                 doubt = True
@@ -158,7 +158,7 @@ class _ChangePlan:
         self._entropy = entropy
         self._inserts: list[Entity] = []
 
-    def add(self, change: Change) -> Made:
+    def add_change(self, change: Change) -> Made:
         """Put one change behind those added before."""
         sequence = self._frontier.size + 1
         state = self._states[change.address]

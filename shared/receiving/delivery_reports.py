@@ -126,7 +126,7 @@ class DeliveryReports:
             await self._stray(report, "no such message")
             return None, message_id, None
         telemetry.link_to(intent.trace)
-        telemetry.note(sendId=send_id, messageId=message_id)
+        telemetry.annotate(sendId=send_id, messageId=message_id)
         return intent, message_id, retried_by
 
     async def _store_failure(

@@ -93,7 +93,7 @@ class Inbound:
         received = read_received(envelope, self._clock())
         message_id = ids.inbound_id(received.platform_id, received.received)
         keyword = keywords.read(received.text)
-        telemetry.note(messageId=message_id)
+        telemetry.annotate(messageId=message_id)
         # 1. The record.
         received, first = await self._store(message_id, received, keyword)
         # 2. The ledger.

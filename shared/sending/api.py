@@ -145,7 +145,7 @@ class Sending:
             claim = await self._keys.claim(key, request.digest, send_id, now)
             send_id = claim.send_id
         measure = segments.measure(request.message)
-        telemetry.note(sendId=send_id, sender=request.sender, recipients=len(request.asked))
+        telemetry.annotate(sendId=send_id, sender=request.sender, recipients=len(request.asked))
         fresh = new_intent(
             send_id,
             request,

@@ -26,7 +26,7 @@ from shared.base.errors import InvalidRequest
 from shared.jobs.dispatch import Dispatch
 from shared.messages.facts import Intent, Retry
 from shared.messages.record import Record, Send
-from shared.messages.state import fold, outcome_of
+from shared.messages.state import outcome_of, state_after
 from shared.rules.delivery_codes import DeliveryCode
 from shared.rules.message_states import TERMINAL, State
 from shared.sending.attempts import waiting_intent
@@ -130,7 +130,7 @@ class Retries:
         if known := retried_by(send):
             return known
         # A text that has arrived after all, or has failed for good before, is left alone.
-        if fold(State.SENT, [stored.report for stored in send.reports]) in TERMINAL:
+        if state_after(State.SENT, [stored.report for stored in send.reports]) in TERMINAL:
             return None
         intent, address = send.intent, report.theirs
         number = intent.retry.number + 1 if intent.retry is not None else 1

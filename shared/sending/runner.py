@@ -115,7 +115,9 @@ class AttemptRunner:
                 "An earlier attempt of this send may still be at work.", retry_after=seconds
             )
         try:
-            ours = await self._record.note(taken_over(intent, now, drawn_nonce(self._randomness)))
+            ours = await self._record.record_attempt(
+                taken_over(intent, now, drawn_nonce(self._randomness))
+            )
         except Changed:
             raise StillSending("Another repeat of this send is at work.", retry_after=1) from None
         log.event("send.taken_over", sendId=intent.send_id)
@@ -194,7 +196,9 @@ class AttemptRunner:
         send_id = attempt.intent.send_id
         log.trouble("send.unanswered", sendId=send_id, code=name_of(error))
         try:
-            await self._record.note(ended(attempt, error, now=self._clock(), in_doubt=in_doubt))
+            await self._record.record_attempt(
+                ended(attempt, error, now=self._clock(), in_doubt=in_doubt)
+            )
         except (Changed, StorageDown):
             # The repeat then waits until the attempt is certainly dead. Nothing is lost.
             log.trouble("send.end_not_noted", sendId=send_id)

@@ -168,7 +168,7 @@ class ScheduledSends:
             if not intent.waiting:
                 await self._cancel_retry(intent, message_id, address)
                 return
-            await self._record.note(replace(intent, canceled=intent.canceled | {address}))
+            await self._record.record_attempt(replace(intent, canceled=intent.canceled | {address}))
             log.event("send.canceled", messageId=message_id)
 
         try:

@@ -58,7 +58,7 @@ def calls(account: StorageAccount) -> dict[str, Awaitable[Any]]:
         "Tables.insert": tables.insert("t", ROW),
         "Tables.put": tables.put("t", ROW),
         "Tables.merge": tables.merge("t", ROW, etag="e"),
-        "Tables.note": tables.note("t", ROW),
+        "Tables.set_members": tables.set_members("t", ROW),
         "Tables.remove": tables.remove("t", *KEYS, etag="e"),
         "Tables.get": tables.get("t", *KEYS),
         "Tables.query": _all(tables.query("t", "RowKey eq @row", row=ROW["RowKey"])),

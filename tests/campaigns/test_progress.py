@@ -236,7 +236,7 @@ async def test_a_chunk_whose_message_comes_again_counts_once(
     for phase in (Phase.PAUSED, Phase.CANCELED):
         known = await store.get(campaign.campaign_id)
         assert known is not None
-        await store._tables.note(TABLE, _row(replace(known, phase=phase)))
+        await store._tables.set_members(TABLE, _row(replace(known, phase=phase)))
         (piece,) = await store.pieces(campaign.campaign_id, 7, 1)
         message = {"campaignId": campaign.campaign_id, "at": iso(BEGIN), **piece.to_json()}
         await parts.campaigns.engine.works()["campaign.chunk"](message)

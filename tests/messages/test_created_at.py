@@ -102,12 +102,12 @@ async def test_a_scheduled_message_shows_one_moment_before_and_after_it_left(
         body = send_body(person, sendAt=when.isoformat())
         answer = await parts.sending.api.send(send_request(parts, body))
         message_id = str(answer.items[0].message_id)
-        before = await parts.messages.message(message_id)
+        before = await parts.messages.get_message(message_id)
         assert (before["state"], before["createdAt"]) == ("scheduled", iso(accepted))
 
         clock.moment = when
         await parts.sending.api.run_due(answer.send_id)
-        after = await parts.messages.message(message_id)
+        after = await parts.messages.get_message(message_id)
     assert after["state"] in {"sent", "delivered"}
     assert after["createdAt"] == iso(accepted)
     assert [(entry["event"], entry["at"]) for entry in after["history"][:2]] == [
@@ -138,7 +138,7 @@ async def test_a_message_that_was_taken_over_shows_the_moment_of_its_request(
     clock.moment += timedelta(minutes=1)
     async with parts_of(stack, clock=clock) as parts:
         answer = await parts.sending.api.send(request, key=key)
-        message = await parts.messages.message(str(answer.items[0].message_id))
+        message = await parts.messages.get_message(str(answer.items[0].message_id))
     assert "attemptedAgain" in [entry["event"] for entry in message["history"]]
     assert message["createdAt"] == iso(accepted)
 
@@ -157,7 +157,7 @@ async def test_those_who_wait_apart_show_the_moment_of_their_request(
         body = send_body("+12125550124", people.one(), category="marketing")
         answer = await parts.sending.api.send(send_request(parts, body))
         sleeping, awake = [
-            await parts.messages.message(str(item.message_id)) for item in answer.items
+            await parts.messages.get_message(str(item.message_id)) for item in answer.items
         ]
         carrier = await parts.parts.record.intent(sleeping["messageId"][: ids.ULID_LENGTH])
     assert sleeping["messageId"][: ids.ULID_LENGTH] != awake["messageId"][: ids.ULID_LENGTH]

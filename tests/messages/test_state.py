@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.messages.state import TERMINAL, Report, State, aged, fold
+from shared.messages.state import TERMINAL, Report, State, aged, state_after
 from shared.rules.delivery_codes import CODES, DeliveryCode
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -79,13 +79,13 @@ def test_values_are_the_words_of_the_interface() -> None:
 def test_reports_fold_into_a_state(start: str, said: list[str], state: str) -> None:
     """The first definite word counts; only ignorance gives way to it later."""
     history = [_report(words, minute) for minute, words in enumerate(said)]
-    assert fold(State(start), history) is State(state)
+    assert state_after(State(start), history) is State(state)
 
 
 @given(starts, arrivals)
 def test_a_terminal_state_never_changes(start: State, history: list[Report]) -> None:
     """No prefix of the arrivals has a terminal state that a longer prefix leaves."""
-    states = [fold(start, history[:count]) for count in range(len(history) + 1)]
+    states = [state_after(start, history[:count]) for count in range(len(history) + 1)]
     for earlier, later in pairwise(states):
         assert earlier is later or earlier not in TERMINAL
 
@@ -99,7 +99,7 @@ def test_repeats_change_nothing(start: State, history: list[Report], data: st.Da
         Report(r.status, r.code, r.at, r.arrived + timedelta(minutes=delay))
         for r, delay in zip(repeats, delays, strict=True)
     ]
-    assert fold(start, [*history, *again]) is fold(start, history)
+    assert state_after(start, [*history, *again]) is state_after(start, history)
 
 
 @pytest.mark.parametrize("listed", [(0, 1), (1, 0)])
@@ -112,20 +112,24 @@ def test_the_first_to_arrive_is_the_first(
 ) -> None:
     """Rows may be read in any order; the moment of arrival says which word came first."""
     history = [_report(words, minute) for minute, words in enumerate(said)]
-    assert fold(State.SENT, [history[place] for place in listed]) is State(state)
+    assert state_after(State.SENT, [history[place] for place in listed]) is State(state)
 
 
 @pytest.mark.parametrize("others", [["Failed 4004"], ["Failed 4007", "Failed 4010"]])
 def test_of_one_moment_the_delivery_counts(others: list[str]) -> None:
     """Where nothing tells which came first, no text is called lost that may have arrived."""
     history = [_report(words, 0) for words in [*others, "Delivered"]]
-    assert fold(State.SENT, history) is fold(State.SENT, history[::-1]) is State.DELIVERED
+    assert (
+        state_after(State.SENT, history)
+        is state_after(State.SENT, history[::-1])
+        is State.DELIVERED
+    )
 
 
 def test_of_one_moment_the_order_of_failures_is_fixed() -> None:
     """Two failures of one moment give one answer, however they are listed."""
     history = [_report("Failed 4007", 0), _report("Failed 4004", 0)]
-    assert fold(State.SENT, history) is fold(State.SENT, history[::-1])
+    assert state_after(State.SENT, history) is state_after(State.SENT, history[::-1])
 
 
 @given(starts, histories.flatmap(lambda h: st.tuples(st.just(h), st.permutations(h))))
@@ -134,21 +138,21 @@ def test_the_order_of_the_list_does_not_matter(
 ) -> None:
     """The moment of arrival decides, not the order in which rows are read."""
     history, shuffled = both
-    assert fold(start, shuffled) is fold(start, history)
+    assert state_after(start, shuffled) is state_after(start, history)
 
 
 @given(st.sampled_from(OPEN), histories)
 def test_a_definite_report_settles_everything_open(start: State, history: list[Report]) -> None:
     """Whatever was believed before, `Delivered` at the end leaves nothing open."""
     last = Report("Delivered", None, NOON, NOON + timedelta(days=1))
-    assert fold(start, [*history, last]) in TERMINAL
+    assert state_after(start, [*history, last]) in TERMINAL
 
 
 @given(starts, histories)
 def test_only_delivered_delivers(start: State, history: list[Report]) -> None:
     """No failure, whatever its details say, is read as a delivery."""
     failures = [report for report in history if report.status != "Delivered"]
-    assert fold(start, failures) is not State.DELIVERED or start is State.DELIVERED
+    assert state_after(start, failures) is not State.DELIVERED or start is State.DELIVERED
 
 
 @pytest.mark.parametrize(
