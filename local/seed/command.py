@@ -9,7 +9,7 @@ from typing import Any, Final
 from urllib.request import Request, urlopen
 
 from local.seed.month import DAYS, month
-from local.seed.rows import Written, write
+from local.seed.rows import Written, write_month
 from local.stack import Stack
 from shared.base.clock import from_iso, iso
 
@@ -28,9 +28,9 @@ def seed_once(
     Args:
         stack: running.
         data: its data folder.
-        seed: of the story.
+        seed: of the month.
         now: the end of the month.
-        later: see the story's own; the same each time.
+        later: see `month`; the same each time.
 
     Raises:
         StorageDown, OSError: it could not be written; the next start tries again.
@@ -42,7 +42,7 @@ def seed_once(
     until = from_iso(noted["until"]) if noted else now.astimezone(UTC).replace(microsecond=0)
     seed = noted.get("seed", seed)
     _note(file, seed, until, written=False)
-    written = write(stack.settings, month(until, seed, later=later))
+    written = write_month(stack.settings, month(until, seed, later=later))
     _fold(stack, until)
     _note(file, seed, until, written=True)
     return written

@@ -1,6 +1,6 @@
-"""Writing a story down as the facts that Parley would have recorded.
+"""Writing a month down as the facts that Parley would have recorded.
 
-Rows of one partition go together; the ledger is written by its own writer with the story's clock,
+Rows of one partition go together; the ledger is written by its own writer with the month's clock,
 so that its chain is as good as any.
 """
 
@@ -34,7 +34,7 @@ from shared.messages import facts
 from shared.messages.facts import Outcome
 from shared.messages.request import Asked, SendRequest
 from shared.optouts import Change, Channel, Direction, Ledger
-from shared.receiving.inbound import ANSWERS_WITHIN
+from shared.receiving.inbound import ANSWERS_WITHIN, entry_of
 from shared.rules import keywords
 from shared.rules.delivery_codes import CODES
 from shared.rules.keywords import Meaning
@@ -64,8 +64,8 @@ class Written:
     campaigns: int
 
 
-def write(environment: Mapping[str, str], happenings: Sequence[Happening]) -> Written:
-    """Write a story into the storage that an app's settings name; twice is once.
+def write_month(environment: Mapping[str, str], happenings: Sequence[Happening]) -> Written:
+    """Write a month into the storage that an app's settings name; twice is once.
 
     Args:
         environment: the app's settings.
@@ -79,9 +79,9 @@ def write(environment: Mapping[str, str], happenings: Sequence[Happening]) -> Wr
 
 async def _write(app: Settings, happenings: Sequence[Happening]) -> Written:
     async with _storage(app) as tables:
-        writer = _Writer(app, tables)
+        writer = _MonthWriter(app, tables)
         for happening in happenings:
-            await writer.take(happening)
+            await writer.record(happening)
         await writer.finish()
         return writer.written
 
@@ -93,7 +93,9 @@ async def _storage(app: Settings) -> AsyncIterator[Tables]:
         yield Tables(StorageAccount(app, transport=transport))
 
 
-class _Writer:
+class _MonthWriter:
+    """Keeps rows until they can be written together; changes the ledger at once."""
+
     def __init__(self, app: Settings, tables: Tables) -> None:
         self._app = app
         self._tables = tables
@@ -112,7 +114,7 @@ class _Writer:
         counts = self._counts
         return Written(counts["texts"], counts["answers"], counts["changes"], len(self._campaigns))
 
-    async def take(self, happening: Happening) -> None:
+    async def record(self, happening: Happening) -> None:
         """One thing that happened: its rows are kept until `finish`, its ledger change is made."""
         if isinstance(happening, Said):
             await self._said(happening)
@@ -223,19 +225,7 @@ class _Writer:
         )
         self._keep(message_id, facts.inbound_row(message_id, received, self._app.message_shards))
         keyword = keywords.read(said.text)
-        self._entries.append(
-            Entry(
-                message_id=message_id,
-                ours=said.ours,
-                theirs=said.theirs,
-                inbound=True,
-                text=said.text,
-                at=said.at,
-                segments=received.segments,
-                keyword=keyword.word if keyword else None,
-                in_reply_to=received.in_reply_to.message_id if received.in_reply_to else None,
-            )
-        )
+        self._entries.append(entry_of(message_id, received, keyword))
         self._counts["answers"] += 1
         direction = _MEANINGS.get(keyword.intent) if keyword else None
         if keyword is not None and direction is not None:

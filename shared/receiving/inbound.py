@@ -128,7 +128,7 @@ class Inbound:
             received = replace(received, in_reply_to=found)
         first, _ = await every(
             self._record.inbound(message_id, received),
-            self._conversations.write(_entry(message_id, received, keyword)),
+            self._conversations.write(entry_of(message_id, received, keyword)),
         )
         if first:
             return received, True
@@ -136,7 +136,7 @@ class Inbound:
         if recorded is None or recorded.in_reply_to == received.in_reply_to:
             return received, False
         received = replace(received, in_reply_to=recorded.in_reply_to)
-        await self._conversations.write(_entry(message_id, received, keyword))
+        await self._conversations.write(entry_of(message_id, received, keyword))
         return received, False
 
     async def _change_ledger(
@@ -161,7 +161,8 @@ class Inbound:
         return [opt_out_changed(change, made)] if made.effect is Effect.APPLIED else []
 
 
-def _entry(message_id: str, received: Received, keyword: Keyword | None) -> Entry:
+def entry_of(message_id: str, received: Received, keyword: Keyword | None) -> Entry:
+    """The entry that a person's text has in its conversation."""
     return Entry(
         message_id=message_id,
         ours=received.ours,

@@ -1,4 +1,4 @@
-"""One stack and one zygote for all crash tests, and a line of figures for each variant."""
+"""One stack and one fork server for all crash tests, and a line of figures for each variant."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import pytest
 
 from local.ports import Ports
 from local.stack import StackOptions
-from tests.crash.counts import Tally
-from tests.crash.rig import Lab, StorageAndPlatform, laboratory
+from tests.crash.counts import Counts
+from tests.crash.rig import Rig, StorageAndPlatform, rig_on
 
-_TALLY = pytest.StashKey[Tally]()
+_COUNTS = pytest.StashKey[Counts]()
 
 
 @pytest.fixture(scope="session")
@@ -28,21 +28,21 @@ def storage_and_platform(crash_folder: Path) -> Iterator[StorageAndPlatform]:
 
 
 @pytest.fixture(scope="session")
-async def lab(storage_and_platform: StorageAndPlatform, crash_folder: Path) -> AsyncIterator[Lab]:
-    async with laboratory(storage_and_platform, crash_folder) as lab:
-        yield lab
+async def rig(storage_and_platform: StorageAndPlatform, crash_folder: Path) -> AsyncIterator[Rig]:
+    async with rig_on(storage_and_platform, crash_folder) as rig:
+        yield rig
 
 
 @pytest.fixture(scope="session")
-def tally(request: pytest.FixtureRequest) -> Tally:
-    return request.config.stash.setdefault(_TALLY, Tally())
+def counts(request: pytest.FixtureRequest) -> Counts:
+    return request.config.stash.setdefault(_COUNTS, Counts())
 
 
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    tally = config.stash.get(_TALLY, None)
-    if tally is not None:
+    counts = config.stash.get(_COUNTS, None)
+    if counts is not None:
         terminalreporter.section("crashes")
-        for line in tally.lines():
+        for line in counts.lines():
             terminalreporter.write_line(line)

@@ -21,7 +21,7 @@ class Count:
 
 
 @dataclass(slots=True)
-class Tally:
+class Counts:
     """The figures of all variants, in the order of their tests."""
 
     counts: dict[str, Count] = field(default_factory=lambda: defaultdict(Count))

@@ -9,8 +9,8 @@ from datetime import timedelta
 from typing import Any, ClassVar, Final
 
 from shared.base.clock import iso, utc_now
-from tests.crash.observed import Findings, World, body_of
-from tests.crash.rig import Lab, Step, dispatch_step, event_step, http_step, queue_step
+from tests.crash.observed import Findings, Observed, body_of
+from tests.crash.rig import Rig, Step, dispatch_step, event_step, http_step, queue_step
 from tests.crash.scenarios import (
     ASKED,
     OUTCOME,
@@ -50,9 +50,9 @@ class ScheduledSend(Send):
     opted_out = 0
     twice = False
 
-    async def prepare(self, lab: Lab, count: int) -> list[Case]:
-        cases = await super().prepare(lab, count)
-        ordered = await lab.zygote.run([case.step for case in cases])
+    async def prepare(self, rig: Rig, count: int) -> list[Case]:
+        cases = await super().prepare(rig, count)
+        ordered = await rig.forks.run([case.step for case in cases])
         for case, answer in zip(cases, ordered.answers, strict=True):
             case.answers = [answer]
             send_id = case.message_id(case.open[0])[:26]
@@ -66,10 +66,10 @@ class ScheduledSend(Send):
         return super().content(label, recipients) | {"sendAt": soon}
 
     def judge(
-        self, case: Case, world: World, read: Sequence[dict[str, Any]], found: Findings
+        self, case: Case, seen: Observed, read: Sequence[dict[str, Any]], found: Findings
     ) -> None:
         found.equal(case.answers[-1], {"ok": True}, "the repeat")
-        super().judge(replace(case, answers=case.answers[:1]), world, read, found)
+        super().judge(replace(case, answers=case.answers[:1]), seen, read, found)
 
     def reads(self, case: Case) -> list[Step]:
         return super().reads(replace(case, answers=case.answers[:1]))
@@ -91,10 +91,10 @@ class Failed(Scenario):
 
     texts: ClassVar[int]
 
-    async def prepare(self, lab: Lab, count: int) -> list[Case]:
-        cases = await _Living().prepare(lab, count)
-        sent = await lab.zygote.run([case.step for case in cases])
-        reports = {tag_of(event): event for event in await lab.platform.events()}
+    async def prepare(self, rig: Rig, count: int) -> list[Case]:
+        cases = await _Living().prepare(rig, count)
+        sent = await rig.forks.run([case.step for case in cases])
+        reports = {tag_of(event): event for event in await rig.platform.events()}
         for case, answer in zip(cases, sent.answers, strict=True):
             case.answers = [answer]
             case.platform_id = case.message_id(case.open[0])
@@ -110,7 +110,7 @@ class Failed(Scenario):
         return [http_step("GET", f"/messages/{case.platform_id}")]
 
     def judge(
-        self, case: Case, world: World, read: Sequence[dict[str, Any]], found: Findings
+        self, case: Case, seen: Observed, read: Sequence[dict[str, Any]], found: Findings
     ) -> None:
         found.equal(case.answers[-1], {"ok": True}, "the repeat")
         judge_message(read[0], "undelivered", found)
@@ -118,9 +118,9 @@ class Failed(Scenario):
         if retried_by is None:
             found.lost.append("the message does not name its retry")
         found.told_once(
-            world.told(REPORT, messageId=case.platform_id, retriedBy=retried_by), "the failure"
+            seen.told(REPORT, messageId=case.platform_id, retriedBy=retried_by), "the failure"
         )
-        found.text_count(world, case.open[0], f"Hello {case.label}", self.texts)
+        found.text_count(seen, case.open[0], f"Hello {case.label}", self.texts)
 
 
 class _Living(SendToOne):
@@ -144,11 +144,11 @@ class RetrySent(Failed):
     name = "message about a retry whose time has come"
     texts = 2
 
-    async def prepare(self, lab: Lab, count: int) -> list[Case]:
-        cases = await super().prepare(lab, count)
-        reported = await lab.zygote.run([case.step for case in cases])
+    async def prepare(self, rig: Rig, count: int) -> list[Case]:
+        cases = await super().prepare(rig, count)
+        reported = await rig.forks.run([case.step for case in cases])
         assert all(answer["ok"] for answer in reported.answers)
-        read = await lab.zygote.run([step for case in cases for step in self.reads(case)])
+        read = await rig.forks.run([step for case in cases for step in self.reads(case)])
         for case, answer in zip(cases, read.answers, strict=True):
             message = {"kind": "scheduled", "sendId": body_of(answer)["retriedBy"][:26]}
             case.step = dispatch_step({**message, "at": iso(utc_now())}).after(DUE_RETRY)
@@ -162,10 +162,10 @@ class CampaignChunk(Scenario):
     people = 2
     both_ways = False
 
-    async def prepare(self, lab: Lab, count: int) -> list[Case]:
+    async def prepare(self, rig: Rig, count: int) -> list[Case]:
         cases = []
         for _ in range(count):
-            label, people = lab.label(), [lab.number() for _ in range(self.people)]
+            label, people = rig.label(), [rig.number() for _ in range(self.people)]
             order = {
                 "campaignId": label,
                 "from": SENDER,
@@ -173,13 +173,13 @@ class CampaignChunk(Scenario):
                 "recipients": [{"to": number} for number in people],
             }
             cases.append(Case(label, http_step("POST", "/campaigns", order), open=people))
-        await lab.clear("dispatch")
-        ordered = await lab.zygote.run([case.step for case in cases])
+        await rig.clear("dispatch")
+        ordered = await rig.forks.run([case.step for case in cases])
         assert all(answer["status"] == 202 for answer in ordered.answers), ordered.answers
         chunks: dict[str, dict[str, Any]] = {}
-        async for texts in lab.arriving("dispatch"):
+        async for texts in rig.arriving("dispatch"):
             first = [text for text in texts if json.loads(text)["kind"] in _BEFORE_A_CHUNK]
-            done = await lab.zygote.run([queue_step(t, "dispatch") for t in first], settings=FAST)
+            done = await rig.forks.run([queue_step(t, "dispatch") for t in first], settings=FAST)
             assert all(answer["ok"] for answer in done.answers)
             found = [json.loads(text) for text in texts]
             chunks |= {m["campaignId"]: m for m in found if m["kind"] == "campaign.chunk"}
@@ -193,11 +193,11 @@ class CampaignChunk(Scenario):
         return [http_step("GET", f"/campaigns/{case.label}")]
 
     def judge(
-        self, case: Case, world: World, read: Sequence[dict[str, Any]], found: Findings
+        self, case: Case, seen: Observed, read: Sequence[dict[str, Any]], found: Findings
     ) -> None:
         found.equal(case.answers[-1], {"ok": True}, "the repeat")
         for number in case.open:
-            found.text_count(world, number, f"Hello {case.label}", 1)
+            found.text_count(seen, number, f"Hello {case.label}", 1)
         counts = (body_of(read[0]) or {}).get("counts")
         found.equal(counts, {"sent": len(case.open)}, "the campaign's counts")
 

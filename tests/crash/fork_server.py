@@ -38,7 +38,7 @@ ROOT: Final = Path(__file__).parents[2]
 _COMMANDS: Final = 0
 
 
-class Zygote:
+class ForkServer:
     """Forks, and waits for what it has forked."""
 
     def __init__(self, host: FunctionsHost) -> None:
@@ -87,7 +87,7 @@ class Zygote:
         try:
             run(self._host, command["order"], Path(command["trace"]))
             status = 0
-        except BaseException:  # noqa: BLE001  # the fork must not return into the zygote's loop
+        except BaseException:  # noqa: BLE001  # the fork must not return into the server's loop
             traceback.print_exc()
         finally:
             sys.stderr.flush()
@@ -120,7 +120,7 @@ def main() -> None:
         raise RuntimeError("a process with threads cannot be forked")
     gc.freeze()
     say({"ready": True})
-    Zygote(host).serve()
+    ForkServer(host).serve()
 
 
 if __name__ == "__main__":

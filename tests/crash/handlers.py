@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, Final
 
-from tests.crash.observed import Findings, World, body_of
-from tests.crash.rig import Lab, Step, event_step, http_step, queue_step
+from tests.crash.observed import Findings, Observed, body_of
+from tests.crash.rig import Rig, Step, event_step, http_step, queue_step
 from tests.crash.scenarios import (
     ENTRY,
     OPT_OUT,
@@ -33,12 +33,12 @@ class Inbound(Scenario):
     text = "Is it open today?"
     direction: ClassVar[str | None] = None
 
-    async def prepare(self, lab: Lab, count: int) -> list[Case]:
-        return await self.spoken(lab, [lab.number() for _ in range(count)])
+    async def prepare(self, rig: Rig, count: int) -> list[Case]:
+        return await self.spoken(rig, [rig.number() for _ in range(count)])
 
-    async def spoken(self, lab: Lab, people: Sequence[str]) -> list[Case]:
-        ids = [await lab.platform.speak(number, self.text, SENDER) for number in people]
-        events = {event["data"]["messageId"]: event for event in await lab.platform.events()}
+    async def spoken(self, rig: Rig, people: Sequence[str]) -> list[Case]:
+        ids = [await rig.platform.speak(number, self.text, SENDER) for number in people]
+        events = {event["data"]["messageId"]: event for event in await rig.platform.events()}
         return [
             Case(number, event_step("inbound", events[platform_id]), [number], [], platform_id)
             for number, platform_id in zip(people, ids, strict=True)
@@ -48,16 +48,16 @@ class Inbound(Scenario):
         return [conversation_step(case.label)]
 
     def judge(
-        self, case: Case, world: World, read: Sequence[dict[str, Any]], found: Findings
+        self, case: Case, seen: Observed, read: Sequence[dict[str, Any]], found: Findings
     ) -> None:
         found.equal(case.answers[-1], {"ok": True}, "the repeat")
         entries = [
             entry for entry in body_of(read[0])["value"] if entry.get("message") == self.text
         ]
         found.once(len(entries), "the conversation's entry")
-        found.told_once(world.told(RECEIVED, platformMessageId=case.platform_id), "the text")
+        found.told_once(seen.told(RECEIVED, platformMessageId=case.platform_id), "the text")
         if self.direction is not None:
-            judge_change(case.label, world, found, direction=self.direction, channel="keyword")
+            judge_change(case.label, seen, found, direction=self.direction, channel="keyword")
 
 
 class InboundStop(Inbound):
@@ -84,11 +84,11 @@ class InboundStart(Inbound):
     text = "Start"
     direction = "in"
 
-    async def prepare(self, lab: Lab, count: int) -> list[Case]:
-        people = [lab.number() for _ in range(count)]
-        stops = await InboundStop().spoken(lab, people)
-        await lab.zygote.run([case.step for case in stops])
-        return await self.spoken(lab, people)
+    async def prepare(self, rig: Rig, count: int) -> list[Case]:
+        people = [rig.number() for _ in range(count)]
+        stops = await InboundStop().spoken(rig, people)
+        await rig.forks.run([case.step for case in stops])
+        return await self.spoken(rig, people)
 
 
 class Report(Scenario):
@@ -98,31 +98,31 @@ class Report(Scenario):
     state = "delivered"
     status = "Delivered"
 
-    async def prepare(self, lab: Lab, count: int) -> list[Case]:
-        cases = await SendToOne().prepare(lab, count)
-        await self.before(lab, cases)
-        sent = await lab.zygote.run([case.step for case in cases])
-        reports = {tag_of(event): event for event in await lab.platform.events()}
+    async def prepare(self, rig: Rig, count: int) -> list[Case]:
+        cases = await SendToOne().prepare(rig, count)
+        await self.before(rig, cases)
+        sent = await rig.forks.run([case.step for case in cases])
+        reports = {tag_of(event): event for event in await rig.platform.events()}
         for case, answer in zip(cases, sent.answers, strict=True):
             case.answers = [answer]
             case.platform_id = case.message_id(case.open[0])
             case.step = event_step("delivery_report", reports[case.label])
         return cases
 
-    async def before(self, lab: Lab, cases: Sequence[Case]) -> None:
+    async def before(self, rig: Rig, cases: Sequence[Case]) -> None:
         """What happens before the text is sent."""
 
     def reads(self, case: Case) -> list[Step]:
         return [http_step("GET", f"/messages/{case.platform_id}")]
 
     def judge(
-        self, case: Case, world: World, read: Sequence[dict[str, Any]], found: Findings
+        self, case: Case, seen: Observed, read: Sequence[dict[str, Any]], found: Findings
     ) -> None:
         found.equal(case.answers[-1], {"ok": True}, "the repeat")
         judge_message(read[0], self.state, found)
         history = (body_of(read[0]) or {}).get("history", [])
         found.once([entry["event"] for entry in history].count("deliveryReport"), "the report")
-        told = world.told(REPORT, tag=case.label, deliveryStatus=self.status)
+        told = seen.told(REPORT, tag=case.label, deliveryStatus=self.status)
         found.told_once(told, "the report")
 
 
@@ -133,15 +133,15 @@ class Report4007(Report):
     state = "blocked"
     status = "Failed"
 
-    async def before(self, lab: Lab, cases: Sequence[Case]) -> None:
+    async def before(self, rig: Rig, cases: Sequence[Case]) -> None:
         for case in cases:
-            await lab.platform.speak(case.open[0], "STOP", SENDER)
+            await rig.platform.speak(case.open[0], "STOP", SENDER)
 
     def judge(
-        self, case: Case, world: World, read: Sequence[dict[str, Any]], found: Findings
+        self, case: Case, seen: Observed, read: Sequence[dict[str, Any]], found: Findings
     ) -> None:
-        super().judge(case, world, read, found)
-        judge_change(case.open[0], world, found, direction="out", channel="platformReport")
+        super().judge(case, seen, read, found)
+        judge_change(case.open[0], seen, found, direction="out", channel="platformReport")
 
 
 class StrayReport(Report):
@@ -149,8 +149,8 @@ class StrayReport(Report):
 
     name = "delivery report of a stranger's text"
 
-    async def prepare(self, lab: Lab, count: int) -> list[Case]:
-        cases = await super().prepare(lab, count)
+    async def prepare(self, rig: Rig, count: int) -> list[Case]:
+        cases = await super().prepare(rig, count)
         for case in cases:
             event = case.step.members["event"]
             stranger = event | {"data": event["data"] | {"Tag": case.label}}
@@ -163,12 +163,12 @@ class StrayReport(Report):
     def judge(
         self,
         case: Case,
-        world: World,
+        seen: Observed,
         read: Sequence[dict[str, Any]],  # noqa: ARG002  # nothing was read
         found: Findings,
     ) -> None:
         found.equal(case.answers[-1], {"ok": True}, "the repeat")
-        found.once([row["tag"] for row in world.strays].count(case.label), "the stray report")
+        found.once([row["tag"] for row in seen.strays].count(case.label), "the stray report")
 
 
 class Unintelligible(Inbound):
@@ -176,8 +176,8 @@ class Unintelligible(Inbound):
 
     name = "inbound event without a sender"
 
-    async def prepare(self, lab: Lab, count: int) -> list[Case]:
-        cases = await super().prepare(lab, count)
+    async def prepare(self, rig: Rig, count: int) -> list[Case]:
+        cases = await super().prepare(rig, count)
         for case in cases:
             event = case.step.members["event"]
             data = {name: value for name, value in event["data"].items() if name != "from"}
@@ -190,12 +190,12 @@ class Unintelligible(Inbound):
     def judge(
         self,
         case: Case,
-        world: World,
+        seen: Observed,
         read: Sequence[dict[str, Any]],  # noqa: ARG002  # nothing was read
         found: Findings,
     ) -> None:
         found.equal(case.answers[-1], {"ok": True}, "the repeat")
-        kept = [blob["event"]["id"] for blob in world.quarantined]
+        kept = [blob["event"]["id"] for blob in seen.quarantined]
         found.once(kept.count(case.platform_id), "the event in quarantine")
 
 
@@ -209,10 +209,10 @@ class QueuedEntries(Send):
     people = 4
     lost: ClassVar[tuple[str, ...]] = ()
 
-    async def prepare(self, lab: Lab, count: int) -> list[Case]:
-        cases = await super().prepare(lab, count)
-        sent = await lab.zygote.run([case.step for case in cases], unreachable=self.lost)
-        queued = await lab.queued()
+    async def prepare(self, rig: Rig, count: int) -> list[Case]:
+        cases = await super().prepare(rig, count)
+        sent = await rig.forks.run([case.step for case in cases], unreachable=self.lost)
+        queued = await rig.queued()
         for case, answer in zip(cases, sent.answers, strict=True):
             case.answers = [answer]
             send_id = case.message_id(case.open[0] if case.open else case.closed[0])[:26]
@@ -220,10 +220,10 @@ class QueuedEntries(Send):
         return cases
 
     def judge(
-        self, case: Case, world: World, read: Sequence[dict[str, Any]], found: Findings
+        self, case: Case, seen: Observed, read: Sequence[dict[str, Any]], found: Findings
     ) -> None:
         found.equal(case.answers[-1], {"ok": True}, "the repeat")
-        super().judge(replace(case, answers=case.answers[:1]), world, read, found)
+        super().judge(replace(case, answers=case.answers[:1]), seen, read, found)
 
     def reads(self, case: Case) -> list[Step]:
         return super().reads(replace(case, answers=case.answers[:1]))
@@ -258,24 +258,24 @@ class AddOptOut(Scenario):
 
     name = "optouts:add"
 
-    async def prepare(self, lab: Lab, count: int) -> list[Case]:
-        numbers = [lab.number() for _ in range(count)]
-        return [Case(n, opt_out_step(lab, [n]), [n]) for n in numbers]
+    async def prepare(self, rig: Rig, count: int) -> list[Case]:
+        numbers = [rig.number() for _ in range(count)]
+        return [Case(n, opt_out_step(rig, [n]), [n]) for n in numbers]
 
     def judge(
         self,
         case: Case,
-        world: World,
+        seen: Observed,
         read: Sequence[dict[str, Any]],  # noqa: ARG002  # nothing was read
         found: Findings,
     ) -> None:
         found.equal(case.answers[-1]["status"], 200, "the repeat's status")
-        changes = world.changes(case.label)
+        changes = seen.changes(case.label)
         # Two, if the first request's transaction went through; another's commit may have beaten it.
         most = 2 if case.stopped and case.did("POST $batch") else 1
         if not 1 <= len(changes) <= most:
             found.wrong.append(f"there are {len(changes)} changes, not 1 to {most}")
-        if not world.told(OPT_OUT, recipient=case.label, isOptedOut=True):
+        if not seen.told(OPT_OUT, recipient=case.label, isOptedOut=True):
             found.lost.append("the opt-out was never relayed")
 
 

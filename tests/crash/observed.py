@@ -11,11 +11,11 @@ from shared.base.clock import utc_now
 from shared.messages.record import STRAY
 from shared.optouts import rows
 from shared.optouts.merkle import Frontier
-from tests.crash.rig import Lab
+from tests.crash.rig import Rig
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class Observed:
     """The simulator's account, the outgoing topic, and the ledger's rows, at one moment.
 
     Attributes:
@@ -35,9 +35,9 @@ class World:
     quarantined: list[dict[str, Any]]
 
     @classmethod
-    async def look(cls, lab: Lab) -> Self:
+    async def look(cls, rig: Rig) -> Self:
         """Look at everything."""
-        account = await lab.platform.call("GET", "/account")
+        account = await rig.platform.call("GET", "/account")
         return cls(
             accepted=Counter((text["to"], text["text"]) for text in account["messages"]),
             arrived=Counter(
@@ -46,10 +46,10 @@ class World:
                 for text in handset["texts"]
                 if (text["direction"], text["origin"]) == ("received", "acs")
             ),
-            relayed=await lab.platform.relayed(),
-            ledger=await lab.rows(rows.TABLE),
-            strays=await lab.rows(f"messages{utc_now():%Y%m}", STRAY),
-            quarantined=await lab.quarantined(),
+            relayed=await rig.platform.relayed(),
+            ledger=await rig.rows(rows.TABLE),
+            strays=await rig.rows(f"messages{utc_now():%Y%m}", STRAY),
+            quarantined=await rig.quarantined(),
         )
 
     def changes(self, address: str) -> list[dict[str, Any]]:
@@ -101,9 +101,9 @@ class Findings:
     lost: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
 
-    def text_count(self, world: World, to: str, text: str, expected: int) -> None:
+    def text_count(self, seen: Observed, to: str, text: str, expected: int) -> None:
         """Somebody must have got a text as often as expected, on both sides of the carrier."""
-        for found in (world.accepted[to, text], world.arrived[to, text]):
+        for found in (seen.accepted[to, text], seen.arrived[to, text]):
             if found > expected:
                 self.doubled.append(f"{to} was texted {found} times, not {expected}")
             elif found < expected:

@@ -134,8 +134,8 @@ class Run:
         return read_trace(lines)
 
 
-class Zygote:
-    """The other side of `zygote.py`."""
+class ForkServerClient:
+    """Has the fork server start processes, and hears how they fare."""
 
     def __init__(self, process: asyncio.subprocess.Process, folder: Path) -> None:
         self._process = process
@@ -145,9 +145,11 @@ class Zygote:
 
     @classmethod
     @asynccontextmanager
-    async def running(cls, settings: Mapping[str, str], folder: Path) -> AsyncIterator[Zygote]:
-        """A zygote for as long as the block runs; its log is `zygote.log` in the folder."""
-        with (folder / "zygote.log").open("wb") as log:
+    async def running(
+        cls, settings: Mapping[str, str], folder: Path
+    ) -> AsyncIterator[ForkServerClient]:
+        """A fork server for as long as the block runs; its log is `forks.log` in the folder."""
+        with (folder / "forks.log").open("wb") as log:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
@@ -158,13 +160,13 @@ class Zygote:
                 cwd=ROOT,
                 env={**os.environ, **settings},
             )
-        zygote = cls(process, folder)
+        forks = cls(process, folder)
         assert process.stdout is not None
         ready = await process.stdout.readline()
-        assert ready, (folder / "zygote.log").read_text()
-        reader = asyncio.create_task(zygote._listen(process.stdout))
+        assert ready, (folder / "forks.log").read_text()
+        reader = asyncio.create_task(forks._listen(process.stdout))
         try:
-            yield zygote
+            yield forks
         finally:
             assert process.stdin is not None
             process.stdin.close()
@@ -185,7 +187,7 @@ class Zygote:
             return Trace()
         run = await self.start(steps, **order)
         trace = await run.trace()
-        assert run.ended.result() == 0, f"a process failed; see {self._folder / 'zygote.log'}"
+        assert run.ended.result() == 0, f"a process failed; see {self._folder / 'forks.log'}"
         return trace
 
     async def crash(self, step: Step, plan: Plan, **order: Any) -> Trace:
@@ -256,14 +258,14 @@ class Platform:
         return [event for delivery in found for event in delivery["events"]]
 
 
-class Lab:
+class Rig:
     """All of it, with the few things that scenarios ask for again and again."""
 
     def __init__(
-        self, stack: Stack, zygote: Zygote, platform: Platform, tables: TableServiceClient
+        self, stack: Stack, forks: ForkServerClient, platform: Platform, tables: TableServiceClient
     ) -> None:
         self.stack = stack
-        self.zygote = zygote
+        self.forks = forks
         self.platform = platform
         self.tables = tables
         self._numbers = fictitious_numbers()
@@ -358,15 +360,15 @@ def fictitious_numbers() -> Iterator[str]:
 
 
 @asynccontextmanager
-async def laboratory(stack: Stack, folder: Path) -> AsyncIterator[Lab]:
-    """A lab on a running stack."""
+async def rig_on(stack: Stack, folder: Path) -> AsyncIterator[Rig]:
+    """A rig on a running stack."""
     async with (
-        Zygote.running(stack.settings, folder) as zygote,
+        ForkServerClient.running(stack.settings, folder) as forks,
         aiohttp.ClientSession() as session,
         TableServiceClient.from_connection_string(stack.storage) as tables,
     ):
         platform = Platform(stack.platform, session)
         await platform.call("PUT", "/wiring", {"functionsUrl": ""})
         # The tables of the day and the month are there, as they are every day but the first.
-        await zygote.run([Step("timer", {"function": "upkeep_daily"})])
-        yield Lab(stack, zygote, platform, tables)
+        await forks.run([Step("timer", {"function": "upkeep_daily"})])
+        yield Rig(stack, forks, platform, tables)

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from tests.crash.calls import Plan, Trace
-from tests.crash.counts import Tally
-from tests.crash.observed import Findings, World
-from tests.crash.rig import Lab, Run, queue_step
+from tests.crash.counts import Counts
+from tests.crash.observed import Findings, Observed
+from tests.crash.rig import Rig, Run, queue_step
 from tests.crash.scenarios import INTENT, SENDER, TAKEN_OVER, Case, Scenario, in_doubt
 
 # Two cores bear no more.
@@ -34,19 +34,19 @@ class Variant:
     memory: float
     repeats: Sequence[float]
     settings: Mapping[str, str] = field(default_factory=dict)
-    meanwhile: Callable[[Lab, Sequence[Case]], Awaitable[None]] | None = None
+    meanwhile: Callable[[Rig, Sequence[Case]], Awaitable[None]] | None = None
     only: Callable[[Plan], bool] = lambda _: True
 
 
-class Play:
+class Runner:
     """One scenario in one variant."""
 
-    def __init__(self, scenario: Scenario, variant: Variant, lab: Lab, tally: Tally) -> None:
+    def __init__(self, scenario: Scenario, variant: Variant, rig: Rig, counts: Counts) -> None:
         self.scenario = scenario
         self.variant = variant
-        self.lab = lab
+        self.rig = rig
         self.faults: list[str] = []
-        self._tally = tally
+        self._counts = counts
         self._order: dict[str, Any] = {
             "settings": dict(variant.settings),
             "unreachable": list(scenario.unreachable),
@@ -54,10 +54,10 @@ class Play:
 
     async def __call__(self) -> list[Case]:
         """Play; the cases. What is wrong is in `faults`."""
-        await self.lab.platform.call("POST", "/reset")
-        await self.lab.clear("dispatch")
-        await self.lab.free(SENDER)
-        await self.lab.platform.call(
+        await self.rig.platform.call("POST", "/reset")
+        await self.rig.clear("dispatch")
+        await self.rig.free(SENDER)
+        await self.rig.platform.call(
             "PATCH",
             "/settings",
             {"deliverySeconds": 0, "repeatabilitySeconds": self.variant.memory},
@@ -66,7 +66,7 @@ class Play:
         cases: list[Case] = []
         for batch in [[plan] for plan in plans] if self.scenario.fresh else [plans]:
             cases += await self._stop_and_repeat(batch)
-        self._tally.add(
+        self._counts.add(
             self.variant.name, points=len({plan.point for plan in plans}), crashes=len(plans)
         )
         return cases
@@ -81,44 +81,44 @@ class Play:
 
     async def stop(self, case: Case, plan: Plan) -> None:
         """Stop a case where the plan says."""
-        case.crash = await self.lab.zygote.crash(case.step, plan, **self._order)
+        case.crash = await self.rig.forks.crash(case.step, plan, **self._order)
 
     async def repeat(self, case: Case) -> None:
         """Repeat a case as often as the variant wants."""
         steps = [case.step.after(seconds) for seconds in self.variant.repeats]
-        trace = await self.lab.zygote.run(steps, settings=self._order["settings"])
+        trace = await self.rig.forks.run(steps, settings=self._order["settings"])
         case.answers += trace.answers
 
     async def _rehearse(self) -> list[Plan]:
-        await self.lab.forget(*self.scenario.fresh)
-        [case] = await self.scenario.prepare(self.lab, 1)
-        case.crash = await self.lab.zygote.run([case.step], **self._order)
+        await self.rig.forget(*self.scenario.fresh)
+        [case] = await self.scenario.prepare(self.rig, 1)
+        case.crash = await self.rig.forks.run([case.step], **self._order)
         case.answers += case.crash.answers
         await self._settle([])
         await self._judge([case])
         return self.plans(case.crash)
 
     async def _stop_and_repeat(self, plans: Sequence[Plan]) -> list[Case]:
-        await self.lab.forget(*self.scenario.fresh)
-        cases = await self.scenario.prepare(self.lab, len(plans))
+        await self.rig.forget(*self.scenario.fresh)
+        cases = await self.scenario.prepare(self.rig, len(plans))
         for case, plan in zip(cases, plans, strict=True):
             case.name = str(plan)
         await _a_few_at_once(self.stop(*pair) for pair in zip(cases, plans, strict=True))
         if self.variant.meanwhile is not None:
-            await self.variant.meanwhile(self.lab, cases)
+            await self.variant.meanwhile(self.rig, cases)
         await self._settle(cases)
         await self._judge(cases)
         return cases
 
     async def _settle(self, cases: Sequence[Case]) -> None:
         """The queue, the repeats, and the queue again: it keeps what could not be done before."""
-        left = await self._work_off(await self.lab.queued())
+        left = await self._work_off(await self.rig.queued())
         await _a_few_at_once(self.repeat(case) for case in cases)
-        left = await self._work_off([*left, *await self.lab.queued()])
+        left = await self._work_off([*left, *await self.rig.queued()])
         self.faults += [f"the queue's message cannot be worked off: {text}" for text in left]
         if self.scenario.dispatches:
-            async for texts in self.lab.arriving("dispatch"):
-                done = await self.lab.zygote.run(
+            async for texts in self.rig.arriving("dispatch"):
+                done = await self.rig.forks.run(
                     [queue_step(text, "dispatch") for text in texts],
                     settings=self._order["settings"],
                 )
@@ -128,37 +128,37 @@ class Play:
         """Have the queue's messages done; those that failed."""
         # Equal messages are one piece of work, left twice.
         messages = list(dict.fromkeys(messages))
-        done = await self.lab.zygote.run([queue_step(text) for text in messages])
+        done = await self.rig.forks.run([queue_step(text) for text in messages])
         return [
             text for text, answer in zip(messages, done.answers, strict=True) if not answer["ok"]
         ]
 
     async def _judge(self, cases: Sequence[Case]) -> None:
-        world = await World.look(self.lab)
+        seen = await Observed.look(self.rig)
         reads = [self.scenario.reads(case) for case in cases]
-        read = await self.lab.zygote.run([step for steps in reads for step in steps])
+        read = await self.rig.forks.run([step for steps in reads for step in steps])
         answers = iter(read.answers)
         for case, steps in zip(cases, reads, strict=True):
             found = Findings()
-            self.scenario.judge(case, world, [next(answers) for _ in steps], found)
+            self.scenario.judge(case, seen, [next(answers) for _ in steps], found)
             self.blame(case.name, found)
-        self.blame("all", Findings(wrong=world.ledger_faults()))
+        self.blame("all", Findings(wrong=seen.ledger_faults()))
 
     def blame(self, name: str, found: Findings) -> None:
         """Keep what was found."""
-        self._tally.judge(self.variant.name, found)
+        self._counts.judge(self.variant.name, found)
         self.faults += [f"{self.scenario.name}, {name}: {text}" for text in found.all]
 
 
-class Race(Play):
+class Race(Runner):
     """Two repeats at the same time, each of which has seen what the other has seen."""
 
     async def repeat(self, case: Case) -> None:
         start = Plan(TAKEN_OVER if in_doubt(case) else INTENT, "before", how="pause")
         [later] = self.variant.repeats
-        runs = [await self.lab.zygote.pause(case.step.after(later), start) for _ in range(2)]
+        runs = [await self.rig.forks.pause(case.step.after(later), start) for _ in range(2)]
         for run in runs:
-            await self.lab.zygote.resume(run)
+            await self.rig.forks.resume(run)
         answers = [answer for run in runs for answer in (await run.trace()).answers]
         found = Findings()
         statuses = sorted(answer["status"] for answer in answers)
@@ -167,11 +167,11 @@ class Race(Play):
         await super().repeat(case)
 
 
-class Revenant(Play):
+class Revenant(Runner):
     """The process that was thought dead goes on when its repeat has long been answered."""
 
-    def __init__(self, scenario: Scenario, variant: Variant, lab: Lab, tally: Tally) -> None:
-        super().__init__(scenario, variant, lab, tally)
+    def __init__(self, scenario: Scenario, variant: Variant, rig: Rig, counts: Counts) -> None:
+        super().__init__(scenario, variant, rig, counts)
         self._paused: dict[str, Run] = {}
 
     def plans(self, peaceful: Trace) -> list[Plan]:
@@ -183,14 +183,14 @@ class Revenant(Play):
         ]
 
     async def stop(self, case: Case, plan: Plan) -> None:
-        run = await self.lab.zygote.pause(case.step, plan)
+        run = await self.rig.forks.pause(case.step, plan)
         self._paused[case.label] = run
         case.crash = run.so_far()
 
     async def repeat(self, case: Case) -> None:
         await super().repeat(case)
         run = self._paused.pop(case.label)
-        await self.lab.zygote.resume(run)
+        await self.rig.forks.resume(run)
         case.answers += (await run.trace()).answers
 
 

@@ -13,8 +13,8 @@ from typing import Any, ClassVar, Final
 from urllib.parse import quote
 
 from tests.crash.calls import Trace
-from tests.crash.observed import Findings, World, body_of
-from tests.crash.rig import Lab, Step, http_step
+from tests.crash.observed import Findings, Observed, body_of
+from tests.crash.rig import Rig, Step, http_step
 
 SENDER: Final = "+18005550100"
 REPORT: Final = "Parley.SMSDeliveryReportReceived"
@@ -94,7 +94,7 @@ class Scenario(ABC):
     dispatches: ClassVar[bool] = False
 
     @abstractmethod
-    async def prepare(self, lab: Lab, count: int) -> list[Case]:
+    async def prepare(self, rig: Rig, count: int) -> list[Case]:
         """Cases, ready to be stopped."""
 
     def reads(self, case: Case) -> list[Step]:  # noqa: ARG002  # some depend on it
@@ -103,7 +103,7 @@ class Scenario(ABC):
 
     @abstractmethod
     def judge(
-        self, case: Case, world: World, read: Sequence[dict[str, Any]], found: Findings
+        self, case: Case, seen: Observed, read: Sequence[dict[str, Any]], found: Findings
     ) -> None:
         """Say what is wrong."""
 
@@ -118,19 +118,19 @@ def conversation_step(number: str) -> Step:
     return http_step("GET", f"/conversations/{quote(SENDER, safe='')}/{quote(number, safe='')}")
 
 
-def opt_out_step(lab: Lab, numbers: Sequence[str]) -> Step:
+def opt_out_step(rig: Rig, numbers: Sequence[str]) -> Step:
     """Opts people out by the API."""
     content = {"from": SENDER, "recipients": [{"to": number} for number in numbers]}
     target = "/sms/optouts:add?api-version=2026-01-23"
-    return http_step("POST", target, content, access_key=lab.access_key)
+    return http_step("POST", target, content, access_key=rig.access_key)
 
 
-async def opt_out(lab: Lab, numbers: Sequence[str], *, later: float) -> None:
+async def opt_out(rig: Rig, numbers: Sequence[str], *, later: float) -> None:
     """Opt people out, at another time."""
     if numbers:
-        done = await lab.zygote.run(
+        done = await rig.forks.run(
             [
-                opt_out_step(lab, numbers[start : start + 100]).after(later)
+                opt_out_step(rig, numbers[start : start + 100]).after(later)
                 for start in range(0, len(numbers), 100)
             ]
         )
@@ -151,12 +151,12 @@ def judge_message(answer: dict[str, Any], state: str, found: Findings) -> None:
 
 
 def judge_change(
-    number: str, world: World, found: Findings, *, direction: str, channel: str
+    number: str, seen: Observed, found: Findings, *, direction: str, channel: str
 ) -> None:
     """A person's will must be in the ledger once, decide, and be told."""
-    changes = [row for row in world.changes(number) if row["direction"] == direction]
+    changes = [row for row in seen.changes(number) if row["direction"] == direction]
     found.once(len(changes), "the ledger's change")
     for change in changes:
         found.equal((change["channel"], change["effect"]), (channel, "applied"), "the change")
-    told = world.told(OPT_OUT, recipient=number, isOptedOut=direction == "out")
+    told = seen.told(OPT_OUT, recipient=number, isOptedOut=direction == "out")
     found.told_once(told, "the opt-out's change")

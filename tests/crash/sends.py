@@ -8,8 +8,8 @@ from typing import Any, ClassVar, Final
 
 from shared.base.clock import http_date, utc_now
 from tests.crash.calls import Plan
-from tests.crash.observed import Findings, World, body_of
-from tests.crash.rig import Lab, Step, http_step
+from tests.crash.observed import Findings, Observed, body_of
+from tests.crash.rig import Rig, Step, http_step
 from tests.crash.scenarios import (
     ASKED,
     BLOCKED,
@@ -41,18 +41,18 @@ class Send(Scenario):
     shown: ClassVar[int] = 100
     category: ClassVar[str | None] = None
 
-    async def prepare(self, lab: Lab, count: int) -> list[Case]:
+    async def prepare(self, rig: Rig, count: int) -> list[Case]:
         cases = []
         for _ in range(count):
-            label = lab.label()
-            people = [lab.number() for _ in range(self.people)]
-            closed = [lab.number() for _ in range(self.opted_out)]
+            label = rig.label()
+            people = [rig.number() for _ in range(self.people)]
+            closed = [rig.number() for _ in range(self.opted_out)]
             to = [*people, *self.strangers, *closed, *(people[:1] if self.twice else ())]
-            cases.append(Case(label, self.step(lab, label, to), open=people, closed=closed))
-        await opt_out(lab, [number for case in cases for number in case.closed], later=_LONG_AGO)
+            cases.append(Case(label, self.step(rig, label, to), open=people, closed=closed))
+        await opt_out(rig, [number for case in cases for number in case.closed], later=_LONG_AGO)
         return cases
 
-    def step(self, lab: Lab, label: str, to: Sequence[str]) -> Step:
+    def step(self, rig: Rig, label: str, to: Sequence[str]) -> Step:
         """The request."""
         first_sent = http_date(utc_now())
         # A recipient who is listed twice brings two ids, as every library has it.
@@ -64,7 +64,7 @@ class Send(Scenario):
             }
             for number in to
         ]
-        return http_step("POST", _SEND, self.content(label, recipients), access_key=lab.access_key)
+        return http_step("POST", _SEND, self.content(label, recipients), access_key=rig.access_key)
 
     def content(self, label: str, recipients: list[dict[str, str]]) -> dict[str, Any]:
         """The body."""
@@ -93,14 +93,14 @@ class Send(Scenario):
         return [*case.open[: self.shown], *case.closed]
 
     def judge(
-        self, case: Case, world: World, read: Sequence[dict[str, Any]], found: Findings
+        self, case: Case, seen: Observed, read: Sequence[dict[str, Any]], found: Findings
     ) -> None:
         if case.left_open(OUTCOME) and "sent" in map(_state_of, read[::2]):
             # Nobody can say of a call under way whether it arrives. A second text is counted below.
             case.arrived.add(OUTCOME)
         for number in (*case.open, *case.closed):
             texts, state = self._expected_of(case, number)
-            found.text_count(world, number, f"Hello {case.label}", texts)
+            found.text_count(seen, number, f"Hello {case.label}", texts)
             self._judge_item(case, number, state, found)
         for number, message, talk in zip(self.shown_of(case), read[::2], read[1::2], strict=True):
             _, state = self._expected_of(case, number)
@@ -111,7 +111,7 @@ class Send(Scenario):
             else:
                 found.once(len(entries), "the conversation's entry")
             if state == "blocked":
-                told = world.told(REPORT, tag=case.label, to=number, deliveryStatus="Failed")
+                told = seen.told(REPORT, tag=case.label, to=number, deliveryStatus="Failed")
                 found.told_once(told, "the report of a blocked text")
         for stranger in self.strangers:
             found.equal(case.items.get(stranger, {}).get("httpStatusCode"), 400, stranger)
@@ -161,7 +161,7 @@ class SendWithKey(SendToOne):
     name = "send with an Idempotency-Key"
     both_ways = False
 
-    def step(self, lab: Lab, label: str, to: Sequence[str]) -> Step:  # noqa: ARG002
+    def step(self, rig: Rig, label: str, to: Sequence[str]) -> Step:  # noqa: ARG002
         content = self.content(label, [{"to": number} for number in to])
         return http_step("POST", "/messages", content, headers={"idempotency-key": label})
 
@@ -245,10 +245,10 @@ class TakenOver(SendToOne):
     name = "repeat that takes over"
     both_ways = False
 
-    async def prepare(self, lab: Lab, count: int) -> list[Case]:
-        cases = await super().prepare(lab, count)
+    async def prepare(self, rig: Rig, count: int) -> list[Case]:
+        cases = await super().prepare(rig, count)
         for case in cases:
-            await lab.zygote.crash(case.step, Plan(ASKED, "before"))
+            await rig.forks.crash(case.step, Plan(ASKED, "before"))
             case.step = case.step.after(31)
         return cases
 

@@ -17,7 +17,7 @@ import pytest
 from _pytest.mark.structures import ParameterSet
 
 from tests.crash.calls import Plan
-from tests.crash.counts import Tally
+from tests.crash.counts import Counts
 from tests.crash.dispatch_scenarios import (
     DISPATCHED,
     DUE,
@@ -30,8 +30,8 @@ from tests.crash.dispatch_scenarios import (
 )
 from tests.crash.handlers import HANDLERS, InboundStop
 from tests.crash.observed import Findings
-from tests.crash.rig import Lab, event_step, http_step
-from tests.crash.run import Play, Race, Revenant, Variant
+from tests.crash.rig import Rig, event_step, http_step
+from tests.crash.run import Race, Revenant, Runner, Variant
 from tests.crash.scenarios import (
     ASKED,
     INTENT,
@@ -81,7 +81,7 @@ def each(kinds: Sequence[type[Scenario]]) -> list[ParameterSet]:
 
 @pytest.mark.parametrize("kind", each(SENDS))
 async def test_a_repeat_completes_a_send_that_was_cut_off(
-    kind: type[Send], lab: Lab, tally: Tally
+    kind: type[Send], rig: Rig, counts: Counts
 ) -> None:
     """Repeated while ACS remembers the ids, everybody has been texted once and all is on record.
 
@@ -93,12 +93,12 @@ async def test_a_repeat_completes_a_send_that_was_cut_off(
         repeats=[TOO_EARLY, DEAD_ATTEMPT],
     )
     scenario = kind()
-    play = Play(scenario, variant, lab, tally)
-    for case in await play():
+    runner = Runner(scenario, variant, rig, counts)
+    for case in await runner():
         found = Findings()
         judge_patience(case, found, outcome_call=QUEUED if scenario.unreachable else OUTCOME)
-        play.blame(case.name, found)
-    assert not play.faults, "\n".join(play.faults)
+        runner.blame(case.name, found)
+    assert not runner.faults, "\n".join(runner.faults)
 
 
 def judge_patience(case: Case, found: Findings, *, outcome_call: str) -> None:
@@ -118,18 +118,18 @@ def judge_patience(case: Case, found: Findings, *, outcome_call: str) -> None:
 
 @pytest.mark.parametrize("kind", each(HANDLERS))
 async def test_a_repeat_completes_a_handler_that_was_cut_off(
-    kind: type[Scenario], lab: Lab, tally: Tally
+    kind: type[Scenario], rig: Rig, counts: Counts
 ) -> None:
     """Event Grid and the queue bring again what was not done; each fact is then there once."""
     variant = Variant(name="A. events, queue, opt-outs, repeated", memory=300, repeats=[0])
-    play = Play(kind(), variant, lab, tally)
-    await play()
-    assert not play.faults, "\n".join(play.faults)
+    runner = Runner(kind(), variant, rig, counts)
+    await runner()
+    assert not runner.faults, "\n".join(runner.faults)
 
 
 @pytest.mark.parametrize("kind", each(DISPATCHED))
 async def test_a_message_of_the_dispatch_queue_comes_again(
-    kind: type[Scenario], lab: Lab, tally: Tally
+    kind: type[Scenario], rig: Rig, counts: Counts
 ) -> None:
     """What waited for its moment is sent once, however often its process dies on the way."""
     due = DUE_RETRY if kind is RetrySent else DUE
@@ -139,13 +139,13 @@ async def test_a_message_of_the_dispatch_queue_comes_again(
         repeats=[due + DEAD_ATTEMPT],
         settings={"PARLEY_SENDERS": FAST["PARLEY_SENDERS"]},
     )
-    play = Play(kind(), variant, lab, tally)
-    await play()
-    assert not play.faults, "\n".join(play.faults)
+    runner = Runner(kind(), variant, rig, counts)
+    await runner()
+    assert not runner.faults, "\n".join(runner.faults)
 
 
 @pytest.mark.slow
-async def test_what_waited_is_not_texted_on_a_guess(lab: Lab, tally: Tally) -> None:
+async def test_what_waited_is_not_texted_on_a_guess(rig: Rig, counts: Counts) -> None:
     """The host's lease lasts ten minutes: who is in doubt then reads uncertain."""
     variant = Variant(
         name="B. what waits, ACS remembers nothing, repeated after 600 s",
@@ -153,25 +153,25 @@ async def test_what_waited_is_not_texted_on_a_guess(lab: Lab, tally: Tally) -> N
         repeats=[DUE + 600],
         settings={"PARLEY_SENDERS": FAST["PARLEY_SENDERS"]},
     )
-    play = Play(LateScheduledSend(), variant, lab, tally)
-    await play()
-    assert not play.faults, "\n".join(play.faults)
+    runner = Runner(LateScheduledSend(), variant, rig, counts)
+    await runner()
+    assert not runner.faults, "\n".join(runner.faults)
 
 
 @pytest.mark.slow
-async def test_a_failure_that_may_pass_leads_to_one_retry(lab: Lab, tally: Tally) -> None:
+async def test_a_failure_that_may_pass_leads_to_one_retry(rig: Rig, counts: Counts) -> None:
     """Wherever the report's process dies, the text is sent again, once."""
     variant = Variant(
         name="A. reports that lead to a retry, repeated", memory=300, repeats=[0], settings=FAST
     )
-    play = Play(RetryOrdered(), variant, lab, tally)
-    await play()
-    assert not play.faults, "\n".join(play.faults)
+    runner = Runner(RetryOrdered(), variant, rig, counts)
+    await runner()
+    assert not runner.faults, "\n".join(runner.faults)
 
 
 @pytest.mark.parametrize("kind", each(LATE_SENDS))
 async def test_nobody_is_texted_on_a_guess_after_the_window(
-    kind: type[Send], lab: Lab, tally: Tally
+    kind: type[Send], rig: Rig, counts: Counts
 ) -> None:
     """With an ACS that remembers nothing: who is in doubt reads uncertain until a report comes."""
     variant = Variant(
@@ -180,33 +180,33 @@ async def test_nobody_is_texted_on_a_guess_after_the_window(
         repeats=[AFTER_THE_WINDOW],
     )
     scenario = kind()
-    play = Play(scenario, variant, lab, tally)
-    await judge_reported(play, await bring_reports(lab, scenario, await play()))
-    assert not play.faults, "\n".join(play.faults)
+    runner = Runner(scenario, variant, rig, counts)
+    await judge_reported(runner, await bring_reports(rig, scenario, await runner()))
+    assert not runner.faults, "\n".join(runner.faults)
 
 
-async def bring_reports(lab: Lab, scenario: Send, cases: Sequence[Case]) -> list[tuple[Case, str]]:
+async def bring_reports(rig: Rig, scenario: Send, cases: Sequence[Case]) -> list[tuple[Case, str]]:
     """Deliver ACS's reports of those who are shown; whose came."""
     shown = {(case.label, number): case for case in cases for number in scenario.shown_of(case)}
     reports = {
         place: event
-        for event in await lab.platform.events()
+        for event in await rig.platform.events()
         if (place := (tag_of(event), event["data"]["to"])) in shown
     }
-    brought = await lab.zygote.run([event_step("delivery_report", e) for e in reports.values()])
+    brought = await rig.forks.run([event_step("delivery_report", e) for e in reports.values()])
     assert all(answer["ok"] for answer in brought.answers)
     return [(shown[place], place[1]) for place in reports]
 
 
-async def judge_reported(play: Play, reported: Sequence[tuple[Case, str]]) -> None:
+async def judge_reported(runner: Runner, reported: Sequence[tuple[Case, str]]) -> None:
     """Every text that left must read delivered, once its report has come."""
-    read = await play.lab.zygote.run(
+    read = await runner.rig.forks.run(
         [http_step("GET", f"/messages/{case.message_id(number)}") for case, number in reported]
     )
     for (case, _), answer in zip(reported, read.answers, strict=True):
         found = Findings()
         judge_message(answer, "delivered", found)
-        play.blame(f"{case.name}, after its report", found)
+        runner.blame(f"{case.name}, after its report", found)
 
 
 @pytest.mark.slow
@@ -219,13 +219,13 @@ async def judge_reported(play: Play, reported: Sequence[tuple[Case, str]]) -> No
     ids=["while ACS remembers", "after the window"],
 )
 async def test_a_report_is_not_undone_by_the_repeat(
-    kind: type[Send], memory: float, later: float, lab: Lab, tally: Tally
+    kind: type[Send], memory: float, later: float, rig: Rig, counts: Counts
 ) -> None:
     """A report that came before the send had an outcome stands, whatever the repeat concludes."""
     scenario = kind()
 
-    async def meanwhile(lab: Lab, cases: Sequence[Case]) -> None:
-        await bring_reports(lab, scenario, cases)
+    async def meanwhile(rig: Rig, cases: Sequence[Case]) -> None:
+        await bring_reports(rig, scenario, cases)
 
     variant = Variant(
         name=f"{'B' if memory == 0 else 'A'}. reported on before the repeat",
@@ -233,9 +233,9 @@ async def test_a_report_is_not_undone_by_the_repeat(
         repeats=[later],
         meanwhile=meanwhile,
     )
-    play = Play(scenario, variant, lab, tally)
-    await play()
-    assert not play.faults, "\n".join(play.faults)
+    runner = Runner(scenario, variant, rig, counts)
+    await runner()
+    assert not runner.faults, "\n".join(runner.faults)
 
 
 @pytest.mark.slow
@@ -246,7 +246,7 @@ async def test_a_report_is_not_undone_by_the_repeat(
     ids=["while ACS remembers", "after the window"],
 )
 async def test_a_repeat_may_die_like_a_first_attempt(
-    kind: type[Send], memory: float, later: float, lab: Lab, tally: Tally
+    kind: type[Send], memory: float, later: float, rig: Rig, counts: Counts
 ) -> None:
     """What was in doubt before a takeover is still in doubt after it."""
     variant = Variant(
@@ -254,13 +254,15 @@ async def test_a_repeat_may_die_like_a_first_attempt(
         memory=memory,
         repeats=[later],
     )
-    play = Play(kind(), variant, lab, tally)
-    await play()
-    assert not play.faults, "\n".join(play.faults)
+    runner = Runner(kind(), variant, rig, counts)
+    await runner()
+    assert not runner.faults, "\n".join(runner.faults)
 
 
 @pytest.mark.slow
-async def test_a_code_is_sent_again_where_the_operator_prefers_that(lab: Lab, tally: Tally) -> None:
+async def test_a_code_is_sent_again_where_the_operator_prefers_that(
+    rig: Rig, counts: Counts
+) -> None:
     """PARLEY_SEND_AGAIN_WHEN_UNCERTAIN: a possible second text is better than silence."""
     variant = Variant(
         name="B. one-time codes, to be sent again",
@@ -268,20 +270,20 @@ async def test_a_code_is_sent_again_where_the_operator_prefers_that(lab: Lab, ta
         repeats=[AFTER_THE_WINDOW],
         settings={"PARLEY_SEND_AGAIN_WHEN_UNCERTAIN": "oneTimeCode"},
     )
-    play = Play(LateCode(), variant, lab, tally)
-    await play()
-    assert not play.faults, "\n".join(play.faults)
+    runner = Runner(LateCode(), variant, rig, counts)
+    await runner()
+    assert not runner.faults, "\n".join(runner.faults)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("later", [DEAD_ATTEMPT, AFTER_THE_WINDOW])
 async def test_an_opt_out_between_crash_and_repeat_leaves_doubt(
-    later: float, lab: Lab, tally: Tally
+    later: float, rig: Rig, counts: Counts
 ) -> None:
     """Who may have been texted before opting out reads uncertain, not blocked, and gets no more."""
 
-    async def meanwhile(lab: Lab, cases: Sequence[Case]) -> None:
-        await opt_out(lab, [number for case in cases for number in case.open], later=20)
+    async def meanwhile(rig: Rig, cases: Sequence[Case]) -> None:
+        await opt_out(rig, [number for case in cases for number in case.open], later=20)
 
     variant = Variant(
         name="B. opted out between crash and repeat",
@@ -289,9 +291,9 @@ async def test_an_opt_out_between_crash_and_repeat_leaves_doubt(
         repeats=[later],
         meanwhile=meanwhile,
     )
-    play = Play(ClosedMeanwhile(), variant, lab, tally)
-    await play()
-    assert not play.faults, "\n".join(play.faults)
+    runner = Runner(ClosedMeanwhile(), variant, rig, counts)
+    await runner()
+    assert not runner.faults, "\n".join(runner.faults)
 
 
 def leaves_the_platform_unasked(plan: Plan) -> bool:
@@ -305,7 +307,7 @@ def leaves_the_platform_unasked(plan: Plan) -> bool:
     ids=["everywhere", "before ACS is asked, which remembers nothing"],
 )
 async def test_of_two_repeats_at_once_one_sends(
-    memory: int, only: Callable[[Plan], bool], lab: Lab, tally: Tally
+    memory: int, only: Callable[[Plan], bool], rig: Rig, counts: Counts
 ) -> None:
     """Two repeats that have both found a dead attempt: one takes over, one is told to wait."""
     variant = Variant(
@@ -314,17 +316,17 @@ async def test_of_two_repeats_at_once_one_sends(
         repeats=[DEAD_ATTEMPT],
         only=only,
     )
-    play = Race(SendToOne(), variant, lab, tally)
-    await play()
-    assert not play.faults, "\n".join(play.faults)
+    runner = Race(SendToOne(), variant, rig, counts)
+    await runner()
+    assert not runner.faults, "\n".join(runner.faults)
 
 
 @pytest.mark.slow
-async def test_an_attempt_that_was_thought_dead_changes_nothing(lab: Lab, tally: Tally) -> None:
+async def test_an_attempt_that_was_thought_dead_changes_nothing(rig: Rig, counts: Counts) -> None:
     """It finds the outcome of the repeat that took over, and answers with it."""
     variant = Variant(
         name="C. the first attempt goes on after its repeat", memory=300, repeats=[DEAD_ATTEMPT]
     )
-    play = Revenant(SendToOne(), variant, lab, tally)
-    await play()
-    assert not play.faults, "\n".join(play.faults)
+    runner = Revenant(SendToOne(), variant, rig, counts)
+    await runner()
+    assert not runner.faults, "\n".join(runner.faults)

@@ -16,7 +16,7 @@ import pytest
 from local.ports import Ports
 from local.seed.command import seed_once
 from local.seed.month import CAMPAIGNS, DAYS, DELIVERED, OFFERS, Said, Sent, month
-from local.seed.rows import write
+from local.seed.rows import write_month
 from local.stack import Stack, StackOptions
 from shared.base.clock import iso
 from shared.rules.addresses import recipient
@@ -96,8 +96,8 @@ def test_what_was_written_reads_as_if_it_had_happened(young: Stack) -> None:
     """States, conversations, opt-outs and campaigns of a written day are those of the story."""
     start = UNTIL.replace(hour=0, minute=0) - timedelta(days=5)
     day = [h for h in month(UNTIL, SEED) if start <= h.at < start + timedelta(days=1)]
-    written = write(young.settings, day)
-    again = write(young.settings, day)
+    written = write_month(young.settings, day)
+    again = write_month(young.settings, day)
     assert written == again
     texts = [(sent, told) for sent in day if isinstance(sent, Sent) for told in sent.people]
     assert written.texts == len(texts)

@@ -19,7 +19,7 @@ import pytest
 
 SERVERS: Final = "servers"
 # What a fixture's annotation names if it starts servers; what it wraps starts them as well.
-_GIVES_OUT_SERVERS: Final = re.compile(r"\b(Stack|Stage|Azurite|Lab|StorageAndPlatform|Browser)\b")
+_GIVES_OUT_SERVERS: Final = re.compile(r"\b(Stack|Stage|Azurite|Rig|StorageAndPlatform|Browser)\b")
 # Azurite's program, and the modules that are run as the stack or a part of it.
 _SERVER: Final = re.compile(r".*azurite\.js|local|local\.host|local\.platform")
 
