@@ -75,18 +75,18 @@ def build(
         record=Record(tables, settings.message_shards, late),
         ledger=Ledger(tables, clock, randomness),
     )
-    store, reading, limited = CampaignStore(tables), messages.wire(parts), limits.wire(parts)
+    store, read, limited = CampaignStore(tables), messages.wire(parts), limits.wire(parts)
 
     async def indexed() -> IndexedUpTo | None:
         return await counted.timer.indexed_up_to()
 
-    talks = conversations.wire(parts, reading, indexed)
-    counted = analytics.wire(parts, indexes=[talks.index])
-    sent = sending.wire(parts, talks.entries, limited, standing=store.standing)
+    talked = conversations.wire(parts, read, indexed)
+    counted = analytics.wire(parts, indexes=[talked.index])
+    sent = sending.wire(parts, talked.entries, limited, standing=store.standing)
     bulk = campaigns.wire(parts, store, sent, limited)
     return Services(
         parts=parts,
-        messages=reading,
+        messages=read,
         optouts=OptOutApi(
             clock=clock,
             randomness=randomness,
@@ -96,10 +96,10 @@ def build(
         ),
         poison=Poison(tables, azure.queues, clock),
         limits=limited,
-        conversations=talks,
+        conversations=talked,
         analytics=counted,
         sending=sent,
-        receiving=receiving.wire(parts, talks.entries, limited.pacing, sent.retries),
+        receiving=receiving.wire(parts, talked.entries, limited.pacing, sent.retries),
         campaigns=bulk,
         health=Health(settings, clock, azure, parts.ledger, transport),
         upkeep=Upkeep(tables, clock, limited.guards, bulk.retention, counted.timer),
