@@ -56,14 +56,7 @@ def build(
     clock: Clock = utc_now,
     randomness: Randomness = SYSTEM,
 ) -> Services:
-    """Wire everything.
-
-    Args:
-        settings: the app's.
-        transport: azure-core's async transport, shared by all clients.
-        clock: the time.
-        randomness: random bytes.
-    """
+    """Wire everything; all clients share the transport."""
     azure = connect(settings, transport=transport, clock=clock, randomness=randomness)
     tables, late = azure.tables, LateMarks(azure.tables, clock)
     parts = Parts(
