@@ -67,7 +67,7 @@ class ListUploads:
         Raises:
             InvalidRequest: the name, the size, or a list that cannot be read at all.
         """
-        check_list_name(name, "name")
+        check_list_name(name)
         if len(data) > LARGEST_LIST:
             raise InvalidRequest.of(
                 "",

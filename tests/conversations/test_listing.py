@@ -212,7 +212,9 @@ async def test_what_is_said_between_two_pages(fold: Fold, people: People, sender
         await fold.said(sender, persons[3], NOW + timedelta(seconds=1 + number))
         await fold.said(sender, persons[0], NOW + timedelta(seconds=1 + number))
     fold.now += MINUTE
-    rest = await listing.list_conversations(sender=sender, unread=False, after=PAGES.after(first.after), limit=50)
+    rest = await listing.list_conversations(
+        sender=sender, unread=False, after=PAGES.after(first.after), limit=50
+    )
     assert who(first.value) + who(rest.value) == persons
     assert rest.after is None
 
