@@ -76,7 +76,7 @@ async def test_a_stop_is_taken_and_relayed_later(
 ) -> None:
     """The ledger knows, the event is answered as taken, and both events come by the queue."""
     async with down(stack, TOPIC) as parts:
-        await parts.receiving.inbound.take(text_from(person, "STOP"))
+        await parts.receiving.inbound.record_text(text_from(person, "STOP"))
     (decision,) = await parley.optouts(person)
     assert decision["isOptedOut"]
     await platform.relayed_event("Parley.OptOutChanged", recipient=person)
@@ -103,7 +103,7 @@ async def test_a_report_is_taken_and_relayed_later(
         "tag": tag,
     }
     async with down(stack, TOPIC) as parts:
-        await parts.receiving.delivery_reports.take(
+        await parts.receiving.delivery_reports.record_report(
             Envelope("x", SMS_DELIVERY_REPORT_RECEIVED, now, data)
         )
     await parley.message_in_state(item["messageId"], "undelivered")
@@ -115,7 +115,7 @@ async def test_an_event_that_cannot_be_kept_is_brought_again(stack: Stack, perso
     """Only where the queue fails as well is Event Grid asked to come again."""
     async with down(stack, TOPIC, QUEUE) as parts:
         with pytest.raises(StorageDown):
-            await parts.receiving.inbound.take(text_from(person, "Hello"))
+            await parts.receiving.inbound.record_text(text_from(person, "Hello"))
 
 
 def drawn(*ranges: tuple[int, int]) -> str:
@@ -142,7 +142,7 @@ async def test_the_longest_text_goes_through_the_queue(
 ) -> None:
     """Whatever a text consists of, its event fits into a queue message and arrives whole."""
     async with down(stack, TOPIC) as parts:
-        await parts.receiving.inbound.take(text_from(person, text))
+        await parts.receiving.inbound.record_text(text_from(person, text))
     told = await platform.relayed_event(RECEIVED, **{"from": person})
     assert told["data"]["message"] == text
 
