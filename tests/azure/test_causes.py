@@ -21,6 +21,7 @@ from shared.azure.storage import StorageAccount, StorageDown
 from shared.azure.tables import Tables
 from shared.settings import load
 from tests.support.settings import minimal
+from tests.support.source import parsed
 from tests.support.wire import numbers_in, silent_port
 
 ROOT = Path(__file__).parents[2]
@@ -124,13 +125,13 @@ def _raised_with_a_cause(tree: ast.AST) -> Iterator[int]:
 def test_the_rule_finds_what_breaks_it() -> None:
     """A cause, and an error that is raised without a word about its context."""
     broken = "try: x()\nexcept {0}:\n    raise Down from error\n"
-    assert list(_raised_with_a_cause(ast.parse(broken.format("AzureError as error")))) == [3]
+    assert list(_raised_with_a_cause(parsed(broken.format("AzureError as error")))) == [3]
     without = broken.replace(" from error", "").format("(LookupError, HttpResponseError)")
-    assert list(_raised_with_a_cause(ast.parse(without))) == [3]
-    assert list(_raised_with_a_cause(ast.parse(broken.format("ValueError as error")))) == []
+    assert list(_raised_with_a_cause(parsed(without))) == [3]
+    assert list(_raised_with_a_cause(parsed(broken.format("ValueError as error")))) == []
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_no_error_of_a_client_library_is_a_cause(source: Path) -> None:
     """Of a function that fails, Azure keeps the whole chain."""
-    assert list(_raised_with_a_cause(ast.parse(source.read_text(encoding="utf-8")))) == []
+    assert list(_raised_with_a_cause(parsed(source.read_text(encoding="utf-8")))) == []

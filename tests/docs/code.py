@@ -12,6 +12,7 @@ import shared.services  # noqa: F401  # brings every module that defines an erro
 from shared.base.errors import ParleyError
 from tests.docs.documents import ROOT
 from tests.infra.indexing import index
+from tests.support.source import parsed
 
 _OPEN = {"console", "console/{file}", "health"}
 
@@ -79,7 +80,7 @@ def log_events() -> Iterator[LogEvent]:
     """Every log event that the product code writes."""
     for folder in ("functions", "shared"):
         for path in sorted((ROOT / folder).rglob("*.py")):
-            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            for node in ast.walk(parsed(path.read_text(encoding="utf-8"))):
                 if isinstance(node, ast.Call) and _is_log(node.func):
                     yield _log_event(node)
 

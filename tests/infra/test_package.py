@@ -18,6 +18,7 @@ from packaging.requirements import Requirement
 
 from tests.infra.bicep import at, body, template
 from tests.infra.indexing import ROOT, index
+from tests.support.source import parsed
 from tools.package import NothingToShip, build, files
 from tools.requirements import GUARD, OLDER, RUNTIME, SHIPPED, file_for
 
@@ -121,7 +122,7 @@ def test_requirements_are_hashed(name: str) -> None:
 def imported(path: Path) -> Iterator[set[str]]:
     """Where each thing may stand that a file of the app imports, at once or later, without the
     standard library's and the app's own."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(parsed(path.read_text(encoding="utf-8"))):
         names: list[tuple[str, ...]] = []
         if isinstance(node, ast.ImportFrom):
             # A member of the module, or a module of the package.

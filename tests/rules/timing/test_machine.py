@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from shared.rules.timing.local_time import zone
+from tests.support.source import parsed
 
 ROOT = Path(__file__).parents[3]
 # Everything that Azure runs, and the command line.
@@ -84,7 +85,7 @@ def test_no_code_asks_the_machine() -> None:
         f"{path.relative_to(ROOT)}:{line}: {what}"
         for package in PACKAGES
         for path in sorted((ROOT / package).rglob("*.py"))
-        for line, what in asked(ast.parse(path.read_text(encoding="utf-8")))
+        for line, what in asked(parsed(path.read_text(encoding="utf-8")))
         if not (path == ZONE_MODULE and what == "ZoneInfo()")
     ]
     assert found == []
@@ -111,7 +112,7 @@ def test_no_code_asks_the_machine() -> None:
 )
 def test_what_asks_the_machine_is_found(source: str) -> None:
     """The test above would see each of these."""
-    assert list(asked(ast.parse(source)))
+    assert list(asked(parsed(source)))
 
 
 MODULES = {"locale", "pytz", "dateutil", "tzlocal"}
