@@ -21,6 +21,7 @@ from shared.campaigns.order import Definition
 from shared.campaigns.store import CONTAINER
 from shared.campaigns.templates import CannotFill, fill
 from shared.rules.addresses import BadAddress, recipient
+from shared.rules.persons import person
 from shared.rules.segments import measure
 from shared.rules.senders import Sender
 from shared.sending.request_body import check_text
@@ -122,7 +123,7 @@ async def read_recipients(
             yield row, row.reason
             continue
         judged = recipients.judge(row)
-        if isinstance(judged, Recipient) and not seen.add(judged.address):
+        if isinstance(judged, Recipient) and not seen.add(person(judged.address)):
             judged = TWICE
         yield row, judged
 
@@ -143,7 +144,8 @@ def sender_for(address: str, pool: Sequence[Sender]) -> str:
 
 
 def _draw(sender: Sender, address: str) -> float:
-    digest = hashlib.blake2b(f"{sender.address} {address}".encode(), digest_size=8).digest()
+    whom = f"{sender.address} {person(address)}"
+    digest = hashlib.blake2b(whom.encode(), digest_size=8).digest()
     uniform = (int.from_bytes(digest) + 0.5) / _SCALE
     return -sender.rate_per_minute / math.log(min(uniform, 1 - 1e-12))
 

@@ -42,6 +42,6 @@ def wire(parts: Parts) -> Limits:
     return Limits(
         guards=Guards(parts.settings, parts.tables),
         pacing=pacing,
-        caps=FrequencyCaps(parts.tables, parts.clock),
+        caps=FrequencyCaps(parts.tables, parts.clock, parts.id_key),
         sender_status=SenderStatus(clock=parts.clock, pacing=pacing, senders=parts.senders),
     )

@@ -4,7 +4,7 @@ Whoever can make an application send codes can make it text expensive ranges, or
 Table `floods`, a partition for each range of numbers:
 
 - `range`: when codes went to any number of the range.
-- `number:{digits}`: when codes went to one of its numbers.
+- `number:{digits}`: when codes went to one person in it, however the number was written.
 
 Each row lists single codes with their times, so that a limit holds for every stretch of time and
 not only from one full hour to the next; a code that is listed already is not counted again. Both
@@ -31,6 +31,7 @@ from shared.base.tasks import every
 from shared.limits.group_commit import GroupCommit
 from shared.messages.request import SendRequest
 from shared.rules.limit_settings import FloodLimit, FloodLimits
+from shared.rules.persons import person
 
 TABLE: Final = "floods"
 _RANGE: Final = "range"
@@ -124,7 +125,7 @@ class Floods:
             partitions.setdefault(self._partition(address), []).append(
                 _Code(
                     address,
-                    f"number:{self._hash('number', address).hex()}",
+                    f"number:{self._hash('number', person(address)).hex()}",
                     self._hash("code", f"{send_id} {address}")[:8],
                 )
             )
@@ -141,7 +142,7 @@ class Floods:
     def _partition(self, address: str) -> str:
         limit = self._limits.range
         digits = _USUAL_DIGITS if limit is None else limit.digits or _USUAL_DIGITS
-        return self._hash("range", address.removeprefix("+")[:digits]).hex()
+        return self._hash("range", person(address).removeprefix("+")[:digits]).hex()
 
     def _hash(self, kind: str, text: str) -> bytes:
         return hmac.digest(self._id_key, f"{kind} {text}".encode(), "sha256")[:16]

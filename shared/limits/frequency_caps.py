@@ -1,11 +1,13 @@
 """At most one text a person in so many hours, for campaigns that ask for it.
 
-A row says which send texted the person last. A chunk that comes again finds its own send there and
-is let through, so that the limit is exact and a repeat changes nothing.
+A row of table `caps` says which send texted a person last, however the number was written. A chunk
+that comes again finds its own send there and is let through, so that the limit is exact and a
+repeat changes nothing. Partition and row are named by a keyed hash: neither holds a number.
 """
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
@@ -16,16 +18,23 @@ from shared.azure.storage import Changed
 from shared.azure.table_keys import key_part
 from shared.azure.tables import Entity, TableOperation, Tables, etag_of
 from shared.base.clock import Clock, from_iso, iso
+from shared.rules.persons import person
 
 TABLE: Final = "caps"
+VERSION: Final = 1
 _TRIES: Final = 5
 _TRANSACTION: Final = 100
 
 
 class FrequencyCaps:
-    """Says whether somebody may be texted again."""
+    """Says whether somebody may be texted again.
 
-    def __init__(self, tables: Tables, clock: Clock) -> None:
+    Args:
+        id_key: from which the hashes are derived.
+    """
+
+    def __init__(self, tables: Tables, clock: Clock, id_key: bytes) -> None:
+        self._id_key = id_key
         self._tables = tables
         self._clock = clock
 
@@ -38,11 +47,12 @@ class FrequencyCaps:
             send_id: derived, so that a repeat has the same.
             hours: how long ago the last text must be.
         """
-        now = self._clock()
+        now, whom = self._clock(), self._hash_of(address)
         row: Entity = {
             # Two digits, so that one program is not one partition.
-            "PartitionKey": f"{key_part(program)}~{address[-2:]}",
-            "RowKey": address,
+            "PartitionKey": f"{key_part(program)}~{whom[:2]}",
+            "RowKey": whom,
+            "version": VERSION,
             "sendId": send_id,
             "at": iso(now),
         }
@@ -50,7 +60,7 @@ class FrequencyCaps:
         async def step() -> bool:
             if await self._tables.insert(TABLE, row) is not None:
                 return True
-            known = await self._tables.get(TABLE, row["PartitionKey"], address)
+            known = await self._tables.get(TABLE, row["PartitionKey"], whom)
             if known is None:
                 raise Changed
             if known["sendId"] == send_id:
@@ -92,6 +102,9 @@ class FrequencyCaps:
             seen += 1
             rows.append(row)
         return count + (await self._delete(rows) if rows else 0)
+
+    def _hash_of(self, address: str) -> str:
+        return hmac.digest(self._id_key, f"cap {person(address)}".encode(), "sha256").hex()[:32]
 
     async def _delete(self, rows: Sequence[Entity]) -> int:
         operations: list[TableOperation] = [

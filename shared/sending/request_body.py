@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -34,6 +35,7 @@ from shared.base.json_body import (
 from shared.messages.request import Asked, SendRequest
 from shared.rules.addresses import BadAddress, recipient
 from shared.rules.categories import CATEGORIES
+from shared.rules.persons import person
 from shared.rules.senders import Sender
 from shared.rules.timing.when import TIME_ZONE, moment_member, read_moment
 
@@ -162,7 +164,7 @@ def read_send(
     sender = read["from"]
     if sender not in senders:
         raise ForeignSender
-    asked = tuple(_asked(entry, now) for entry in read["smsRecipients"])
+    asked = _by_person([_asked(entry, now) for entry in read["smsRecipients"]])
     options = read["smsSendOptions"] or {}
     tag, wants_report = options.get("tag") or "", options.get("enableDeliveryReport") is True
     report_timeout = options.get("deliveryReportTimeoutInSeconds")
@@ -190,6 +192,17 @@ def read_send(
         time_to_live=None if time_to_live is None else timedelta(seconds=time_to_live),
         zone=read["timeZone"],
         ignored=() if heeds_timeout else (REPORT_TIMEOUT,),
+    )
+
+
+def _by_person(entries: Sequence[Asked]) -> tuple[Asked, ...]:
+    """The entries; one person, however the number is written, has the address written first."""
+    first: dict[str, str] = {}
+    return tuple(
+        asked
+        if asked.address is None
+        else replace(asked, address=first.setdefault(person(asked.address), asked.address))
+        for asked in entries
     )
 
 

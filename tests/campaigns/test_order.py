@@ -153,6 +153,13 @@ async def test_a_spreadsheet_is_read_as_people_export_it(parley: Parley) -> None
     assert with_note["recipients"] == 1
 
 
+async def test_a_person_under_three_spellings_is_one(parley: Parley) -> None:
+    """Argentina's mobile with 9, without, and with 15: one recipient, one number."""
+    await uploaded(parley, "ar.csv", "phone\n+541123456789\n+5491123456789\n+54 11 15 2345-6789\n")
+    found = await dry_run(parley, order(list={"name": "ar.csv"}))
+    assert (found["rows"], found["recipients"], found["duplicates"]) == (3, 1, 2)
+
+
 @pytest.mark.parametrize(
     ("content", "member"),
     [

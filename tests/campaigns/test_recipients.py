@@ -54,6 +54,13 @@ def test_the_set_of_numbers_is_small() -> None:
     assert peak < 24 * count
 
 
+def test_a_person_has_one_sender_however_the_number_is_written() -> None:
+    """Replies and opt-outs of a person meet the sender that texted them."""
+    for last in range(40):
+        number = f"112345{last:04d}"
+        assert sender_for(f"+549{number}", POOL) == sender_for(f"+54{number}", POOL)
+
+
 def test_a_pool_shares_by_rate_and_everybody_keeps_their_sender() -> None:
     """Three quarters of the rate, three quarters of the people; always the same ones."""
     people = [f"+1425{number:07d}" for number in range(4000)]

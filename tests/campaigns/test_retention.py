@@ -31,6 +31,7 @@ KEPT = timedelta(days=90)
 NOW = datetime.now(UTC) + timedelta(days=100)
 YOUNG = NOW - timedelta(days=89)
 OLD = NOW - timedelta(days=91)
+ID_KEY = bytes(range(32))
 A_MINUTE = timedelta(minutes=1)
 PERSON, ANOTHER = "+14255550123", "+14255550145"
 
@@ -79,7 +80,7 @@ def retention(
     return Retention(
         blobs=storage.blobs,
         store=CampaignStore(storage.tables),
-        caps=FrequencyCaps(storage.tables, at(NOW)),
+        caps=FrequencyCaps(storage.tables, at(NOW), ID_KEY),
         kept=KEPT,
         most_rows=most_rows,
         most_lists=most_lists,
@@ -212,23 +213,36 @@ async def test_a_list_that_was_replaced_stays(storage: Kept) -> None:
 async def test_who_was_texted_is_forgotten_when_no_order_can_ask(storage: Kept) -> None:
     """`atMostOncePerHours` holds for 366 days at the most; after these nobody's row is kept."""
     a_year_ago = NOW - timedelta(days=366)
-    await FrequencyCaps(storage.tables, at(a_year_ago - A_MINUTE)).admit(
+    await FrequencyCaps(storage.tables, at(a_year_ago - A_MINUTE), ID_KEY).admit(
         "offers", PERSON, "send-1", 1
     )
-    await FrequencyCaps(storage.tables, at(a_year_ago + A_MINUTE)).admit(
+    await FrequencyCaps(storage.tables, at(a_year_ago + A_MINUTE), ID_KEY).admit(
         "offers", ANOTHER, "send-1", 1
     )
     assert (await retention(storage).forget(NOW)).people == 1
     longest = 24 * 366
-    assert await FrequencyCaps(storage.tables, at(NOW)).admit("offers", PERSON, "send-2", longest)
-    assert not await FrequencyCaps(storage.tables, at(NOW)).admit(
-        "offers", ANOTHER, "send-2", longest
-    )
+    now = FrequencyCaps(storage.tables, at(NOW), ID_KEY)
+    assert await now.admit("offers", PERSON, "send-2", longest)
+    assert not await now.admit("offers", ANOTHER, "send-2", longest)
+
+
+async def test_a_person_is_one_however_the_number_is_written(storage: Kept) -> None:
+    """One row a person, and nothing in it or in its keys is the number."""
+    caps = FrequencyCaps(storage.tables, at(NOW), ID_KEY)
+    assert await caps.admit("spellings", "+541123456789", "send-1", 1)
+    assert not await caps.admit("spellings", "+5491123456789", "send-2", 1)
+    rows = [
+        row
+        async for row in storage.tables.query(frequency_caps.TABLE, "sendId eq @id", id="send-1")
+        if row["PartitionKey"].startswith("spellings~")
+    ]
+    assert len(rows) == 1
+    assert "1123456789" not in str(rows)
 
 
 async def test_people_are_forgotten_a_bounded_number_at_once(storage: Kept) -> None:
     """So many rows are looked at; the next time it is the next ones."""
-    long_ago = FrequencyCaps(storage.tables, at(NOW - timedelta(days=400)))
+    long_ago = FrequencyCaps(storage.tables, at(NOW - timedelta(days=400)), ID_KEY)
     for last in range(5):
         await long_ago.admit("bounded", f"+1425555020{last}", "send-1", 1)
     bounded = retention(storage, most_rows=3)
@@ -237,14 +251,14 @@ async def test_people_are_forgotten_a_bounded_number_at_once(storage: Kept) -> N
 
 async def test_who_is_texted_meanwhile_stays(storage: Kept) -> None:
     """A row that is used again after it was found to be old is not deleted."""
-    await FrequencyCaps(storage.tables, at(NOW - timedelta(days=400))).admit(
+    await FrequencyCaps(storage.tables, at(NOW - timedelta(days=400)), ID_KEY).admit(
         "meanwhile", PERSON, "send-1", 1
     )
     old = [
         row
         async for row in storage.tables.query(frequency_caps.TABLE, "sendId eq @id", id="send-1")
     ]
-    now = FrequencyCaps(storage.tables, at(NOW))
+    now = FrequencyCaps(storage.tables, at(NOW), ID_KEY)
     assert await now.admit("meanwhile", PERSON, "send-2", 1)
     assert await now._delete(old) == 0
     assert not await now.admit("meanwhile", PERSON, "send-3", 1)

@@ -44,6 +44,16 @@ async def test_a_number_gets_so_many_codes(bench: Make) -> None:
     }
 
 
+async def test_a_person_gets_so_many_codes_however_the_number_is_written(bench: Make) -> None:
+    """Argentina's mobile with the 9 and without it is one telephone, whose codes count together."""
+    guards = bench(flood_limits=limits(number(2))).guards()
+    with_nine, without = "+5491123456789", "+541123456789"
+    for address in (with_nine, without):
+        assert not await guards.admit(CODE, send_id(), [address], 1, NOON)
+    for address in (with_nine, without):
+        assert (await guards.admit(CODE, send_id(), [address], 1, NOON)).keys() == {address}
+
+
 async def test_a_range_gets_so_many_codes(bench: Make) -> None:
     """Numbers that share their first digits count together; another range is free."""
     guards = bench(flood_limits=limits(number(9), range_of(3, 5))).guards()
