@@ -179,6 +179,15 @@ def _add_people(commands: _Commands) -> None:
     sub.add_argument("--reason", help="why; kept as the evidence of the change")
     sub.add_argument("--change-id", help="drawn where none is given; the same one is one change")
 
+    sub = commands.add_parser(
+        "ledger-halt", help="whether all sending is halted, because the opt-outs were put back"
+    )
+    sub.set_defaults(command=_ledger_halt)
+
+    sub = commands.add_parser("ledger-lift", help="let sending go on from the opt-outs as they are")
+    sub.set_defaults(command=_ledger_lift)
+    sub.add_argument("--reason", required=True, help="why; kept beside what was lost")
+
 
 def _add_repairs(commands: _Commands) -> None:
     """What needs a person."""
@@ -282,6 +291,17 @@ def _optouts(client: Client, chosen: argparse.Namespace) -> int:
         with _once(f"--change-id {shlex.quote(change_id)}"):
             answer = client.repeat(f"{path}:{chosen.change}", change, tell=_tell)
     _show(chosen, answer, _optout_lines)
+    return DONE
+
+
+def _ledger_halt(client: Client, chosen: argparse.Namespace) -> int:
+    answer = client.get("/optouts:halt")
+    _show(chosen, answer, _halt_lines)
+    return REFUSED if answer["isHalted"] else DONE
+
+
+def _ledger_lift(client: Client, chosen: argparse.Namespace) -> int:
+    _show(chosen, client.post("/optouts:lift", {"reason": chosen.reason}), _halt_lines)
     return DONE
 
 
@@ -484,6 +504,20 @@ def _optout_lines(answer: Mapping[str, Any]) -> list[str]:
         for entry in answer["history"]
     ]
     return lines
+
+
+def _halt_lines(answer: Mapping[str, Any]) -> list[str]:
+    head = answer["head"]
+    stands = f"the ledger stands at change {head['sequence']}, chain {head['chain'][:12]}"
+    lines = [f"not halted; {stands}"]
+    if answer["isHalted"]:
+        known = answer["known"]
+        lines = [
+            f"HALTED since {answer['since']}: nobody is texted",
+            f"  {answer['why']}",
+            f"  known before: change {known['sequence']}, chain {known['chain'][:12]}; {stands}",
+        ]
+    return lines + [f"  kept: {name}" for name in answer["kept"]]
 
 
 def _poison_lines(item: Mapping[str, Any]) -> list[str]:

@@ -61,6 +61,26 @@ async def opt_in_by_operator(req: func.HttpRequest) -> func.HttpResponse:
     return await _answer_operator(req, Direction.IN)
 
 
+@blueprint.route(route="optouts:halt", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
+async def get_halt(req: func.HttpRequest) -> func.HttpResponse:
+    """Whether all sending is halted because the ledger's table was put back, and why."""
+
+    async def answer() -> func.HttpResponse:
+        return json_answer(await services().optouts.get_halt())
+
+    return await own_face(req, answer)
+
+
+@blueprint.route(route="optouts:lift", methods=["POST"], auth_level=func.AuthLevel.FUNCTION)
+async def lift_halt(req: func.HttpRequest) -> func.HttpResponse:
+    """An operator, having looked, lets sending go on from the table as it is."""
+
+    async def answer() -> func.HttpResponse:
+        return json_answer(await services().optouts.lift_halt(req.get_body()))
+
+    return await own_face(req, answer)
+
+
 async def _answer_as_acs(req: func.HttpRequest, operation: Operation) -> func.HttpResponse:
     async def answer() -> func.HttpResponse:
         items = await services().optouts.change_or_check(operation, req.get_body())

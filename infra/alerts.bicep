@@ -127,6 +127,18 @@ var queryAlertsOn = [
     window: 'PT15M'
   }
   {
+    name: 'ledger-halted'
+    description: 'The opt-out ledger is not the one that was read before: it was put back to an earlier state, or made anew. Nobody is texted until somebody has looked and lifted the halt: GET /optouts:halt.'
+    query: 'AppMetrics | where Name == "parley.ledger.halted" | summarize halts = sum(Sum)'
+    column: 'halts'
+    aggregation: 'Total'
+    operator: 'GreaterThan'
+    threshold: 0
+    severity: 0
+    frequency: 'PT5M'
+    window: 'PT15M'
+  }
+  {
     name: 'ledger-lag'
     description: 'What somebody said took more than ten minutes to reach the opt-out ledger. Until then that person could be texted.'
     query: 'AppMetrics | where Name == "parley.ledger.lag" and tostring(Properties.channel) !in ("import", "operator") | summarize seconds = max(Max)'

@@ -112,6 +112,9 @@ param alwaysReadyDispatch int
 param alwaysReadyRecord int
 
 var packageContainerName = 'app-package'
+// Where a witness says how far the opt-out ledger had come. Here and not beside the ledger, so that a
+// record that is put back to an earlier state does not put its own witness back as well.
+var witnessContainerName = 'parley'
 // Functions that take requests or events of Event Grid are one group, `http`; each function that reads
 // a queue is a group of its own.
 var alwaysReady = [
@@ -125,7 +128,7 @@ var roles = {
   eventGridDataSender: 'd5a91429-5739-47e2-a06b-3470a27159e7'
 }
 
-// The package, the host's keys and its leases. Nothing of the record is here.
+// The package, the host's keys and its leases, and the ledger's witness. Nothing of the record is here.
 resource storage 'Microsoft.Storage/storageAccounts@2025-06-01' = {
   name: storageName
   location: location
@@ -152,6 +155,14 @@ resource blobService 'Microsoft.Storage/storageAccounts/blobServices@2025-06-01'
 resource packageContainer 'Microsoft.Storage/storageAccounts/blobServices/containers@2025-06-01' = {
   parent: blobService
   name: packageContainerName
+  properties: {
+    publicAccess: 'None'
+  }
+}
+
+resource witnessContainer 'Microsoft.Storage/storageAccounts/blobServices/containers@2025-06-01' = {
+  parent: blobService
+  name: witnessContainerName
   properties: {
     publicAccess: 'None'
   }
@@ -279,6 +290,7 @@ resource settings 'Microsoft.Web/sites/config@2025-03-01' = {
     PARLEY_STORAGE__tableServiceUri: recordTableEndpoint
     PARLEY_STORAGE__queueServiceUri: recordQueueEndpoint
     PARLEY_STORAGE__blobServiceUri: recordBlobEndpoint
+    PARLEY_HOST_STORAGE__blobServiceUri: storage.properties.primaryEndpoints.blob
     PARLEY_ACCESS_KEY_PRIMARY: '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/parley-access-key-primary)'
     PARLEY_ACCESS_KEY_SECONDARY: '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/parley-access-key-secondary)'
     PARLEY_ID_KEY: '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/parley-id-key)'

@@ -31,7 +31,13 @@ PLATFORM: Final = frozenset(
 
 # Keys that stand on one machine where a managed identity stands in Azure. Bicep sets none of them.
 LOCAL_KEYS: Final = frozenset(
-    {"AzureWebJobsStorage", "PARLEY_ACS_ACCESS_KEY", "PARLEY_STORAGE", "PARLEY_TOPIC_KEY"}
+    {
+        "AzureWebJobsStorage",
+        "PARLEY_ACS_ACCESS_KEY",
+        "PARLEY_HOST_STORAGE",
+        "PARLEY_STORAGE",
+        "PARLEY_TOPIC_KEY",
+    }
 )
 
 

@@ -42,7 +42,9 @@ LOCAL: Final = ROOT / ".local"
 
 # What Bicep makes in the record's storage account; what Parley makes itself is not listed.
 QUEUES: Final = ("dispatch", "dispatch-poison", "record", "record-poison")
-CONTAINERS: Final = ("quarantine", "lists")
+CONTAINERS: Final = ("quarantine", "ledger", "lists")
+# What it makes in the host's; on one machine both accounts are one.
+HOST_CONTAINERS: Final = ("parley",)
 TABLES: Final = ("optouts", "conversations", "conversationIndex", "campaigns", "poison", "rollups")
 
 # The bytes that a request's body may have, as Bicep sets it.
@@ -226,6 +228,7 @@ class Stack:
             "AzureWebJobsStorage": self.storage,
             "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT": str(BODY_LIMIT),
             "PARLEY_STORAGE": self.storage,
+            "PARLEY_HOST_STORAGE": self.storage,
             "PARLEY_SENDERS": json.dumps(self._options.senders),
             "PARLEY_ACCESS_KEY_PRIMARY": self._keys.access_primary,
             "PARLEY_ACCESS_KEY_SECONDARY": self._keys.access_secondary,
@@ -448,7 +451,7 @@ def _make_storage(connection_string: str) -> None:
     ):
         for make, names in (
             (queues.create_queue, QUEUES),
-            (blobs.create_container, CONTAINERS),
+            (blobs.create_container, (*CONTAINERS, *HOST_CONTAINERS)),
             (tables.create_table, TABLES),
         ):
             for name in names:

@@ -14,7 +14,7 @@ from azure.core.rest import HttpRequest
 from shared.azure.clients import Clients
 from shared.azure.topic import QUEUE
 from shared.base.clock import Clock, iso
-from shared.base.errors import ParleyError
+from shared.base.errors import LedgerHalted, ParleyError
 from shared.base.version import VERSION
 from shared.optouts import Ledger
 from shared.receiving.quarantine import CONTAINER
@@ -127,6 +127,8 @@ async def _ask(probe: Callable[[], Awaitable[_Check | None]]) -> _Check:
     try:
         async with asyncio.timeout(_PATIENCE_SECONDS):
             return await probe() or {"status": HEALTHY}
+    except LedgerHalted as error:
+        return {"status": UNHEALTHY, "error": error.code, "since": error.since, "why": error.why}
     except ParleyError as error:
         return {"status": UNHEALTHY, "error": error.code}
     except (AzureError, LookupError, OSError, TimeoutError) as error:

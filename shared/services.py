@@ -66,7 +66,7 @@ def build(
         azure=azure,
         dispatch=Dispatch(azure.queues, clock),
         record=Record(tables, settings.message_shards, late),
-        ledger=Ledger(tables, clock, randomness),
+        ledger=Ledger(tables, azure.blobs, azure.host_blobs, clock, randomness),
     )
     store, read, limited = CampaignStore(tables), messages.wire(parts), limits.wire(parts)
 
@@ -95,7 +95,9 @@ def build(
         receiving=receiving.wire(parts, talked.entries, limited.pacing, sent.retries),
         campaigns=bulk,
         health=Health(settings, clock, azure, parts.ledger, transport),
-        upkeep=Upkeep(tables, clock, limited.guards, bulk.retention, counted.timer),
+        upkeep=Upkeep(
+            tables, clock, limited.guards, bulk.retention, counted.timer, halts=parts.ledger.halts
+        ),
     )
 
 

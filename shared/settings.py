@@ -204,6 +204,20 @@ class Settings:
         _url,
         default=None,
     )
+    host_storage: str | None = _setting(
+        "PARLEY_HOST_STORAGE",
+        "Connection string of the host's storage account, where a witness says how far the opt-out"
+        " ledger had come; only where no identity can be used.",
+        _text,
+        default=None,
+        secret=True,
+    )
+    host_blobs_url: str | None = _setting(
+        "PARLEY_HOST_STORAGE__blobServiceUri",
+        "Blob endpoint of the host's storage account, reached by managed identity.",
+        _url,
+        default=None,
+    )
     acs_endpoint: str = _setting(
         "PARLEY_ACS_ENDPOINT",
         "Endpoint of the Communication Services resource that texts are sent through.",
@@ -343,6 +357,10 @@ class Settings:
                 )
                 if value is None
             ]
+        if self.host_storage is None and self.host_blobs_url is None:
+            problems.append(
+                "PARLEY_HOST_STORAGE__blobServiceUri: is missing, and so is PARLEY_HOST_STORAGE"
+            )
         if problems:
             raise SettingsError("Parley cannot start. " + "; ".join(problems) + ".")
 

@@ -8,8 +8,10 @@ from shared.analytics.timer import CountingTimer
 from shared.azure.tables import Tables
 from shared.base import log
 from shared.base.clock import Clock
+from shared.base.errors import Unavailable
 from shared.campaigns.retention import Retention
 from shared.limits import Guards
+from shared.optouts.halt import Halts
 from shared.sending import idempotency
 
 
@@ -19,7 +21,8 @@ class Upkeep:
     Args:
         guards: whose counts grow old.
         retention: what campaigns leave behind.
-        timer: whose marks grow old.
+        timer: that counts, each minute; and whose marks grow old.
+        halts: whose witness moves on, each minute.
     """
 
     def __init__(
@@ -29,12 +32,27 @@ class Upkeep:
         guards: Guards,
         retention: Retention,
         timer: CountingTimer,
+        *,
+        halts: Halts,
     ) -> None:
+        self._halts = halts
         self._retention = retention
         self._guards = guards
         self._timer = timer
         self._tables = tables
         self._clock = clock
+
+    async def every_minute(self) -> None:
+        """Have the ledger's witness say how far the log has come; then count.
+
+        Whatever is wrong with the ledger, what has happened is counted.
+        """
+        try:
+            await self._halts.move_witness()
+        except Unavailable as error:
+            # The next minute tries again; a halt has been told of already.
+            log.trouble("ledger.witness_not_moved", code=error.code)
+        await self._timer.run()
 
     async def daily(self) -> None:
         """Make the tables of the coming day and month; forget keys, counts, old campaigns.

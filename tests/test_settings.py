@@ -17,12 +17,14 @@ from shared.settings import Settings, describe, load
 KEY = bytes(range(32))
 KEY_TEXT = base64.b64encode(KEY).decode()
 STORAGE = "DefaultEndpointsProtocol=https;AccountName=record;AccountKey=c2VjcmV0"
+HOST_STORAGE = "DefaultEndpointsProtocol=https;AccountName=host;AccountKey=aG9zdA=="
 # The least that an app needs with a storage connection string.
 LEAST = {
     "PARLEY_SENDERS": json.dumps([{"sender": "+18005550100"}]),
     "PARLEY_ACCESS_KEY_PRIMARY": KEY_TEXT,
     "PARLEY_ID_KEY": KEY_TEXT,
     "PARLEY_STORAGE": STORAGE,
+    "PARLEY_HOST_STORAGE": HOST_STORAGE,
     "PARLEY_ACS_ENDPOINT": "https://contoso.communication.azure.com",
     "PARLEY_TOPIC_ENDPOINT": "https://parley.westus2-1.eventgrid.azure.net/api/events",
 }
@@ -61,6 +63,8 @@ def test_the_least_is_enough() -> None:
         "PARLEY_STORAGE__tableServiceUri": None,
         "PARLEY_STORAGE__queueServiceUri": None,
         "PARLEY_STORAGE__blobServiceUri": None,
+        "PARLEY_HOST_STORAGE": None,
+        "PARLEY_HOST_STORAGE__blobServiceUri": None,
         "PARLEY_ACS_ACCESS_KEY": None,
         "PARLEY_ACS_API_VERSION": "2021-03-07",
         "PARLEY_ACS_TIMEOUT_SECONDS": 30,
@@ -257,6 +261,19 @@ def test_storage_is_complete_either_way(missing: str) -> None:
     assert f"{missing}: is missing, and so is PARLEY_STORAGE" in refusal
 
 
+def test_there_is_a_place_for_the_witness() -> None:
+    """Without the host's account nothing could tell a ledger that was put back from a young one."""
+    name = "PARLEY_HOST_STORAGE__blobServiceUri"
+    refusal = _refusal({**LEAST, "PARLEY_HOST_STORAGE": ""})
+    assert f"{name}: is missing, and so is PARLEY_HOST_STORAGE" in refusal
+    settings = load(
+        {**LEAST, "PARLEY_HOST_STORAGE": "", name: "https://host.blob.core.windows.net"}
+    )
+    assert (settings.host_storage, settings.host_blobs_url) == (
+        None, "https://host.blob.core.windows.net",
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize("name", SECRET)
 @given(st.text("abcdefgh=!", min_size=20, max_size=30))
 def test_secrets_are_never_in_a_message(name: str, secret: str) -> None:
@@ -270,6 +287,7 @@ def test_settings_do_not_print_their_secrets() -> None:
     shown = repr(load({**LEAST, "PARLEY_TOPIC_KEY": "the topic's key"}))
     assert repr(KEY) not in shown
     assert STORAGE not in shown
+    assert HOST_STORAGE not in shown
     assert "the topic's key" not in shown
 
 
@@ -279,6 +297,7 @@ def test_keys_are_described_as_secrets() -> None:
         "PARLEY_ACCESS_KEY_PRIMARY",
         "PARLEY_ACCESS_KEY_SECONDARY",
         "PARLEY_ACS_ACCESS_KEY",
+        "PARLEY_HOST_STORAGE",
         "PARLEY_ID_KEY",
         "PARLEY_STORAGE",
         "PARLEY_TOPIC_KEY",

@@ -33,7 +33,8 @@ from shared.conversations import Conversations, Entry
 from shared.messages import facts
 from shared.messages.facts import Outcome
 from shared.messages.request import Asked, SendRequest
-from shared.optouts import Change, Channel, Direction, Ledger
+from shared.optouts import Change, Channel, Direction
+from shared.optouts.writer import Writer
 from shared.receiving.inbound import ANSWERS_WITHIN, entry_of
 from shared.rules import keywords
 from shared.rules.delivery_codes import CODES
@@ -101,7 +102,7 @@ class _MonthWriter:
         self._tables = tables
         self._programs = Programs(app.senders)
         self._now = datetime.min.replace(tzinfo=UTC)
-        self._ledger = Ledger(tables, lambda: self._now, _salt)
+        self._ledger = Writer(tables, lambda: self._now, _salt)
         self._rows: dict[tuple[str, str], list[Entity]] = defaultdict(list)
         self._entries: list[Entry] = []
         self._closed: dict[tuple[str, str], int] = {}
@@ -255,7 +256,7 @@ class _MonthWriter:
             cause={"messageId": cause},
             words=said.text,
         )
-        made = (await self._ledger.change([change]))[0]
+        made = (await self._ledger.make([change]))[0]
         if direction is Direction.OUT:
             self._closed[said.theirs, said.ours] = made.sequence
         self._counts["changes"] += 1

@@ -234,7 +234,7 @@ def minute_of_change(row: Mapping[str, Any], before: datetime | None) -> datetim
 
 def count_change(tally: Tally, row: Mapping[str, Any], *, tariff: Tariff, origin: Origin) -> None:
     """Count one change of the ledger, if it decided something."""
-    if row["effect"] != Effect.APPLIED:
+    if row["effect"] != Effect.APPLIED or not Direction(row["direction"]).decides:
         return
     name = "optOuts" if row["direction"] == Direction.OUT else "resumes"
     tally.count(

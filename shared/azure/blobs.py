@@ -5,18 +5,24 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from azure.core import MatchConditions
-from azure.core.exceptions import AzureError, ResourceModifiedError, ResourceNotFoundError
+from azure.core.exceptions import (
+    AzureError,
+    ResourceExistsError,
+    ResourceModifiedError,
+    ResourceNotFoundError,
+)
 
-from shared.azure.storage import BACKOFF, Changed, StorageAccount, StorageDown, said
+from shared.azure.storage import BACKOFF, Changed, StorageAccount, StorageDown, error_code, said
 
 if TYPE_CHECKING:
     from azure.storage.blob.aio import BlobServiceClient, ContainerClient
 
 # A blob is read in pieces of this many bytes.
 _PIECE: Final = 1024 * 1024
+_NO_BLOB: Final = "BlobNotFound"
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +167,51 @@ class Blobs:
             return bytes(await found.readall())
         except ResourceNotFoundError:
             return None
+        except AzureError as error:
+            raise StorageDown(said(error)) from None
+
+    async def small(self, container: str, name: str) -> tuple[bytes, str] | None:
+        """A small blob's bytes and its ETag, or None; one operation.
+
+        Raises:
+            StorageDown: also where the container, which has to be there, is not.
+        """
+        try:
+            found = await self._container(container).download_blob(name)
+            return bytes(await found.readall()), str(found.properties.etag)
+        except ResourceNotFoundError as error:
+            if error_code(error) != _NO_BLOB:
+                raise StorageDown(said(error)) from None
+            return None
+        except AzureError as error:
+            raise StorageDown(said(error)) from None
+
+    async def replace(
+        self, container: str, name: str, data: bytes, content_type: str, *, etag: str | None
+    ) -> None:
+        """Write a blob in place of the one that has this ETag; None: where there is none.
+
+        Raises:
+            Changed: it is another one now, or there is one.
+        """
+        from azure.storage.blob import ContentSettings  # noqa: PLC0415  # brings aiohttp
+
+        client = self._container(container).get_blob_client(name)
+        held: dict[str, Any] = (
+            {"overwrite": False}
+            if etag is None
+            else {
+                "overwrite": True,
+                "etag": etag,
+                "match_condition": MatchConditions.IfNotModified,
+            }
+        )
+        try:
+            await client.upload_blob(
+                data, content_settings=ContentSettings(content_type=content_type), **held
+            )
+        except (ResourceExistsError, ResourceModifiedError):
+            raise Changed from None
         except AzureError as error:
             raise StorageDown(said(error)) from None
 

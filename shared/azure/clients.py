@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from shared.azure.acs import AcsClient
@@ -26,6 +26,7 @@ class Clients:
 
     Attributes:
         tables, queues, blobs: of the record's storage account.
+        host_blobs: of the host's storage account.
         acs: the platform.
         topic: the way to the application.
     """
@@ -33,6 +34,7 @@ class Clients:
     tables: Tables
     queues: Queues
     blobs: Blobs
+    host_blobs: Blobs
     acs: AcsClient
     topic: Topic
 
@@ -49,11 +51,18 @@ def connect(
     account = StorageAccount(
         settings, transport=transport, credential=identity, randomness=randomness
     )
+    host = StorageAccount(
+        replace(settings, storage=settings.host_storage, blobs_url=settings.host_blobs_url),
+        transport=transport,
+        credential=identity,
+        randomness=randomness,
+    )
     queues = Queues(account)
     return Clients(
         tables=Tables(account),
         queues=queues,
         blobs=Blobs(account),
+        host_blobs=Blobs(host),
         acs=AcsClient(
             settings.acs_endpoint,
             settings.acs_access_key or identity,
@@ -84,7 +93,8 @@ def shared_transport() -> AsyncHttpTransport[Any, Any]:
 
 def managed_identity(settings: Settings) -> Any:
     """The managed identity, where any client needs one; it is not imported where none does."""
-    if settings.storage and settings.acs_access_key and settings.topic_key:
+    keys = settings.storage and settings.host_storage
+    if keys and settings.acs_access_key and settings.topic_key:
         return None
     from azure.identity.aio import ManagedIdentityCredential  # noqa: PLC0415  # brings msal
 

@@ -55,6 +55,9 @@ INBOUND: Final = _METER.create_counter(
 OPT_OUTS: Final = _METER.create_counter(
     "parley.optouts", "{change}", "Changes of the ledger, by direction, channel and effect."
 )
+HALTED: Final = _METER.create_counter(
+    "parley.ledger.halted", "{notice}", "Notices that sending is halted; one a minute at least."
+)
 QUARANTINED: Final = _METER.create_counter(
     "parley.quarantined", "{event}", "Events that could not be understood, by handler."
 )

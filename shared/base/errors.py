@@ -18,7 +18,9 @@
     │   └── KeyReused            422, the same Idempotency-Key came with another body
     ├── Unavailable              503, trying again helps and is safe
     │   ├── LedgerUnavailable    the opt-out ledger could not be read: nothing was sent
-    │   │   └── LedgerMissing    its table is not there; an operator must bring it back
+    │   │   ├── LedgerMissing    its table is not there; an operator must bring it back
+    │   │   ├── LedgerHalted     its table was put back; an operator must look and lift the halt
+    │   │   └── LedgerUnreadable a row of it has a version that this one does not know
     │   ├── StillSending         an earlier attempt of this very send may still be at work
     │   ├── AnswerMissing        ACS did not say what became of the send
     │   ├── PlatformDenied       ACS does not let Parley itself in: nothing was sent
@@ -235,6 +237,45 @@ class LedgerMissing(LedgerUnavailable):
             "The storage account has no table `optouts`, which holds the opt-out ledger. Nobody is"
             " texted until it is back: look at where PARLEY_STORAGE points, or restore the table.",
             retry_after=30,
+        )
+
+
+class LedgerHalted(LedgerUnavailable):
+    """The ledger's table is not the one that was read before: nobody is texted until it is lifted.
+
+    Args:
+        since: when that was noticed, ISO.
+        why: a sentence.
+    """
+
+    code = "LedgerHalted"
+
+    def __init__(self, since: str, why: str) -> None:
+        self.since = since
+        self.why = why
+        super().__init__(
+            f"All sending is halted since {since}. {why} Nobody is texted until an operator has"
+            " looked (GET /optouts:halt) and lifted it (POST /optouts:lift).",
+            retry_after=60,
+        )
+
+
+class LedgerUnreadable(LedgerUnavailable):
+    """A row of the ledger was written by a version of Parley that this one does not know.
+
+    Args:
+        row: its key, or the kind of row where the key would say whose it is.
+        found: its version.
+        known: the version that this Parley reads.
+    """
+
+    code = "LedgerUnreadable"
+
+    def __init__(self, row: str, found: object, known: int) -> None:
+        super().__init__(
+            f"The opt-out ledger's row {row} has version {found}, and this version of Parley reads"
+            f" version {known} alone. Nobody is texted: deploy the version that wrote it.",
+            retry_after=60,
         )
 
 

@@ -17,7 +17,7 @@ from shared.base.tasks import every, few_at_once
 from shared.conversations.entries import BEHIND_ALL, Conversations, Entry, Stretch, place
 from shared.messages.api import MessageApi
 from shared.optouts import Ledger
-from shared.optouts.rows import Said
+from shared.optouts.standing import Said
 
 _MOST_CHANGES: Final = 10**16 - 1
 _PAGE_KEY: Final = re.compile(r"[0-9]{18}(?:~(?:![0-9]{16}|([0-9A-Z]{26}\.[0-9a-z]{2,10})))?")

@@ -2,11 +2,15 @@
 
 Table `optouts`, partition `ledger`:
 
-- `head`: last sequence, Merkle frontier and root (RFC 9162), layout version.
-- `log:{16 digits}`: one change. Never updated, never deleted.
-- `num:{address}`: the state now, for every scope that the address has.
-- `src:{changeId}`: what caused the change, and its erasable evidence. If it is there, the change
-  has been made.
+- `log:{16 digits}`: one change (`rows`). Never updated, never deleted.
+- `log:~head`: the ledger's id, its layout, the last change and the chain there, and how often a
+  halt was lifted. It sorts behind all changes, so that every check reads it; so does
+- `log:~halt`, if it is there: nothing is sent (`halt`).
+- `num:{person}`: what holds now, for every scope that the person has (`standing`).
+- `src:{changeId}`: what caused the change, its salts, and its erasable evidence. If it is there,
+  the change has been made.
+
+Every row bears a `version`; one that this version of Parley does not know is refused.
 """
 
 from __future__ import annotations

@@ -7,20 +7,23 @@ opts somebody out or in again says why, too: the reason is kept as the change's 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from typing import Any, Final
 
 from shared.azure.acs import MAX_RECIPIENTS
-from shared.azure.topic import Topic
+from shared.azure.topic import OutgoingEvent, Topic
 from shared.base import ids, log
 from shared.base.clock import Clock, from_iso
 from shared.base.errors import ForeignSender
 from shared.base.json_body import Body, ListOf, Member, Parsed, Text, parse_json
 from shared.base.randomness import Randomness, drawn_uuid
+from shared.base.tasks import few_at_once
 from shared.optouts import Change, Channel, Direction, Effect, Ledger, Made
 from shared.optouts.events import opt_out_changed
 from shared.rules.addresses import BadAddress, recipient
+from shared.rules.persons import person
 from shared.rules.senders import Programs, Sender
 
 
@@ -33,6 +36,9 @@ class Operation(StrEnum):
 
 
 OPERATOR_RULE: Final = "operator/optouts"
+# A repeat of a request brings no id by which it could be known as one. Within this time it is taken
+# for one, and tells the same event under the same id: two nights of an application's own list.
+TOLD_AGAIN_WITHIN: Final = timedelta(days=2)
 _LONGEST_REASON: Final = 500
 _LONGEST_CHANGE_ID: Final = 64
 _DIRECTIONS: Final = {Operation.ADD: Direction.OUT, Operation.REMOVE: Direction.IN}
@@ -62,14 +68,15 @@ _BY_ACS: Final = (
         required=True,
     ),
 )
+_REASON: Final = Member(
+    "reason",
+    Text(1, _LONGEST_REASON, strip=True),
+    f"A reason of 1 to {_LONGEST_REASON} characters is required.",
+    required=True,
+)
 _BY_OPERATOR: Final = (
     _SENDER,
-    Member(
-        "reason",
-        Text(1, _LONGEST_REASON, strip=True),
-        f"A reason of 1 to {_LONGEST_REASON} characters is required.",
-        required=True,
-    ),
+    _REASON,
     Member(
         "changeId",
         Text(1, _LONGEST_CHANGE_ID),
@@ -98,6 +105,18 @@ def read_operator_change(content: bytes) -> tuple[str, str, str | None]:
     body = Body(parse_json(content), _BY_OPERATOR)
     body.finish()
     return body["from"], body["reason"], body["changeId"]
+
+
+def read_lift(content: bytes) -> str:
+    """The reason that a lift gives.
+
+    Raises:
+        InvalidRequest: with every member at fault.
+    """
+    body = Body(parse_json(content), (_REASON,))
+    body.finish()
+    reason: str = body["reason"]
+    return reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +171,12 @@ class OptOutApi:
         if sender not in self._senders:
             raise ForeignSender
         addresses = {to: _address(to) for to in dict.fromkeys(written)}
-        good = list(dict.fromkeys(a for a in addresses.values() if not isinstance(a, BadAddress)))
+        # Of the spellings of one person's number, the first.
+        people: dict[str, str] = {}
+        for address in addresses.values():
+            if not isinstance(address, BadAddress):
+                people.setdefault(person(address), address)
+        good = list(people.values())
         direction = _DIRECTIONS.get(operation)
         if direction is not None:
             await self._change(sender, good, direction)
@@ -201,14 +225,26 @@ class OptOutApi:
             cause={"changeId": request_id},
             words=reason,
         )
-        (made,) = await self._ledger.change([change])
-        if not made.fresh:
-            # The event of a repeat tells of the change that was made, not of the repeat.
-            entry = await self._ledger.entry(made.sequence)
-            if entry is not None:
-                change = replace(change, said_at=from_iso(entry["saidAt"]))
-        await self._tell([change], [made])
+        await self._tell([change], await self._ledger.change([change]))
         return await self.get_account(address)
+
+    async def get_halt(self) -> dict[str, Any]:
+        """Whether all sending is halted, why, and what there is to recover from.
+
+        Raises:
+            LedgerUnavailable, StorageDown: it cannot be said now.
+        """
+        return await self._ledger.halts.look()
+
+    async def lift_halt(self, body: bytes) -> dict[str, Any]:
+        """Let sending go on from the ledger's table as it is; what `get_halt` says then.
+
+        Raises:
+            InvalidRequest: there is no reason.
+            LedgerUnavailable, StorageDown: repeating is safe.
+        """
+        await self._ledger.halts.lift(read_lift(body))
+        return await self.get_halt()
 
     def _item(
         self, operation: Operation, to: str, sender: str, address: str | BadAddress
@@ -244,14 +280,26 @@ class OptOutApi:
         if not changes:
             return
         direction, sender = changes[0].direction, changes[0].sender
-        log.event("optouts.changed", direction=str(direction), sender=sender, count=len(made))
-        await self._topic.publish_or_queue(
-            [
-                opt_out_changed(change, result)
-                for change, result in zip(changes, made, strict=True)
-                if result.effect is Effect.APPLIED
-            ]
-        )
+        fresh = sum(one.fresh and one.effect is not Effect.UNCHANGED for one in made)
+        log.event("optouts.changed", direction=str(direction), sender=sender, count=fresh)
+        found = await few_at_once(self._event_of, list(zip(changes, made, strict=True)))
+        await self._topic.publish_or_queue([event for event in found if event is not None])
+
+    async def _event_of(self, asked: tuple[Change, Made]) -> OutgoingEvent | None:
+        """What to tell of a change that was asked for: the one that was made, by this or before."""
+        change, made = asked
+        if made.effect is Effect.SUPERSEDED:
+            return None
+        if made.effect is Effect.UNCHANGED and not self._is_told_again(made):
+            return None
+        if made.fresh and made.effect is Effect.APPLIED:
+            return opt_out_changed(change, made)
+        standing = await self._ledger.change_at(made.sequence)
+        return opt_out_changed(standing, made) if standing is not None else None
+
+    def _is_told_again(self, made: Made) -> bool:
+        """Whether the change that holds is so young that its maker may have died before telling."""
+        return self._clock() - from_iso(made.recorded) < TOLD_AGAIN_WITHIN
 
 
 def _address(to: str) -> str | BadAddress:

@@ -6,13 +6,35 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
+
+from shared.rules.persons import person
+
+ALL_CATEGORIES: Final = "*"
 
 
 class Direction(StrEnum):
-    """Which way a change goes."""
+    """What a change says of a person.
+
+    `out` and `in` decide. The others are kept in the log and decide nothing yet: `narrow` says
+    which categories an earlier opt-out was about; a `hold` is an operator's block, until a `lift`
+    names it; `ask` and `consent` are the two halves of an opt-in that is confirmed; `erased` says
+    that the person's texts were erased.
+    """
 
     OUT = "out"
     IN = "in"
+    NARROW = "narrow"
+    HOLD = "hold"
+    LIFT = "lift"
+    ASK = "ask"
+    CONSENT = "consent"
+    ERASED = "erased"
+
+    @property
+    def decides(self) -> bool:
+        """Whether it opens or closes somebody."""
+        return self in {Direction.OUT, Direction.IN}
 
 
 class Channel(StrEnum):
@@ -27,10 +49,15 @@ class Channel(StrEnum):
 
 
 class Effect(StrEnum):
-    """What a change did: a later word had already decided, or this one decided."""
+    """What a change did.
+
+    `applied`: it decided. `superseded`: a later word had decided already. `unchanged`: it says what
+    holds anyway; it has no row of its own.
+    """
 
     APPLIED = "applied"
     SUPERSEDED = "superseded"
+    UNCHANGED = "unchanged"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,12 +69,19 @@ class Change:
         address: the recipient, E.164.
         sender: the sender that was answered; it is the scope.
         program: the program that the sender belongs to now.
-        direction: out or in.
+        direction: what it says.
         channel: the way it came.
         rule: the stable id of the rule that recognised it.
         said_at: when the person or the platform spoke. It decides, not the time of arrival.
         cause: what identifies the cause (message id, request id), as names and values.
         words: the words themselves; they can be erased without breaking the log.
+        categories: those concerned, with commas between them, or `*` for all.
+        until: when it ends by itself; None: never.
+        strikes: the last of the earlier changes that count no more because of it; 0: none.
+        names: the change that a `narrow` or a `lift` is about; 0: none.
+        span: where in the words the rule found what it recognised, as `start-end`.
+        language: of the words, as a tag of BCP 47.
+        actor: who asked for it, where somebody did.
     """
 
     change_id: str
@@ -60,6 +94,18 @@ class Change:
     said_at: datetime
     cause: Mapping[str, str] = field(default_factory=dict)
     words: str | None = None
+    categories: str = ALL_CATEGORIES
+    until: datetime | None = None
+    strikes: int = 0
+    names: int = 0
+    span: str = ""
+    language: str = ""
+    actor: str = ""
+
+    @property
+    def person(self) -> str:
+        """Whom it concerns, however the number was written."""
+        return person(self.address)
 
     @property
     def scope(self) -> str:
@@ -69,17 +115,19 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A change that stands in the log.
+    """A change that stands in the log, or says what stands there.
 
     Attributes:
-        sequence: its place.
+        sequence: its place; of one that changes nothing, that of the change which decides.
         effect: whether it decided.
         fresh: False if it had been made before and this was a repeat.
+        recorded: when the change at `sequence` was written, ISO; empty for a repeat.
     """
 
     sequence: int
     effect: Effect
     fresh: bool
+    recorded: str = ""
 
 
 def sender_scope(sender: str) -> str:

@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from shared.azure.tables import Entity, Tables
+from shared.azure.blobs import Blobs
+from shared.azure.tables import Tables
 from shared.base.clock import Clock, from_iso
+from shared.base.randomness import Randomness
 from shared.base.tasks import few_at_once
 from shared.optouts import rows
 from shared.optouts.changes import Change, Direction, Made, sender_scope
+from shared.optouts.halt import Halts
 from shared.optouts.replica import Replica
-from shared.optouts.rows import Said
+from shared.optouts.standing import PersonState, Said, read_state
 from shared.optouts.table import Table
+from shared.optouts.witness import WitnessBlob
 from shared.optouts.writer import Writer
+from shared.rules.persons import person
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What decides one scope of an address, with the log row that says why.
+    """What decides one scope of a person, with the log row that says why.
 
     Attributes:
         scope: e.g. `sender:+18005550100`.
@@ -36,7 +41,7 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What the ledger says of one address.
+    """What the ledger says of one person, however the number is written.
 
     Attributes:
         decisions: what decides each scope now, in the order of scopes.
@@ -51,13 +56,27 @@ class Ledger:
     """One ledger per deployment.
 
     Args:
-        entropy: random bytes, for the salts of evidence.
+        blobs: of the record's account; for what a process knows and the table has lost.
+        host_blobs: of the host's account, where the witness is.
+        randomness: for the salts of hashes.
+
+    Attributes:
+        halts: what stops all sending, and lets it go on.
     """
 
-    def __init__(self, tables: Tables, clock: Clock, entropy: Callable[[int], bytes]) -> None:
+    def __init__(
+        self,
+        tables: Tables,
+        blobs: Blobs,
+        host_blobs: Blobs,
+        clock: Clock,
+        randomness: Randomness,
+    ) -> None:
         self._table = Table(tables)
-        self._replica = Replica(tables)
-        self._writer = Writer(tables, clock, entropy)
+        witness = WitnessBlob(host_blobs)
+        self.halts = Halts(self._table, blobs, witness, clock, randomness)
+        self._replica = Replica(self._table, self.halts, witness)
+        self._writer = Writer(tables, clock, randomness)
 
     async def news(self) -> None:
         """Take in every change committed before this call; one storage operation.
@@ -84,58 +103,53 @@ class Ledger:
 
     async def closed_before(self, address: str, sender: str, moment: datetime) -> bool:
         """Whether the change that closes `address` for `sender` now was in the log at `moment`."""
-        entity = await self._table.get(rows.state_key(address))
-        standing = rows.read_state(entity).standings.get(sender_scope(sender))
+        standing = (await self._state(address)).scopes.get(sender_scope(sender))
         return (
             standing is not None
             and standing.direction is Direction.OUT
-            and from_iso(standing.at) < moment
+            and from_iso(standing.recorded) < moment
         )
 
     async def entry(self, sequence: int) -> dict[str, Any] | None:
-        """One log row's members, or None."""
+        """One log row as the interface shows it, or None."""
         row = await self._table.get(rows.log_key(sequence))
-        return _members(row) if row is not None else None
+        return _shown(row) if row is not None else None
+
+    async def change_at(self, sequence: int) -> Change | None:
+        """The change at a place in the log, without its cause and words; None if there is none."""
+        row = await self._table.get(rows.log_key(sequence))
+        if row is None:
+            return None
+        rows.check_version(row)
+        return rows.change_in(row)
 
     async def account(self, address: str) -> Account:
-        """What decides each scope of an address now, and its latest changes.
+        """What decides each scope of a person now, and the latest changes.
 
         One operation, and one for each entry shown.
         """
-        entity = await self._table.get(rows.state_key(address))
-        state = rows.read_state(entity)
-        standings = sorted(state.standings.items())
-        sequences = {s.sequence for _, s in standings} | {s.sequence for s in state.history}
+        state = await self._state(address)
+        scopes = sorted(state.scopes.items())
+        sequences = {s.sequence for _, s in scopes} | {s.sequence for s in state.history}
 
         async def one(sequence: int) -> tuple[int, dict[str, Any]]:
             return sequence, await self.entry(sequence) or {}
 
         entries = dict(await few_at_once(one, sorted(sequences, reverse=True)))
         return Account(
-            [Decision(scope, s.direction, entries[s.sequence]) for scope, s in standings],
+            [Decision(scope, s.direction, entries[s.sequence]) for scope, s in scopes],
             list(entries.values()),
         )
 
     async def said(self, address: str, sender: str) -> list[Said]:
-        """The latest changes of an address that are about a sender; one operation.
-
-        An address whose state was written by an earlier version has those alone that decide, and
-        each costs an operation more.
-        """
-        entity = await self._table.get(rows.state_key(address))
-        state, scope = rows.read_state(entity), sender_scope(sender)
-        if entity is None or state.history:
-            return [said for said in state.history if said.scope == scope]
-        entry = (
-            await self.entry(state.standings[scope].sequence) if scope in state.standings else None
-        )
-        return [rows.said_in(entry)] if entry is not None else []
+        """The latest changes of a person that are about a sender; one operation."""
+        scope = sender_scope(sender)
+        return [said for said in (await self._state(address)).history if said.scope == scope]
 
     async def log(self, after: int) -> AsyncGenerator[dict[str, Any], None]:
         """The log's rows past a sequence, in its order, with the message that caused each."""
-        async for row in self._table.between(rows.log_key(after), rows.LOG_END):
-            # Rows of earlier versions do not name their cause.
-            yield {**_members(row), "messageId": row.get("messageId", "")}
+        async for row in self._table.between(rows.log_key(after), rows.MARKS):
+            yield {**_shown(row), "messageId": row["messageId"]}
 
     async def evidence(self, change_id: str) -> dict[str, Any] | None:
         """The words and the cause of a change, or None if it was never made or was erased."""
@@ -145,6 +159,27 @@ class Ledger:
         found: dict[str, Any] = json.loads(row["evidence"].decode("utf-8", "surrogatepass"))
         return found
 
+    async def _state(self, address: str) -> PersonState:
+        return read_state(await self._table.get(rows.state_key(person(address))))
 
-def _members(row: Entity) -> dict[str, Any]:
-    return {name: row[name] for name in (*rows.LEAF_MEMBERS, "leafHash")}
+
+def _shown(row: Mapping[str, Any]) -> dict[str, Any]:
+    rows.check_version(row)
+    return {
+        "sequence": row["sequence"],
+        "time": row["recorded"],
+        "saidAt": row["said"],
+        "address": row["address"],
+        "sender": row["sender"],
+        "scope": sender_scope(row["sender"]),
+        "program": row["program"],
+        "categories": row["categories"],
+        "direction": row["direction"],
+        "channel": row["channel"],
+        "rule": row["rule"],
+        "effect": row["effect"],
+        "addressHash": row["addressHash"],
+        "evidenceHash": row["evidenceHash"],
+        "leafHash": row["leaf"],
+        "chain": row["chain"],
+    }

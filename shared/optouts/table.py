@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 
-from shared.azure.storage import TableMissing
+from shared.azure.storage import Changed, TableMissing
 from shared.azure.tables import Entity, TableOperation, Tables
 from shared.base.errors import LedgerMissing
 from shared.optouts import rows
@@ -49,6 +49,14 @@ class Table:
                 yield row
         except TableMissing as error:
             raise LedgerMissing from error
+
+    async def insert(self, row: Entity) -> bool:
+        """Add a row; False if one of its key is there, which stays as it is."""
+        try:
+            await self.commit([("create", row)])
+        except Changed:
+            return False
+        return True
 
     async def commit(self, operations: Sequence[TableOperation]) -> None:
         """An entity-group transaction, as `Tables.commit`."""

@@ -1,17 +1,22 @@
 """Making changes: one transaction over head, log, state and cause, repeated until it is certain.
 
-The order of reads is the proof: `head` first, then what the change depends on, then a transaction
-that only holds if `head` is still the one that was read. A doubtful answer (time-out, 5xx, 412) is
-settled by the `src:` rows, read after a fresh `head`: a late commit of our own either shows there
+The order of reads is the proof: the head first, then what the change depends on, then a transaction
+that only holds if the head is still the one that was read. A doubtful answer (time-out, 5xx, 412)
+is settled by the `src:` rows, read after a fresh head: a late commit of our own either shows there
 or moves the head away from under the next try.
+
+A change that says what holds anyway gets no row, so that a nightly repetition of all opt-outs costs
+no check anything. Whether it was this very change that made it so, its `src:` row says.
+
+A halt (`shared.optouts.halt`) stops no writer: a STOP is written whatever else is wrong.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from azure.core import MatchConditions
@@ -22,16 +27,17 @@ from shared.azure.storage import Changed, StorageDown
 from shared.azure.tables import Entity, Tables, etag_of
 from shared.base.clock import Clock, iso
 from shared.base.errors import LedgerUnavailable
+from shared.base.randomness import Randomness, drawn_uuid
 from shared.base.tasks import every
 from shared.optouts import rows
-from shared.optouts.changes import Change, Direction, Effect, Made
-from shared.optouts.rows import AddressState, LogHead, ScopeState
+from shared.optouts.changes import Change, Effect, Made
+from shared.optouts.rows import LogHead, Salts
+from shared.optouts.standing import read_state, state_row
 from shared.optouts.table import Table
 
 # A transaction holds 100 entities: the head, and three for each change.
 BATCH: Final = 33
 _TRIES: Final = 10
-_SALT_BYTES: Final = 16
 _IF_SAME: Final = {"match_condition": MatchConditions.IfNotModified}
 
 
@@ -46,13 +52,13 @@ class Writer:
 
     Args:
         clock: for a change's time.
-        entropy: random bytes, for salts.
+        randomness: for salts, and for the id of a ledger that begins.
     """
 
-    def __init__(self, tables: Tables, clock: Clock, entropy: Callable[[int], bytes]) -> None:
+    def __init__(self, tables: Tables, clock: Clock, randomness: Randomness) -> None:
         self._table = Table(tables)
         self._clock = clock
-        self._entropy = entropy
+        self._randomness = randomness
         self._waiting: deque[_WaitingChange] = deque()
         self._worker: asyncio.Task[None] | None = None
 
@@ -93,28 +99,44 @@ class Writer:
                 head = await self._head()
                 if doubt:
                     made |= await self._made_before(changes)
-                left = [change for key, change in changes.items() if key not in made]
-                if not left:
-                    return made
-                plan = _ChangePlan(
-                    head, await self._states(left), iso(self._clock()), self._entropy
-                )
-                fresh = {change.change_id: plan.add_change(change) for change in left}
-                await self._table.commit(plan.operations())
+                plan = await self._plan(head, changes, made)
+                if plan.writes:
+                    await self._table.commit(plan.operations())
             except (Changed, StorageDown):
                 doubt = True
             else:
-                self._count(left, fresh)
-                return made | fresh
+                self._count(changes, plan.made)
+                return made | plan.made
         raise LedgerUnavailable("The opt-out ledger could not be written; nothing is certain yet.")
 
-    def _count(self, changes: Sequence[Change], made: dict[str, Made]) -> None:
+    async def _plan(
+        self, head: LogHead, changes: dict[str, Change], made: dict[str, Made]
+    ) -> _ChangePlan:
+        """What has to be written for all that was not made before; adds to `made` what was."""
+        people = await self._people(changes.values())
+        looked_for: set[str] = set()
+        while True:
+            plan = _ChangePlan(head, people, iso(self._clock()), self._randomness)
+            for key, change in changes.items():
+                if key not in made:
+                    plan.add_change(change)
+            same = [k for k, m in plan.made.items() if m.effect is Effect.UNCHANGED]
+            if not (unsure := [key for key in same if key not in looked_for]):
+                return plan
+            # Perhaps it holds because of this very change, whose maker has not lived to tell of it.
+            looked_for.update(unsure)
+            made |= await self._made_before(unsure)
+
+    def _count(self, changes: Mapping[str, Change], made: Mapping[str, Made]) -> None:
         now = self._clock()
-        for change in changes:
+        for key, result in made.items():
+            change = changes[key]
+            if result.effect is Effect.UNCHANGED:
+                continue
             kind = {
                 "direction": str(change.direction),
                 "channel": str(change.channel),
-                "effect": str(made[change.change_id].effect),
+                "effect": str(result.effect),
             }
             telemetry.OPT_OUTS.add(1, kind)
             lag = max(0.0, (now - change.said_at).total_seconds())
@@ -124,79 +146,91 @@ class Writer:
         entity = await self._table.get(rows.HEAD)
         return rows.read_head(entity, etag_of(entity) if entity is not None else None)
 
-    async def _made_before(self, changes: dict[str, Change]) -> dict[str, Made]:
-        found = await every(*(self._table.get(rows.source_key(change_id)) for change_id in changes))
+    async def _made_before(self, changes: Iterable[str]) -> dict[str, Made]:
+        ids = list(changes)
+        found = await every(*(self._table.get(rows.source_key(change_id)) for change_id in ids))
         return {
             change_id: rows.read_source(entity)
-            for change_id, entity in zip(changes, found, strict=True)
+            for change_id, entity in zip(ids, found, strict=True)
             if entity is not None
         }
 
-    async def _states(self, changes: Sequence[Change]) -> dict[str, AddressState]:
-        addresses = list(dict.fromkeys(change.address for change in changes))
-        found = await every(*(self._table.get(rows.state_key(address)) for address in addresses))
-        return {
-            address: rows.read_state(entity)
-            for address, entity in zip(addresses, found, strict=True)
-        }
+    async def _people(self, changes: Iterable[Change]) -> dict[str, Entity | None]:
+        people = list(dict.fromkeys(change.person for change in changes))
+        found = await every(*(self._table.get(rows.state_key(person)) for person in people))
+        return dict(zip(people, found, strict=True))
 
 
 class _ChangePlan:
-    """The transaction that makes some changes, built one by one."""
+    """The transaction that makes some changes, built one by one.
+
+    Args:
+        head: as it was read.
+        people: the state rows of everybody concerned, read after the head.
+        time: now, ISO.
+        randomness: for salts.
+    """
 
     def __init__(
         self,
         head: LogHead,
-        states: dict[str, AddressState],
+        people: Mapping[str, Entity | None],
         time: str,
-        entropy: Callable[[int], bytes],
+        randomness: Randomness,
     ) -> None:
-        self._etag = head.etag
-        self._frontier = head.frontier
-        self._states = states
+        self._head = head
+        self._states = {person: read_state(row) for person, row in people.items()}
         self._time = time
-        self._entropy = entropy
+        self._randomness = randomness
         self._inserts: list[Entity] = []
+        self.made: dict[str, Made] = {}
 
-    def add_change(self, change: Change) -> Made:
+    def add_change(self, change: Change) -> None:
         """Put one change behind those added before."""
-        sequence = self._frontier.size + 1
-        state = self._states[change.address]
-        standings = state.standings
-        effect = Effect.APPLIED
-        if _decided_later(standings.get(change.scope), change):
-            effect = Effect.SUPERSEDED
-        else:
-            standings[change.scope] = ScopeState(
-                change.direction, iso(change.said_at), sequence, self._time
+        state = self._states[change.person]
+        effect = state.effect_of(change)
+        if effect is Effect.UNCHANGED:
+            standing = state.say_again(change)
+            self.made[change.change_id] = Made(
+                standing.sequence, effect, fresh=True, recorded=standing.recorded
             )
-        state.history.append(rows.said(change, sequence=sequence, effect=effect))
-        salt = self._entropy(_SALT_BYTES)
-        log = rows.log_row(change, sequence=sequence, time=self._time, effect=effect, salt=salt)
-        self._frontier = self._frontier.append(bytes.fromhex(log["leafHash"]))
-        source = rows.source_row(change, sequence=sequence, effect=effect, salt=salt)
+            return
+        sequence = self._head.sequence + 1
+        salts = Salts.drawn(self._randomness(2 * rows.SALT_BYTES))
+        log = rows.log_row(
+            change,
+            sequence=sequence,
+            recorded=self._time,
+            effect=effect,
+            salts=salts,
+            before=self._head.chain,
+        )
+        state.add(change, sequence=sequence, recorded=self._time, effect=effect)
+        self._head = replace(self._head, sequence=sequence, chain=bytes.fromhex(log["chain"]))
+        source = rows.source_row(change, sequence=sequence, effect=effect, salts=salts)
         self._inserts += [log, source]
-        return Made(sequence, effect, fresh=True)
+        self.made[change.change_id] = Made(sequence, effect, fresh=True, recorded=self._time)
+
+    @property
+    def writes(self) -> bool:
+        """Whether anything has to be written."""
+        return any(state.touched for state in self._states.values())
 
     def operations(self) -> list[tuple[Any, ...]]:
         """The transaction, guarded by the head's ETag."""
-        head = rows.head_row(self._frontier)
-        guard: tuple[Any, ...] = ("create", head)
-        if self._etag is not None:
-            guard = ("update", head, {"mode": UpdateMode.REPLACE, "etag": self._etag} | _IF_SAME)
+        head = self._head
+        if head.etag is None:
+            begun = replace(head, ledger_id=drawn_uuid(self._randomness))
+            guard: tuple[Any, ...] = ("create", rows.head_row(begun))
+        else:
+            same = {"mode": UpdateMode.REPLACE, "etag": head.etag} | _IF_SAME
+            guard = ("update", rows.head_row(head), same)
         return [
             guard,
             *(("create", row) for row in self._inserts),
             *(
-                ("upsert", rows.state_row(address, state), {"mode": UpdateMode.REPLACE})
-                for address, state in self._states.items()
+                ("upsert", state_row(person, state), {"mode": UpdateMode.REPLACE})
+                for person, state in self._states.items()
+                if state.touched
             ),
         ]
-
-
-def _decided_later(standing: ScopeState | None, change: Change) -> bool:
-    # Time of speech decides; at equal times the opt-out wins.
-    if standing is None:
-        return False
-    theirs = (standing.said_at, standing.direction is Direction.OUT)
-    return (iso(change.said_at), change.direction is Direction.OUT) < theirs

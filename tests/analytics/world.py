@@ -264,7 +264,12 @@ class Author:
             skewed = time + timedelta(seconds=random.choice([0, 0, -90, 30]))
             effect = random.choice([Effect.APPLIED, Effect.APPLIED, Effect.SUPERSEDED])
             row = rows.log_row(
-                change, sequence=sequence, time=iso(skewed), effect=effect, salt=bytes(16)
+                change,
+                sequence=sequence,
+                recorded=iso(skewed),
+                effect=effect,
+                salts=rows.Salts.drawn(bytes(32)),
+                before=rows.NO_CHAIN,
             )
             self._add(row, rows.TABLE)
 

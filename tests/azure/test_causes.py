@@ -77,6 +77,8 @@ def calls(account: StorageAccount) -> dict[str, Awaitable[Any]]:
         "Blobs.list": _all(blobs.list("c")),
         "Blobs.delete": blobs.delete("c", name, unmodified_since=datetime.now(UTC)),
         "Blobs.whole": blobs.whole("c", name),
+        "Blobs.small": blobs.small("c", name),
+        "Blobs.replace": blobs.replace("c", name, b"", "text/plain", etag="e"),
         "Blobs.container_exists": blobs.container_exists("c"),
     }
 

@@ -165,6 +165,15 @@ async def test_opting_out_by_hand(cli: Command, person: str) -> None:
     assert (await cli(*change, "--add", "--remove", "--reason", "x")).code == 2
 
 
+async def test_whether_sending_is_halted(cli: Command) -> None:
+    """Where the ledger stands; lifting what is not halted changes nothing."""
+    before = json.loads((await cli("--json", "ledger-halt")).out)
+    looked = await cli("ledger-halt")
+    assert (looked.code, looked.out.startswith("not halted; the ledger stands at")) == (0, True)
+    lifted = await cli("--json", "ledger-lift", "--reason", "By mistake.")
+    assert (lifted.code, json.loads(lifted.out)["lifts"]) == (0, before["lifts"])
+
+
 async def test_senders(cli: Command) -> None:
     """Each with its pace."""
     listed = await cli("senders")

@@ -36,7 +36,7 @@ _ROWS: Final = [
         (rf"{_ULID}\.outcome", "outcome"),
         (rf"{_ULID}\.in", "inbound"),
         (rf"{_ULID}\.[0-9a-f]{{10}}\.[0-9a-f]{{8}}", "report"),
-        (r"head", "head"),
+        (r"log:~(\w+)", r"\1"),
         (r"(log|num|src):.*", r"\1"),
         (r".*", "row"),
     )

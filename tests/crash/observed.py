@@ -10,7 +10,6 @@ from typing import Any, Self
 from shared.base.clock import utc_now
 from shared.messages.record import STRAY
 from shared.optouts import rows
-from shared.optouts.merkle import Frontier
 from tests.crash.rig import Rig
 
 
@@ -57,7 +56,7 @@ class Observed:
         return [
             row
             for row in self.ledger
-            if row["RowKey"].startswith("log:") and row["address"] == address
+            if row["RowKey"].startswith("log:") and row.get("address") == address
         ]
 
     def told(self, kind: str, **members: Any) -> Counter[str]:
@@ -69,20 +68,22 @@ class Observed:
         )
 
     def ledger_faults(self) -> list[str]:
-        """What is wrong with the ledger as a whole: gaps, causes without changes, a false root."""
+        """What is wrong with the ledger as a whole: gaps, causes without changes, a false chain."""
         by_key = {row["RowKey"]: row for row in self.ledger}
-        log = [row for key, row in sorted(by_key.items()) if key.startswith("log:")]
+        log = [row for key, row in sorted(by_key.items()) if rows.log_key(0) < key < rows.MARKS]
         faults = []
         if [row["sequence"] for row in log] != list(range(1, len(log) + 1)):
             faults.append("the ledger's log has a gap")
         causes = [row["sequence"] for key, row in by_key.items() if key.startswith("src:")]
         if sorted(causes) != list(range(1, len(log) + 1)):
             faults.append("the ledger's causes and changes do not match")
-        tree = Frontier(0, ())
+        chain = rows.NO_CHAIN
         for row in log:
-            tree = tree.append(rows.leaf_of(row))
+            chain = rows.chained(chain, rows.leaf_of(row))
+            if row["chain"] != chain.hex():
+                faults.append(f"the chain does not follow from the log at {row['sequence']}")
         head = by_key.get(rows.HEAD)
-        if log and (head is None or head["root"] != tree.root().hex()):
+        if log and (head is None or head["chain"] != chain.hex()):
             faults.append("the ledger's head does not follow from its log")
         return faults
 

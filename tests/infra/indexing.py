@@ -29,6 +29,7 @@ def settings() -> dict[str, str]:
             "PARLEY_STORAGE__tableServiceUri": "https://record.table.core.windows.net/",
             "PARLEY_STORAGE__queueServiceUri": "https://record.queue.core.windows.net/",
             "PARLEY_STORAGE__blobServiceUri": "https://record.blob.core.windows.net/",
+            "PARLEY_HOST_STORAGE__blobServiceUri": "https://host.blob.core.windows.net/",
             "PARLEY_ACS_ENDPOINT": "https://acs.communication.azure.com",
             "PARLEY_TOPIC_ENDPOINT": "https://topic.eastus-1.eventgrid.azure.net/api/events",
         }

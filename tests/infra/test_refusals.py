@@ -31,6 +31,7 @@ STARTS = {
     "PARLEY_ACCESS_KEY_PRIMARY": b64encode(bytes(32)).decode(),
     "PARLEY_ID_KEY": b64encode(bytes(32)).decode(),
     "PARLEY_STORAGE": "UseDevelopmentStorage=true",
+    "PARLEY_HOST_STORAGE": "UseDevelopmentStorage=true",
     "PARLEY_ACS_ENDPOINT": "https://acs.example",
     "PARLEY_TOPIC_ENDPOINT": "https://topic.example",
 }

@@ -12,10 +12,11 @@ import pytest
 from pycep.models import BicepElement
 
 from local.bicep_settings import LOCAL_KEYS, PLATFORM, template_names
-from local.stack import BODY_LIMIT, CONTAINERS, QUEUES, TABLES
+from local.stack import BODY_LIMIT, CONTAINERS, HOST_CONTAINERS, QUEUES, TABLES
 from shared.azure import telemetry
 from shared.campaigns.list_uploads import LARGEST_LIST
 from shared.campaigns.store import CONTAINER
+from shared.optouts.witness import CONTAINER as WITNESS_CONTAINER
 from shared.settings import describe
 from tests.infra.bicep import (
     INFRA,
@@ -393,6 +394,8 @@ def test_storage_is_what_the_local_stack_has() -> None:
     assert set(QUEUES) == set(variables["queueNames"]["value"])
     assert set(CONTAINERS) <= containers
     assert set(TABLES) == set(variables["tableNames"]["value"])
+    of_the_host = template("app.bicep")["variables"]["witnessContainerName"]["value"]
+    assert HOST_CONTAINERS == (of_the_host,) == (WITNESS_CONTAINER,)
 
 
 def test_every_resource_that_can_be_is_tagged() -> None:
@@ -432,6 +435,7 @@ METRICS = {
     "parley.quarantined": set[str](),
     "parley.poisoned": {"queue"},
     "parley.budget.warnings": {"program"},
+    "parley.ledger.halted": set[str](),
     "parley.ledger.lag": {"channel"},
 }
 

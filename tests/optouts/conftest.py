@@ -8,6 +8,7 @@ import pytest
 from azure.core.pipeline.transport import AioHttpTransport, AsyncHttpTransport
 
 from local.azurite import Azurite
+from shared.optouts.witness import CONTAINER
 from tests.optouts.bench import Bench
 
 
@@ -19,7 +20,10 @@ async def network() -> AsyncIterator[AsyncHttpTransport]:  # type: ignore[type-a
 
 @pytest.fixture(scope="session")
 async def account(azurite: Azurite, network: AsyncHttpTransport) -> Bench:  # type: ignore[type-arg]
-    return Bench(azurite.connection_string, network)
+    made = Bench(azurite.connection_string, network)
+    for container in (CONTAINER, "ledger"):
+        await made.make_container(container)
+    return made
 
 
 @pytest.fixture

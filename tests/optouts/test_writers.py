@@ -1,4 +1,4 @@
-"""Several writers at one ledger, with troubles on their ways: every change is made exactly once."""
+"""Several writers at one ledger, with troubles on their ways: every change is made at most once."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from tests.support.transports import Trouble, TroubledTransport
 
 ADDRESSES = ["+14255550101", "+14255550102", "+14255550103"]
 OTHER_SENDER = "24680"
+DIRECTIONS = [Direction.OUT, Direction.IN]
 WRITERS = 3
 REPEATS = 5
 EXAMPLES = 12
@@ -44,7 +45,7 @@ def plans(draw: st.DrawFn) -> Plan:
         change(
             f"change-{number}",
             draw(st.sampled_from(ADDRESSES)),
-            draw(st.sampled_from(list(Direction))),
+            draw(st.sampled_from(DIRECTIONS)),
             minute=draw(st.integers(0, 3)),
             sender=draw(st.sampled_from([SENDER, SENDER, OTHER_SENDER])),
             words=draw(st.sampled_from([None, "STOP", "arrêt \N{OCTAGONAL SIGN}"])),
@@ -151,14 +152,14 @@ async def test_when_storage_is_gone(bench: Bench) -> None:
 
 
 async def test_evidence_can_be_erased(bench: Bench) -> None:
-    """Words may be taken out of a cause's row: the log and its root stand as they were."""
+    """Words may be taken out of a cause's row: the log and its chain stand as they were."""
     one = change("one", ADDRESSES[0], Direction.OUT, words="Stop it")
     ledger = bench.ledger()
     await ledger.change([one])
     before = await bench.rows()
     assert (await ledger.evidence("one")) == {"cause": {"messageId": "one"}, "words": "Stop it"}
     source = dict(before["src"][0])
-    del source["evidence"], source["salt"]
+    del source["evidence"], source["evidenceSalt"]
     await bench.storage.put("optouts", source)
     assert await ledger.evidence("one") is None
     after = await bench.rows()
@@ -172,20 +173,23 @@ async def test_evidence_can_be_erased(bench: Bench) -> None:
 async def test_concurrent_writers(plan: Plan, bench: Bench) -> None:
     """Whatever the interleaving and whichever answers are lost: one log, every change in it once.
 
-    The log is contiguous, the head equals its fold, the root equals the tree's, and each writer was
-    told the sequence at which the change stands.
+    The log is contiguous, its chain ends at the head, and each writer was told the sequence at
+    which the change stands, or that of a change which says the same.
     """
     await bench.clear()
     told = await asyncio.gather(*(work(bench, plan, writer) for writer in range(WRITERS)))
     await check_rules(bench, plan.changes)
-    places = {row["changeId"]: row["sequence"] for row in (await bench.rows())["src"]}
+    log = (await bench.rows())["log"]
     for number, made in (pair for pairs in told for pair in pairs):
-        assert made.sequence == places[plan.changes[number].change_id]
+        row, one = log[made.sequence - 1], plan.changes[number]
+        assert (row["person"], row["sender"]) == (one.person, one.sender)
+        assert row["direction"] == one.direction
+        assert made.effect is Effect.UNCHANGED or row["changeId"] == one.change_id
 
 
 @given(
     said=st.permutations(range(6)),
-    directions=st.lists(st.sampled_from(list(Direction)), min_size=6, max_size=6),
+    directions=st.lists(st.sampled_from(DIRECTIONS), min_size=6, max_size=6),
 )
 @law
 async def test_the_end_depends_on_times_alone(

@@ -17,6 +17,7 @@ def minimal(storage: str = "UseDevelopmentStorage=true") -> dict[str, str]:
         "PARLEY_ACCESS_KEY_PRIMARY": KEY,
         "PARLEY_ID_KEY": KEY,
         "PARLEY_STORAGE": storage,
+        "PARLEY_HOST_STORAGE": storage,
         "PARLEY_ACS_ENDPOINT": NOWHERE,
         "PARLEY_ACS_ACCESS_KEY": KEY,
         "PARLEY_TOPIC_ENDPOINT": NOWHERE,
