@@ -18,7 +18,10 @@ from typing import Any, Final
 
 from shared.base.clock import from_iso
 from shared.base.errors import Unintelligible
+from shared.rules import keywords
 from shared.rules.addresses import BadAddress, normal
+from shared.rules.delivery_codes import code_in
+from shared.rules.keywords import Meaning
 
 SMS_RECEIVED: Final = "Microsoft.Communication.SMSReceived"
 SMS_DELIVERY_REPORT_RECEIVED: Final = "Microsoft.Communication.SMSDeliveryReportReceived"
@@ -104,7 +107,8 @@ class PlatformReport:
         details: the platform's free text; may be empty.
         attempts: as given.
         received: the platform's time.
-        received_text: the same as it was written, for the report's identity.
+        received_text: the same as it was written, for the report's identity; empty where nothing
+            that was written is a time.
         tag: what ACS echoes of our tag; empty if it is missing.
     """
 
@@ -123,7 +127,8 @@ def read_received(envelope: Envelope, now: datetime) -> Received:
     """The text that an `SMSReceived` event brings.
 
     A text without words (`null`, as for a picture alone) is an empty one. One whose time cannot be
-    read counts as said now: a STOP must be heard, even if a repeat then stands there twice.
+    read counts as said now: a STOP must be heard, even if a repeat then stands there twice. A START
+    must not, because it would undo a STOP that was said after it.
 
     Raises:
         Unintelligible: with the member that is missing or makes no sense.
@@ -132,15 +137,19 @@ def read_received(envelope: Envelope, now: datetime) -> Received:
     segments = data.get("segmentcount")
     if data.get("message", "") is None:
         data["message"] = ""
+    text = _text(data, "message")
     try:
         received, _ = _moment(data, envelope, now)
-    except Unintelligible:
+    except Unintelligible as error:
+        keyword = keywords.read(text)
+        if keyword is not None and keyword.intent is Meaning.START:
+            raise Unintelligible(f"this text opts in, and it is not known when: {error}") from None
         received = now
     return Received(
         platform_id=_platform_id(data, envelope, required=True),
         theirs=_address(data, "from"),
         ours=_address(data, "to"),
-        text=_text(data, "message"),
+        text=text,
         received=received,
         segments=segments if type(segments) is int else None,
     )
@@ -149,6 +158,9 @@ def read_received(envelope: Envelope, now: datetime) -> Received:
 def read_report(envelope: Envelope, now: datetime) -> PlatformReport:
     """The report that an `SMSDeliveryReportReceived` event brings.
 
+    One that opts a person out counts as made now where its time cannot be read; any other would not
+    find its place among the reports of its message.
+
     Raises:
         Unintelligible: with the member that is missing or makes no sense.
     """
@@ -156,10 +168,17 @@ def read_report(envelope: Envelope, now: datetime) -> PlatformReport:
     status = _STATUSES.get(_text(data, "deliverystatus").strip().lower())
     if status is None:
         raise Unintelligible("data.deliveryStatus is neither Delivered nor Failed")
-    moment, moment_text = _moment(data, envelope, now)
     attempts, details, tag = (
         data.get(name) for name in ("deliveryattempts", "deliverystatusdetails", "tag")
     )
+    try:
+        moment, moment_text = _moment(data, envelope, now)
+    except Unintelligible:
+        code = code_in(details) if isinstance(details, str) else None
+        if status != "Failed" or code is None or not code.opts_out:
+            raise
+        # Without a text of its own: however often it comes, it is the same report.
+        moment, moment_text = now, ""
     return PlatformReport(
         platform_id=_platform_id(data, envelope, required=False),
         ours=_address(data, "from"),

@@ -14,6 +14,7 @@ from functions.events import envelope
 from shared.azure.event_grid import SMS_RECEIVED, Envelope, read_received, read_report
 from shared.base.errors import Unintelligible
 
+REPORT = "Microsoft.Communication.SMSDeliveryReportReceived"
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
 SAID = "2026-11-29T08:30:00Z"
 DATA = {
@@ -60,7 +61,7 @@ def test_forms_of_a_time(written: str) -> None:
 def test_what_names_no_time_means_now(written: Any) -> None:
     """A person's text without a readable time was said when it came; a report must tell its own."""
     assert received(written, receivedTimestamp=written) == NOW
-    report = Envelope("e", "Microsoft.Communication.SMSDeliveryReportReceived", written, {
+    report = Envelope("e", REPORT, written, {
         **DATA, "deliveryStatus": "Delivered", "receivedTimestamp": written,
     })  # fmt: skip
     with pytest.raises(Unintelligible, match="receivedTimestamp"):
@@ -71,6 +72,35 @@ def test_a_time_that_cannot_be_means_now() -> None:
     """Nothing was said before ACS existed, or is said in the future."""
     ahead = (NOW + timedelta(days=1)).isoformat()
     assert received(ahead, receivedTimestamp="0001-01-01T00:00:00Z") == NOW
+
+
+@pytest.mark.parametrize("word", ["START", "unstop", " Start! "])
+@pytest.mark.parametrize("written", ["yesterday", None, "0001-01-01T00:00:00Z"])
+def test_an_opt_in_tells_its_time(word: str, written: Any) -> None:
+    """A START that counted as said now would undo a STOP that was said after it."""
+    with pytest.raises(Unintelligible, match=r"opts in.*receivedTimestamp"):
+        received(written, receivedTimestamp=written, message=word)
+    assert (
+        received(SAID, receivedTimestamp=written, message=word).isoformat() == SAID[:-1] + "+00:00"
+    )
+    for other in ("STOP", "HELP", "start over please", ""):
+        assert received(written, receivedTimestamp=written, message=other) == NOW
+
+
+@pytest.mark.parametrize("written", ["yesterday", None])
+def test_a_report_that_opts_out_needs_no_time(written: Any) -> None:
+    """The person is out from now on, and the report is the same one however often it comes."""
+    data = {**DATA, "deliveryStatus": "Failed", "receivedTimestamp": written}
+    for details in ("4007", "Sender blocked for given recipient"):
+        report = read_report(
+            Envelope("e", REPORT, written, {**data, "deliveryStatusDetails": details}), NOW
+        )
+        assert (report.received, report.received_text) == (NOW, "")
+    for other in ("4001", None):
+        with pytest.raises(Unintelligible, match="receivedTimestamp"):
+            read_report(
+                Envelope("e", REPORT, written, {**data, "deliveryStatusDetails": other}), NOW
+            )
 
 
 @given(ANYTHING, ANYTHING, st.text())

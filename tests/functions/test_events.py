@@ -422,6 +422,35 @@ async def test_a_stop_is_heard_without_any_time(
     assert await storage.quarantined_names("inbound") == before
 
 
+async def test_a_start_without_any_time_lets_nobody_in(
+    parley: Parley, person: str, inbound_quarantine: Quarantined
+) -> None:
+    """Nobody knows whether it was said before or after the STOP: it opts nobody in, and is kept."""
+    assert await parley.deliver("inbound", golden("received-stop", person=person)) == 202
+    event = golden_event("received", person=person)
+    event["eventTime"] = "yesterday"
+    event["data"] |= {"receivedTimestamp": "the day before", "message": "START"}
+    assert await parley.deliver("inbound", [event]) == 202
+    (decision,) = await parley.optouts(person)
+    assert decision["isOptedOut"]
+    (kept,) = await inbound_quarantine.new()
+    assert "opts in" in kept["reason"]
+
+
+async def test_a_report_that_opts_out_is_heard_without_any_time(
+    parley: Parley, person: str, report_quarantine: Quarantined
+) -> None:
+    """What the platform says of an opt-out counts from when it came, however often it comes."""
+    event = golden_event("report-failed-4007", person=person)
+    event["eventTime"] = "yesterday"
+    event["data"]["receivedTimestamp"] = "the day before"
+    for _ in range(2):
+        assert await parley.deliver("delivery_report", [event]) == 202
+    (decision,) = await parley.optouts(person)
+    assert decision["isOptedOut"]
+    assert await report_quarantine.new() == []
+
+
 def as_text(data: dict[str, Any]) -> str:
     return json.dumps(data)
 
