@@ -39,7 +39,11 @@ _NOT_THERE: Final = "There is no campaign with this id."
 
 @dataclass(frozen=True, slots=True)
 class _Bound:
-    """A key that stands for one order, and the digest of that order."""
+    """A key that stands for one order, and the digest of that order.
+
+    The key's row names the order's attempt, not its campaign: a campaign of another order may have
+    the id by the time this one is begun.
+    """
 
     key: str
     digest: str
@@ -105,18 +109,27 @@ class CampaignApi:
         digest = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
         # Apart from the keys of sends, whatever those are.
         bound = _Bound(f"campaign\n{key}", digest)
-        known = await self._keys.find(bound.key, bound.digest, now)
+        attempt = await self._keys.find(bound.key, bound.digest, now)
         # Before anything is checked: what was in order then is perhaps so no longer.
-        if known is not None and await self._store.get(known) is not None:
-            return await self.get_campaign(known), True
+        if attempt is not None and (begun := await self._begun_by(body, attempt)) is not None:
+            return begun, True
         try:
-            return await self._order(body, now, bound=bound, campaign_id=known), False
+            return await self._order(body, now, bound=bound, attempt=attempt), False
         except CampaignExists:
             # Perhaps by the same request, which was faster.
-            known = await self._keys.find(bound.key, bound.digest, now)
-            if known is None:
+            attempt = await self._keys.find(bound.key, bound.digest, now)
+            begun = await self._begun_by(body, attempt) if attempt is not None else None
+            if begun is None:
                 raise
-            return await self.get_campaign(known), True
+            return begun, True
+
+    async def _begun_by(self, body: Any, attempt: str) -> dict[str, Any] | None:
+        """The campaign that an attempt at this order has begun; None if it has begun none."""
+        given = body.get("campaignId") if isinstance(body, dict) else None
+        campaign = await self._store.get(given or attempt)
+        if campaign is None or campaign.attempt != attempt:
+            return None
+        return await self.get_campaign(campaign.campaign_id)
 
     async def _order(
         self,
@@ -125,11 +138,11 @@ class CampaignApi:
         *,
         dry_run: bool = False,
         bound: _Bound | None = None,
-        campaign_id: str | None = None,
+        attempt: str | None = None,
     ) -> dict[str, Any]:
         order = read_order(body, senders=self._senders, now=now)
-        attempt = ids.drawn_send_id(now, self._randomness)
-        campaign_id = campaign_id or order.campaign_id or attempt
+        attempt = attempt or ids.drawn_send_id(now, self._randomness)
+        campaign_id = order.campaign_id or attempt
         if not dry_run and await self._store.get(campaign_id) is not None:
             raise CampaignExists(_EXISTS)
         definition = await self._lists.definition_of(order)
@@ -142,10 +155,12 @@ class CampaignApi:
             )
         if bound is not None:
             # As late as this: an order that was refused leaves its key free for a better one.
-            claim = await self._keys.claim(bound.key, bound.digest, campaign_id, now)
-            campaign_id = claim.send_id
+            claim = await self._keys.claim(bound.key, bound.digest, attempt, now)
+            attempt = claim.send_id
+            campaign_id = order.campaign_id or attempt
         if order.inline is not None:
-            blob = f"inline/{campaign_id}/{attempt}.jsonl"
+            # Apart from that of a request with the same key, which may have begun already.
+            blob = f"inline/{campaign_id}/{ids.drawn_send_id(now, self._randomness)}.jsonl"
             etag = await self._blobs.upload(CONTAINER, blob, order.inline, _JSON_LINES)
             definition = replace(definition, blob=blob, etag=etag)
         campaign = Campaign(campaign_id, definition, Phase.PREPARING, now, attempt)

@@ -8,9 +8,14 @@ from typing import Any
 
 import pytest
 
+from local.stack import Stack
+from shared.azure.storage import StorageDown
+from shared.base.errors import CampaignExists
 from tests.campaigns.support import campaign_in_state, dry_run, order, ordered, uploaded
 from tests.support.client import SHORT_CODE, TOLL_FREE, Parley, Platform, send_body
+from tests.support.parts import parts_of
 from tests.support.people import People
+from tests.support.transports import Inner, Trouble, TroubledTransport
 
 PERSON = "+14255550123"
 
@@ -290,3 +295,45 @@ async def test_a_key_stands_for_one_order(parley: Parley, people: People) -> Non
     assert await ordered_with_key(message="Hi") == (409, "CampaignExists")
     reply = await parley.own("POST", "/campaigns", order(one), Idempotency_Key="\u00e9")
     assert (reply.status, list(reply.json["errors"])) == (400, ["Idempotency-Key"])
+
+
+def _fails_at_a_list(network: Inner) -> Inner:
+    # The client's own three tries.
+    unsent = [Trouble.UNSENT] * 3
+    return TroubledTransport(network, unsent, concerns=lambda asked: "/lists/" in asked.url)
+
+
+async def test_a_key_never_answers_with_the_campaign_of_another_order(
+    stack: Stack, people: People
+) -> None:
+    """An order breaks off once its key is claimed; another order takes the campaign id meanwhile.
+    The repeat is refused: that campaign is not the caller's, and texts other people."""
+    one, other = people.many(2)
+    campaign_id, key = f"taken-{one[1:]}", f"offer-{one}"
+
+    async with parts_of(stack, way=_fails_at_a_list) as parts:
+        api, mine = parts.campaigns.api, order(one, campaignId=campaign_id)
+        with pytest.raises(StorageDown):
+            await api.order(mine, dry_run=False, key=key)
+        await api.order(order(other, campaignId=campaign_id), dry_run=False)
+        for _ in range(2):
+            with pytest.raises(CampaignExists):
+                await api.order(mine, dry_run=False, key=key)
+
+
+async def test_an_order_that_broke_off_goes_on_under_its_key(
+    stack: Stack, parley: Parley, platform: Platform, people: People
+) -> None:
+    """The key was claimed and the campaign never began: the repeat begins it, once."""
+    one = people.one()
+    key = f"offer-{one}"
+
+    async with parts_of(stack, way=_fails_at_a_list) as parts:
+        api = parts.campaigns.api
+        with pytest.raises(StorageDown):
+            await api.order(order(one), dry_run=False, key=key)
+        answers = [await api.order(order(one), dry_run=False, key=key) for _ in range(2)]
+    assert [replayed for _, replayed in answers] == [False, True]
+    (campaign_id,) = {campaign["campaignId"] for campaign, _ in answers}
+    await campaign_in_state(parley, campaign_id, "done")
+    assert len(await platform.accepted(one)) == 1
