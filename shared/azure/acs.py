@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -32,6 +32,7 @@ from azure.core.pipeline.transport import AsyncHttpTransport
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 
 from shared.azure import signatures
+from shared.azure.identity import Identity
 from shared.base.clock import Clock, http_date
 from shared.base.errors import AnswerMissing, PlatformDenied, PlatformRefused, Throttled
 from shared.rules.addresses import BadAddress, normal
@@ -87,23 +88,21 @@ class AcsClient:
 
     Args:
         endpoint: of the resource, without a trailing slash.
-        credential: its access key, or an async token credential.
+        credential: its access key, or the identity whose tokens it takes. Where ACS denies us, the
+            second try has a fresh one.
         api_version: to speak.
         transport: azure-core's async transport.
         clock: for signatures, and for how long a denial holds.
-        new_credential: makes a token credential that remembers no token; where ACS denies us, the
-            second try has its token. Without it the first credential is asked again.
     """
 
     def __init__(
         self,
         endpoint: str,
-        credential: bytes | Any,
+        credential: bytes | Identity,
         *,
         api_version: str,
         transport: AsyncHttpTransport[Any, Any],
         clock: Clock,
-        new_credential: Callable[[], Any] | None = None,
     ) -> None:
         self._api_version = api_version
         self._clock = clock
@@ -111,7 +110,7 @@ class AcsClient:
         authentication = self._authentication = (
             _HmacPolicy(credential, clock)
             if isinstance(credential, bytes)
-            else _TokenPolicy(credential, new_credential)
+            else _TokenPolicy(credential)
         )
         self._client: AsyncPipelineClient[HttpRequest, AsyncHttpResponse] = AsyncPipelineClient(
             endpoint,
@@ -209,7 +208,7 @@ class AcsClient:
             return response, doubt
         try:
             async with asyncio.timeout(left):
-                await self._authentication.renew()
+                await self._authentication.renew(response.request.headers.get("Authorization"))
         except (AzureError, TimeoutError):
             return response, doubt
         left = timeout_seconds - (asyncio.get_running_loop().time() - began)
@@ -278,22 +277,30 @@ class _Retry(AsyncRetryPolicy[HttpRequest, AsyncHttpResponse]):
 
 
 class _TokenPolicy(AsyncBearerTokenCredentialPolicy[HttpRequest, AsyncHttpResponse]):
-    """Shows a token, which can be exchanged before its time.
+    """Shows a token, which can be exchanged before its time."""
 
-    A credential of azure-identity keeps its tokens and gives the same one again until it expires,
-    so that only another credential gives another.
-    """
+    def __init__(self, identity: Identity) -> None:
+        super().__init__(identity, SCOPE)
+        self._identity = identity
 
-    def __init__(self, credential: Any, new_credential: Callable[[], Any] | None) -> None:
-        super().__init__(credential, SCOPE)
-        self._new_credential = new_credential
+    async def send(
+        self, request: PipelineRequest[HttpRequest]
+    ) -> PipelineResponse[HttpRequest, AsyncHttpResponse]:
+        """Show the token, and keep it whatever the answer is.
 
-    async def renew(self) -> None:
-        """Have a fresh token shown from now on."""
-        self._token = None
-        if self._new_credential is not None:
-            async with self._new_credential() as credential:
-                self._token = await credential.get_token(SCOPE)
+        The base class would forget it at every 401: also the one that another request has had
+        renewed while this one was under way.
+        """
+        await self.on_request(request)
+        return await self.next.send(request)
+
+    async def renew(self, refused: str | None) -> None:
+        """Have another token shown than the one of this `Authorization` header.
+
+        However many were refused with it, one asks for another.
+        """
+        if self._token is None or f"Bearer {self._token.token}" == refused:
+            self._token = await self._identity.fresh_token(SCOPE)
 
 
 class _HmacPolicy(SansIOHTTPPolicy[HttpRequest, AsyncHttpResponse]):
@@ -303,7 +310,7 @@ class _HmacPolicy(SansIOHTTPPolicy[HttpRequest, AsyncHttpResponse]):
         self._key = key
         self._clock = clock
 
-    async def renew(self) -> None:
+    async def renew(self, refused: str | None) -> None:
         """A key cannot be renewed; the next signature is a new one anyhow."""
 
     def on_request(self, request: PipelineRequest[HttpRequest]) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from shared.azure.acs import AcsClient
 from shared.azure.blobs import Blobs
+from shared.azure.identity import Identity
 from shared.azure.queues import Queues
-from shared.azure.storage import StorageAccount
+from shared.azure.storage import RETRIES, InTime, StorageAccount
 from shared.azure.tables import Tables
 from shared.azure.topic import Topic
 from shared.base.clock import Clock
@@ -47,7 +47,7 @@ def connect(
     randomness: Randomness,
 ) -> Clients:
     """All clients; each connects when it is first used."""
-    identity = managed_identity(settings)
+    identity = managed_identity(settings, transport=transport, clock=clock)
     account = StorageAccount(
         settings, transport=transport, credential=identity, randomness=randomness
     )
@@ -69,7 +69,6 @@ def connect(
             api_version=settings.acs_api_version,
             transport=transport,
             clock=clock,
-            new_credential=functools.partial(managed_identity, settings),
         ),
         topic=Topic(settings, queues, transport=transport, credential=identity),
     )
@@ -91,11 +90,17 @@ def shared_transport() -> AsyncHttpTransport[Any, Any]:
     return made
 
 
-def managed_identity(settings: Settings) -> Any:
-    """The managed identity, where any client needs one; it is not imported where none does."""
-    keys = settings.storage and settings.host_storage
-    if keys and settings.acs_access_key and settings.topic_key:
-        return None
-    from azure.identity.aio import ManagedIdentityCredential  # noqa: PLC0415  # brings msal
+def managed_identity(
+    settings: Settings, *, transport: AsyncHttpTransport[Any, Any], clock: Clock
+) -> Identity:
+    """The managed identity; its library is not imported where no client asks for a token."""
 
-    return ManagedIdentityCredential(client_id=settings.identity_client_id)
+    def credential() -> Any:
+        from azure.identity.aio import ManagedIdentityCredential  # noqa: PLC0415  # brings msal
+
+        # A transport of its own making would wait for five minutes.
+        return ManagedIdentityCredential(
+            client_id=settings.identity_client_id, transport=InTime(transport), **RETRIES
+        )
+
+    return Identity(credential, clock=clock)

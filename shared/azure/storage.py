@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from shared.settings import Settings
 
 # Seconds to connect, and seconds between two bytes.
-_TIME_OUTS: Final[dict[str, Any]] = {"connection_timeout": 5, "read_timeout": 10}
+TIME_OUTS: Final[dict[str, Any]] = {"connection_timeout": 5, "read_timeout": 10}
 # How often a failed call is tried again. Before the second time it pauses for twice the factor.
 RETRIES: Final[dict[str, Any]] = {"retry_total": 2, "retry_backoff_factor": 0.2}
 # The clients of queues and blobs know no factor; left alone, they pause for 15 seconds and more.
@@ -57,8 +57,8 @@ class Changed(Exception):  # an answer, not an error of the caller
     """The entity is not the one that was read (ETag), or an inserted one is already there."""
 
 
-class _InTime(AsyncHttpTransport[Any, Any]):
-    """The shared transport with the time-outs of storage.
+class InTime(AsyncHttpTransport[Any, Any]):
+    """The shared transport with the time-outs of storage, which the identity's endpoint has, too.
 
     A client hands its time-outs to a transport of its own making only; one that it is given keeps
     its own, which are five minutes.
@@ -68,9 +68,11 @@ class _InTime(AsyncHttpTransport[Any, Any]):
         self._shared = shared
 
     async def send(self, request: Any, **options: Any) -> Any:
-        return await self._shared.send(request, **{**_TIME_OUTS, **options})
+        """Send it, in time."""
+        return await self._shared.send(request, **{**TIME_OUTS, **options})
 
     async def open(self) -> None:
+        """Open it, if it is not yet."""
         await self._shared.open()
 
     async def close(self) -> None:
@@ -99,7 +101,7 @@ class StorageAccount:
         randomness: Randomness = SYSTEM,
     ) -> None:
         self.settings = settings
-        self._transport = _InTime(transport)
+        self._transport = InTime(transport)
         self._credential = credential
         self.randomness = randomness
 

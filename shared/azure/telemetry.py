@@ -17,6 +17,7 @@ from opentelemetry.propagators.textmap import TextMapPropagator
 from opentelemetry.trace import Link, Span, SpanKind, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from shared.azure.storage import TIME_OUTS
 from shared.base import log
 from shared.settings import Settings
 
@@ -97,7 +98,10 @@ def start(settings: Settings) -> None:
     if settings.identity_client_id is not None:
         from azure.identity import ManagedIdentityCredential  # noqa: PLC0415
 
-        options["credential"] = ManagedIdentityCredential(client_id=settings.identity_client_id)
+        # Left alone, it would wait for five minutes, in the thread that sends everything else.
+        options["credential"] = ManagedIdentityCredential(
+            client_id=settings.identity_client_id, **TIME_OUTS
+        )
     configure_azure_monitor(**options)
     log.leave_to_exporter()
 

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from typing import Any, Self
-from urllib.parse import urlsplit
 
 import pytest
-from azure.core.credentials import AccessToken
-from azure.core.pipeline.transport import AioHttpTransport
-from azure.core.rest import AsyncHttpResponse, HttpRequest
+from azure.core.credentials import AccessTokenInfo
 
 from shared.azure.acs import AcsClient, AcsRecipient
+from shared.azure.identity import Identity
 from shared.base.clock import utc_now
 from shared.base.errors import PlatformDenied
 from tests.support.client import TOLL_FREE, Platform
+from tests.support.tls import TlsEnd
 
 FAR_AWAY = 4_102_444_800
 
@@ -21,16 +20,13 @@ FAR_AWAY = 4_102_444_800
 class FixedToken:
     """A credential that always has the same token, and remembers for what it was asked."""
 
-    def __init__(self, text: str = "header.payload.signature") -> None:
+    def __init__(self, text: str) -> None:
         self._text = text
         self.scopes: list[str] = []
 
-    async def get_token(self, *scopes: str, **_named: Any) -> AccessToken:
+    async def get_token_info(self, *scopes: str, **_named: Any) -> AccessTokenInfo:
         self.scopes += scopes
-        return AccessToken(self._text, FAR_AWAY)
-
-    async def close(self) -> None:
-        return None
+        return AccessTokenInfo(self._text, FAR_AWAY)
 
     async def __aenter__(self) -> Self:
         return self
@@ -39,43 +35,21 @@ class FixedToken:
         return None
 
 
-class TlsEnd(AioHttpTransport):  # type: ignore[misc]  # azure-core loads it lazily, untyped
-    """The end of a TLS connection: what came for an https address goes on to a plain one."""
-
-    def __init__(self, behind: str) -> None:
-        super().__init__()
-        self._behind = urlsplit(behind)
-        self.came: list[dict[str, str]] = []
-
-    async def send(self, request: Any, **named: Any) -> Any:
-        assert isinstance(request, HttpRequest)
-        assert urlsplit(request.url).scheme == "https"
-        self.came.append(dict(request.headers))
-        request.url = (
-            urlsplit(request.url)
-            ._replace(scheme=self._behind.scheme, netloc=self._behind.netloc)
-            .geturl()
-        )
-        answer = await super().send(request, **named)
-        assert isinstance(answer, AsyncHttpResponse)
-        return answer
-
-
 async def test_the_token_is_for_communication_services(platform: Platform, person: str) -> None:
     """A token credential is asked for ACS's own scope, and its token signs the request.
 
     The simulated platform knows keys only, so its refusal also shows that a 401 is no doubt, and
     that the second try has the token of a credential that remembers none.
     """
-    credential, fresh = FixedToken(), FixedToken("fresh.payload.signature")
+    credentials = [FixedToken(f"{name}.payload.signature") for name in ("header", "fresh")]
+    made = iter(credentials)
     async with TlsEnd(platform.url) as transport:
         client = AcsClient(
             "https://contoso.communication.azure.com",
-            credential,
+            Identity(lambda: next(made), clock=utc_now),
             api_version="2021-03-07",
             transport=transport,
             clock=utc_now,
-            new_credential=lambda: fresh,
         )
         with pytest.raises(PlatformDenied) as caught:
             await client.send(
@@ -89,7 +63,8 @@ async def test_the_token_is_for_communication_services(platform: Platform, perso
                 timeout_seconds=30,
             )
     assert caught.value.platform_status == 401
-    assert credential.scopes == fresh.scopes == ["https://communication.azure.com//.default"]
+    for credential in credentials:
+        assert credential.scopes == ["https://communication.azure.com//.default"]
     assert [headers["Authorization"] for headers in transport.came] == [
         "Bearer header.payload.signature",
         "Bearer fresh.payload.signature",
