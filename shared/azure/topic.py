@@ -12,14 +12,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from azure.core.exceptions import AzureError
+from azure.core.exceptions import AzureError, HttpResponseError
 
 from shared.azure import telemetry
 from shared.azure.packing import message_text
 from shared.azure.queues import Queues
 from shared.base import log
 from shared.base.clock import from_iso
-from shared.base.errors import Unavailable
+from shared.base.errors import Unavailable, Unintelligible
 from shared.settings import Settings
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ QUEUE: Final = "record"
 _PATIENCE_SECONDS: Final = 8
 _TIME_OUTS: Final[dict[str, Any]] = {"connection_timeout": 5, "read_timeout": 5}
 _RETRIES: Final[dict[str, Any]] = {"retry_total": 2, "retry_backoff_factor": 0.2}
+# What it answers for an event that is malformed or too long, whoever asks and however often.
+_REFUSALS: Final = frozenset({400, 413})
 
 
 class TopicDown(Unavailable):
@@ -79,6 +81,7 @@ class Topic:
 
         Raises:
             TopicDown: the topic did not take them; repeating is safe.
+            Unintelligible: it refuses what is in them, and would again.
         """
         if not events:
             return
@@ -104,6 +107,10 @@ class Topic:
             async with asyncio.timeout(_PATIENCE_SECONDS):
                 await self._client.send(cloud_events, **_TIME_OUTS)
         except (AzureError, TimeoutError) as error:
+            if isinstance(error, HttpResponseError) and error.status_code in _REFUSALS:
+                raise Unintelligible(
+                    f"the outgoing topic refuses an event with {error.status_code}"
+                ) from None
             raise TopicDown(f"The outgoing topic failed ({type(error).__name__}).") from None
 
     async def publish_or_queue(self, events: Sequence[OutgoingEvent]) -> None:
@@ -116,7 +123,8 @@ class Topic:
         """
         try:
             await self.publish(events)
-        except TopicDown:
+        except (TopicDown, Unintelligible):
+            # Each by itself: where one of them is refused, the others are not.
             log.trouble("relay.deferred", events=len(events))
             for event in events:
                 await self._queues.enqueue(

@@ -28,7 +28,7 @@ from shared.azure.storage import Changed, StorageDown
 from shared.azure.tables import Entity, Tables, etag_of
 from shared.base import log
 from shared.base.clock import Clock, iso
-from shared.base.errors import NotFound, ParleyError
+from shared.base.errors import NotFound, ParleyError, Unavailable
 from shared.base.pages import PageKeys
 from shared.jobs import dispatch
 
@@ -82,14 +82,22 @@ class Poison:
     async def guard(self, taken: Taken, work: Callable[[str], Awaitable[None]]) -> None:
         """Do the work of a message; keep the message if this was its last attempt and it failed.
 
+        What failed because something else is unavailable is not broken in itself, and comes back as
+        a new message.
+
         Raises:
             Exception: the work's own, while there are attempts left or the table does not answer.
+            StorageDown: nor does the queue.
         """
         try:
             await work(taken.text)
         except Exception as error:
             if taken.attempts < MOST_ATTEMPTS:
                 raise
+            if isinstance(error, Unavailable):
+                log.trouble("poison.spared", queue=taken.queue, code=error.code)
+                await self._queues.enqueue(taken.queue, taken.text, delay_seconds=_AGAIN_SECONDS)
+                return
             reason = reason_of(error)
             try:
                 await self._tables.put(TABLE, self._row(taken, reason))

@@ -5,8 +5,9 @@
 - `relay`: publish an event that the topic did not take.
 
 Each can be done twice and is then done once. What the topic or storage does not take now is put
-back with a longer and longer pause. A message that makes no sense raises: after its attempts the
-host puts it on `record-poison`, where an operator finds it.
+back with a longer and longer pause, for as long as that lasts. A message without sense raises; so
+does an event that the topic refuses for what is in it. After its attempts it is kept as poison
+(`shared.jobs.poison`), where an operator finds it.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ from shared.base import log
 from shared.base.errors import Unavailable, Unintelligible
 from shared.sending.outcomes import Outcomes
 
-# Seconds; together more than a day.
+# Seconds, each twice the one before.
 _FIRST_PAUSE: Final = 5
 _LONGEST_PAUSE: Final = 3600
-_MOST_TRIES: Final = 34
+_DOUBLINGS: Final = 10
 _TRIES_WITHOUT_OUTCOME: Final = 5
 
 
@@ -49,8 +50,8 @@ class FollowUp:
         """Do the work of one queue message.
 
         Raises:
-            Unintelligible: it makes no sense.
-            StorageDown, TopicDown: it could not even be put back, or has been too often.
+            Unintelligible: it makes no sense, or the topic refuses what is in it.
+            StorageDown: it could not even be put back.
         """
         try:
             message = read_message(text)
@@ -67,12 +68,10 @@ class FollowUp:
                 # the request or a message of its own, brings the entries again.
                 log.trouble("record.without_outcome", sendId=str(message["sendId"]))
         except Unavailable:
-            if tries >= _MOST_TRIES:
-                raise
             await self._put_back(message, tries)
 
     async def _put_back(self, message: dict[str, Any], tries: int) -> None:
-        pause = min(_FIRST_PAUSE * 2**tries, _LONGEST_PAUSE)
+        pause = min(_FIRST_PAUSE * 2 ** min(tries, _DOUBLINGS), _LONGEST_PAUSE)
         again = message_text({**message, "tries": tries + 1})
         await self._queues.enqueue(QUEUE, again, delay_seconds=pause)
 

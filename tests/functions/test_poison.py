@@ -17,12 +17,13 @@ from local.stack import ROOT, Stack
 from shared.azure.storage import StorageDown
 from shared.base.clock import iso
 from shared.base.errors import ParleyError, Unavailable, Unintelligible
-from shared.jobs.poison import DIED, MOST_ATTEMPTS, Taken, id_of, reason_of
+from shared.jobs.poison import DIED, MOST_ATTEMPTS, Poison, Taken, id_of, reason_of
 from shared.optouts.events import OPT_OUT_CHANGED
 from shared.services import Services
 from tests.support.client import Parley, Platform
 from tests.support.parts import parts_of
 from tests.support.polling import eventually
+from tests.support.queues import KeptMessages
 from tests.support.transports import Inner, Trouble, TroubledTransport
 
 LONG_AGO = datetime(2026, 11, 22, 15, tzinfo=UTC)
@@ -95,6 +96,28 @@ def test_the_last_attempt_is_the_hosts() -> None:
     """What this counts as the last attempt is `maxDequeueCount` of host.json."""
     host = json.loads((ROOT / "host.json").read_text(encoding="utf-8"))
     assert host["extensions"]["queues"]["maxDequeueCount"] == MOST_ATTEMPTS
+
+
+async def away(text: str) -> None:
+    raise Unavailable(f"storage is away for {len(text)} characters")
+
+
+async def test_what_is_not_broken_in_itself_is_no_poison(
+    parley: Parley, platform: Platform, parts: Services, person: str
+) -> None:
+    """Work that needs what is unavailable comes back after its last attempt, and is done then."""
+    text = event_message(person)
+    with pytest.raises(Unavailable):
+        await parts.poison.guard(taken(text, attempts=MOST_ATTEMPTS - 1), away)
+    queues = KeptMessages()
+    poison = Poison(parts.parts.tables, queues, parts.parts.clock)
+    await poison.guard(taken(text), away)
+    ((queue, kept, pause),) = queues.messages
+    assert (queue, kept) == ("record", text)
+    assert 0 < pause <= 120
+    assert await listed(parley, text) is None
+    await parts.sending.follow_up.run_queued(kept)
+    await platform.relayed_event(OPT_OUT_CHANGED, recipient=person)
 
 
 async def test_put_back_it_is_done_and_gone(
