@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Final
@@ -16,6 +17,8 @@ _KEEPER: Final = Path(__file__).with_name("keeper.py")
 _GRACE_SECONDS: Final = 8.0
 _LAST_LINES: Final = 15
 _READ_AT_MOST: Final = 64 * 1024
+# Those of this process. A copy of it that a fork makes is no parent of theirs.
+_CHILDREN: Final[weakref.WeakSet[Child]] = weakref.WeakSet()
 
 
 class ChildFailed(Exception):
@@ -57,6 +60,7 @@ class Child:
         self._start_of_log = log.stat().st_size if log.exists() else 0
         # As long as this end of the pipe is open, this process lives: see keeper.py.
         watched, self._alive = os.pipe()
+        _CHILDREN.add(self)
         keeper = [sys.executable, "-I", "-S", str(_KEEPER), str(_GRACE_SECONDS)]
         try:
             with log.open("ab") as output:
@@ -127,6 +131,12 @@ class Child:
             self._process.wait()
         self._close()
 
+    def leave_to_parent(self) -> None:
+        """In a fork of the parent: let go of the pipe, which would outlive the parent here."""
+        alive, self._alive = self._alive, -1
+        if alive >= 0:
+            os.close(alive)
+
     def _close(self) -> None:
         alive, self._alive = self._alive, -1
         if alive >= 0:
@@ -158,3 +168,11 @@ class Child:
             lines = log.read().decode(errors="replace").splitlines()
         shown = "\n".join(f"  {line}" for line in lines[-_LAST_LINES:])
         return f"{self.log}:\n{shown}" if shown else f"{self.log} is empty."
+
+
+def _leave_all_to_parent() -> None:
+    for child in list(_CHILDREN):
+        child.leave_to_parent()
+
+
+os.register_at_fork(after_in_child=_leave_all_to_parent)

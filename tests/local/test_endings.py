@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import select
 import shutil
 import signal
 import subprocess
@@ -76,6 +77,66 @@ def test_a_child_ends_when_its_parent_does(
         parent.send_signal(end)
         assert all_have_ended(held)
         assert parent.wait() == -end
+    os.close(held)
+
+
+FORKING = """
+import os, sys, time
+from pathlib import Path
+from local.child import Child
+
+command, log = sys.argv[2:], Path(sys.argv[1])
+child = Child("it", command, log=log, ready=lambda line: "ready" in line)
+child.wait_until_ready(60)
+copy = os.fork()
+if copy == 0:
+    time.sleep(30)
+    os._exit(0)
+print(copy, flush=True)
+time.sleep(3600)
+"""
+
+
+def test_a_child_ends_when_its_parent_does_whatever_the_parent_forked(
+    tmp_path: Path, pipe: Path
+) -> None:
+    """A copy of the parent that lives on, as a fork server's do, keeps no server alive."""
+    held = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    os.set_blocking(held, True)
+    shell = ["sh", "-c", POLITE.format(pipe=pipe)]
+    with subprocess.Popen(  # noqa: S603
+        [sys.executable, "-c", FORKING, str(tmp_path / "it.log"), *shell],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+    ) as parent:
+        assert parent.stdout is not None
+        copy = int(parent.stdout.readline())
+        parent.kill()
+        assert all_have_ended(held)
+        # Its output is open as long as the copy lives.
+        ended, _, _ = select.select([parent.stdout], [], [], 0)
+        assert not ended
+        os.kill(copy, signal.SIGKILL)
+    os.close(held)
+
+
+def test_a_fork_leaves_its_parents_children_alone(tmp_path: Path, pipe: Path) -> None:
+    """A copy that goes out by the same door as the parent stops nothing that is the parent's."""
+    shell = ["sh", "-c", POLITE.format(pipe=pipe)]
+    held = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    os.set_blocking(held, True)
+    script = FORKING.replace("time.sleep(30)", "child.stop()").replace(
+        "print(copy", "os.waitpid(copy, 0); print(child.running"
+    )
+    with subprocess.Popen(  # noqa: S603
+        [sys.executable, "-c", script, str(tmp_path / "it.log"), *shell],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+    ) as parent:
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == b"True\n"
+        parent.kill()
+        assert all_have_ended(held)
     os.close(held)
 
 
