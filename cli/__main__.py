@@ -16,8 +16,9 @@
     python -m cli health
 
 `--json` prints answers as they came. A send and a change of the ledger go out under a key, which is
-printed first: what is lost on the way is repeated under it, and done once. Exit codes: 0 done; 1
-refused or not all accepted; 2 wrong usage; 3 Parley cannot be reached or is not healthy.
+printed first: what is lost on the way is repeated under it, and done once. So is all else that
+changes something, and needs no key for it. Exit codes: 0 done; 1 refused or not all accepted; 2
+wrong usage; 3 Parley cannot be reached or is not healthy.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ import shlex
 import sys
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Final, TypeAlias
 from urllib.parse import quote
 
@@ -228,7 +229,9 @@ def _add_repairs(commands: _Commands) -> None:
 def _send(client: Client, chosen: argparse.Namespace) -> int:
     key = chosen.key or str(uuid.uuid4())
     with _once(f"--key {shlex.quote(key)}"):
-        answer = client.repeat("/messages", _body(chosen), {"Idempotency-Key": key}, tell=_tell)
+        answer = client.change(
+            "POST", "/messages", _body(chosen), {"Idempotency-Key": key}, tell=_tell
+        )
     _show(chosen, answer, _send_lines)
     return DONE if all(item["successful"] for item in answer["value"]) else REFUSED
 
@@ -245,7 +248,9 @@ def _message(client: Client, chosen: argparse.Namespace) -> int:
 
 
 def _cancel(client: Client, chosen: argparse.Namespace) -> int:
-    _show(chosen, client.delete(f"/messages/{quote(chosen.id, safe='')}"), _message_lines)
+    path = f"/messages/{quote(chosen.id, safe='')}"
+    with _harmless():
+        _show(chosen, client.change("DELETE", path, tell=_tell), _message_lines)
     return DONE
 
 
@@ -263,7 +268,8 @@ def _conversation(client: Client, chosen: argparse.Namespace) -> int:
         last = item["at"]
     if chosen.mark_read and last is not None:
         # What comes while this is shown has not been read.
-        client.post(f"{path}:markRead", {"readUpTo": last})
+        with _harmless():
+            client.change("POST", f"{path}:markRead", {"readUpTo": last}, tell=_tell)
     return DONE
 
 
@@ -289,7 +295,7 @@ def _optouts(client: Client, chosen: argparse.Namespace) -> int:
         change_id = chosen.change_id or str(uuid.uuid4())
         change = {"from": chosen.sender, "reason": chosen.reason, "changeId": change_id}
         with _once(f"--change-id {shlex.quote(change_id)}"):
-            answer = client.repeat(f"{path}:{chosen.change}", change, tell=_tell)
+            answer = client.change("POST", f"{path}:{chosen.change}", change, tell=_tell)
     _show(chosen, answer, _optout_lines)
     return DONE
 
@@ -309,15 +315,40 @@ def _ledger_lift(client: Client, chosen: argparse.Namespace) -> int:
 def _once(option: str) -> Iterator[None]:
     """Say before it is done, and where its outcome stays unknown, how to repeat what is inside."""
     _tell(f"However often it is repeated, this is done once with {option}")
+    with _in_doubt(f"To repeat it without doing it twice, add {option}"):
+        yield
+
+
+def _harmless() -> AbstractContextManager[None]:
+    """Say, where the outcome of what is inside stays unknown, that it may be repeated as it is."""
+    return _in_doubt("Repeat it as it is: done twice, it is done once.")
+
+
+@contextmanager
+def _in_doubt(advice: str) -> Iterator[None]:
     try:
         yield
     except (Unreachable, Refused, KeyboardInterrupt) as error:
         if not isinstance(error, Refused) or error.in_doubt or error.at_work:
-            error.add_note(
-                "It is not known whether this was done. To repeat it without doing it twice, add"
-                f" {option}"
-            )
+            error.add_note(f"It is not known whether this was done. {advice}")
         raise
+
+
+def _take_away(
+    client: Client,
+    chosen: argparse.Namespace,
+    call: tuple[str, str],
+    lines: Callable[[Mapping[str, Any]], list[str]],
+) -> None:
+    """Have an item put back or dropped, and show it; whoever comes second finds it gone."""
+    method, path = call
+    try:
+        with _harmless():
+            _show(chosen, client.change(method, path, tell=_tell), lines)
+    except Refused as error:
+        if not error.gone:
+            raise
+        _tell("It is gone: an earlier try has done it, whose answer was lost.")
 
 
 def _quarantine(client: Client, chosen: argparse.Namespace) -> int:
@@ -332,12 +363,12 @@ def _show_quarantined(client: Client, chosen: argparse.Namespace) -> int:
 
 
 def _retry_quarantined(client: Client, chosen: argparse.Namespace) -> int:
-    _show(chosen, client.post(f"{_quarantine_path(chosen)}:retry", None), _quarantine_lines)
+    _take_away(client, chosen, ("POST", f"{_quarantine_path(chosen)}:retry"), _quarantine_lines)
     return DONE
 
 
 def _drop_quarantined(client: Client, chosen: argparse.Namespace) -> int:
-    _show(chosen, client.delete(_quarantine_path(chosen)), _quarantine_lines)
+    _take_away(client, chosen, ("DELETE", _quarantine_path(chosen)), _quarantine_lines)
     return DONE
 
 
@@ -361,13 +392,13 @@ def _retry_poison(client: Client, chosen: argparse.Namespace) -> int:
     else:
         items = [{"queue": chosen.queue, "id": chosen.id}]
     for item in items:
-        _show(chosen, client.post(f"{_poison_path(item)}:retry", None), _poison_lines)
+        _take_away(client, chosen, ("POST", f"{_poison_path(item)}:retry"), _poison_lines)
     return DONE
 
 
 def _drop_poison(client: Client, chosen: argparse.Namespace) -> int:
     path = _poison_path({"queue": chosen.queue, "id": chosen.id})
-    _show(chosen, client.delete(path), _poison_lines)
+    _take_away(client, chosen, ("DELETE", path), _poison_lines)
     return DONE
 
 

@@ -26,6 +26,9 @@ _PAUSES: Final = (1.0, 3.0, 6.0)
 _LONGEST_PAUSE: Final = 60.0
 _AT_WORK: Final = ("IdempotencyKeyInUse", "StillSending")
 _SERVER_ERRORS: Final = 500
+_NOT_FOUND: Final = 404
+# Of Parley's own answers of 5xx, those that say for certain that nothing was done.
+_NOTHING_DONE: Final = ("PlatformDenied", "LedgerMissing")
 _HINTS: Final = {
     401: "The function key is not accepted: see PARLEY_FUNCTION_KEY.",
     404: "Nothing is there: see PARLEY_ENDPOINT.",
@@ -47,6 +50,7 @@ class Refused(Exception):  # told to the person at the keyboard
         status: of the answer.
         problem: its members; empty if it had none.
         retry_after: seconds that the answer asks to wait; 0 if it does not.
+        after_loss: whether the answer to an earlier try of the same request is not known.
     """
 
     def __init__(
@@ -54,6 +58,7 @@ class Refused(Exception):  # told to the person at the keyboard
     ) -> None:
         self.status = status
         self.problem = problem
+        self.after_loss = False
         found = Message() if headers is None else headers
         wait = found.get("Retry-After", "")
         self.retry_after = min(float(wait), _LONGEST_PAUSE) if wait.isdecimal() else 0.0
@@ -62,13 +67,19 @@ class Refused(Exception):  # told to the person at the keyboard
 
     @property
     def in_doubt(self) -> bool:
-        """Whether the answer leaves open what became of the request: none of Parley's own says."""
-        return self.status >= _SERVER_ERRORS and "code" not in self.problem
+        """Whether the answer leaves open what became of the request."""
+        certain = self.problem.get("code") in _NOTHING_DONE
+        return self.status >= _SERVER_ERRORS and not certain
 
     @property
     def at_work(self) -> bool:
         """Whether an earlier try of the same request is not done yet."""
         return self.problem.get("code") in _AT_WORK
+
+    @property
+    def gone(self) -> bool:
+        """Whether what was to be taken away is not there, and an earlier try may have done it."""
+        return self.after_loss and self.status == _NOT_FOUND and "code" in self.problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,44 +150,47 @@ class Client:
         """The answer to a body."""
         return self._call("POST", path, json.dumps(body).encode(), headers)
 
-    def repeat(
+    def change(
         self,
+        method: str,
         path: str,
-        body: Any,
+        body: Any = None,
         headers: Mapping[str, str] | None = None,
         *,
         tell: Callable[[str], None],
     ) -> Any:
-        """The answer to a body that names itself by a key, asked for again where it is lost.
+        """The answer to what changes something, asked for again where it is lost or in doubt.
 
         Args:
+            method: POST or DELETE.
             path: where to.
             body: the same each time, as all else, so that Parley does once what it asks.
-            headers: further ones.
+            headers: further ones, such as a key.
             tell: is told why it is asked again.
 
         Raises:
             Unreachable: no try got an answer.
             Refused: one got an answer that is none of success.
         """
+        content = None if method == "DELETE" else json.dumps(body).encode()
         lost = False
-        for pause in self.pauses:
+        for pause in (*self.pauses, None):
             try:
-                return self.post(path, body, headers)
+                return self._call(method, path, content, headers)
             except Unreachable as error:
+                if pause is None:
+                    raise
                 why, wait = str(error), pause
             except Refused as error:
-                if not error.in_doubt and not (lost and error.at_work):
+                error.after_loss = lost
+                repeatable = error.in_doubt or (lost and error.at_work)
+                if pause is None or not repeatable:
                     raise
                 why, wait = str(error), max(pause, error.retry_after)
             lost = True
-            tell(f"{why} Asking again under the same key.")
+            tell(f"{why} Asking again for the same.")
             time.sleep(wait)
-        return self.post(path, body, headers)
-
-    def delete(self, path: str) -> Any:
-        """The answer to a removal."""
-        return self._call("DELETE", path)
+        raise AssertionError("the last try answers or raises")
 
     def pages(self, path: str, **query: str | None) -> Iterator[dict[str, Any]]:
         """The items of a list, page by page."""

@@ -172,10 +172,84 @@ def test_what_is_still_at_work_is_waited_for(serve: Opening) -> None:
     ]
     web = serve(lambda asked: answers.pop(0)(asked))  # noqa: PLW0108  # one for each request
     client, told = Client(web.url, "key", pauses=(0, 0, 0)), list[str]()
-    assert client.repeat("/messages", {}, tell=told.append) == {}
+    assert client.change("POST", "/messages", {}, tell=told.append) == {}
     assert len(told) == 3
     with pytest.raises(Refused, match="IdempotencyKeyInUse"):
-        client.repeat("/messages", {}, tell=told.append)
+        client.change("POST", "/messages", {}, tell=told.append)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "tries"),
+    [
+        (500, "InternalError", 3),
+        (503, "PlatformUnavailable", 3),
+        (503, "StorageUnavailable", 3),
+        (502, None, 3),
+        (503, "PlatformDenied", 1),
+        (503, "LedgerMissing", 1),
+        (429, "TooManyRequests", 1),
+        (400, "InvalidRequest", 1),
+    ],
+)
+def test_what_is_in_doubt_is_asked_for_again(
+    status: int, code: str | None, tries: int, serve: Opening
+) -> None:
+    """Also where Parley itself says that it does not know; what it says for certain is the end."""
+    problem = b"<html>" if code is None else json.dumps({"code": code}).encode()
+    web = serve(lambda asked: asked.say(status, problem))
+    with pytest.raises(Refused):
+        Client(web.url, "key", pauses=(0, 0)).change("POST", "/x", {}, tell=lambda _: None)
+    assert len(web.asked) == tries
+
+
+# And whether to find it gone means that it was done.
+CHANGES = {
+    ("cancel", "01JD8Z0W0Q4T9V6X2Y3N5M7K8P.0123456789"): False,
+    ("conversation", TOLL_FREE, "+14255550123", "--mark-read"): False,
+    ("quarantine", "retry", "inbound", "x"): True,
+    ("quarantine", "drop", "inbound", "x"): True,
+    ("poison", "retry", "record", "x"): True,
+    ("poison", "drop", "record", "x"): True,
+}
+SAID = {"type": "message", "direction": "inbound", "message": "Hi", "state": "received", "at": "t"}
+
+
+@pytest.mark.parametrize(("change", "taken"), CHANGES.items(), ids=map(" ".join, CHANGES))
+async def test_every_change_is_asked_for_again(
+    change: tuple[str, ...],
+    taken: bool,  # noqa: FBT001
+    cli: Command,
+    serve: Opening,
+) -> None:
+    """Whatever changes something is made once more where its answer is lost, the same each time;
+    what was to be taken away and is gone by then was taken by the try whose answer was lost."""
+    gone = json.dumps({"code": "NotFound", "detail": "There is none."}).encode()
+    changes: list[tuple[str, str, bytes]] = []
+
+    def answer(asked: Asked) -> None:
+        if asked.command == "GET":
+            asked.say(200, json.dumps({"value": [SAID]}).encode())
+            return
+        changes.append((asked.command, asked.path, asked.body))
+        if len(changes) == 1:
+            asked.hang_up()
+        else:
+            asked.say(404, gone)
+
+    shown = await cli(*change, PARLEY_ENDPOINT=serve(answer).url)
+    assert len(changes) == 2
+    assert len(set(changes)) == 1
+    assert shown.code == (0 if taken else 1)
+    assert ("an earlier try" in shown.err) is taken
+
+
+async def test_a_change_that_stays_in_doubt_may_be_repeated(cli: Command, serve: Opening) -> None:
+    """Where no try gets an answer, the operator is told that the command can be run again."""
+    web = serve(Asked.hang_up)
+    shown = await cli("poison", "drop", "record", "x", PARLEY_ENDPOINT=web.url)
+    assert (shown.code, len(web.asked)) == (3, 4)
+    assert "not known" in shown.err
+    assert "done twice, it is done once" in shown.err
 
 
 @pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{", b"huh"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 
 import pytest
@@ -107,3 +108,56 @@ async def test_a_route_that_is_not_there(desk: Desk, page: Page) -> None:
     await expect(page.get_by_text("Not available", exact=True)).to_be_visible()
     await page.get_by_role("link", name="Live feed").click()
     await expect(page.locator("table, .empty")).to_be_visible()
+
+
+async def test_a_change_whose_answer_is_lost_is_made_once(
+    desk: Desk, page: Page, parley: Parley, person: str
+) -> None:
+    """An opt-out by hand is repeated under its id until an answer comes; it stands there once."""
+    await desk.go("ledger", person)
+    ids: list[str] = []
+
+    async def lose_the_first(route: Route) -> None:
+        ids.append(json.loads(route.request.post_data or "{}")["changeId"])
+        if len(ids) == 1:
+            await route.fetch()
+            await route.abort()
+        else:
+            await route.continue_()
+
+    await page.route(re.compile(r"/optouts/.*:add$"), lose_the_first)
+    await page.get_by_role("button", name="Opt out").click()
+    dialog = page.get_by_role("dialog")
+    await dialog.get_by_label("Reason").fill("Asked by telephone.")
+    await dialog.get_by_role("button", name="Opt out").click()
+    await expect(page.get_by_role("dialog")).to_have_count(0)
+    assert len(ids) == 2
+    assert len(set(ids)) == 1
+    (decision,) = await parley.optouts(person)
+    assert decision["isOptedOut"]
+
+
+async def test_a_send_in_doubt_is_repeated_and_its_key_told(
+    desk: Desk, page: Page, platform: Platform, person: str
+) -> None:
+    """An answer of 5xx leaves a send in doubt: it goes on under its key, and whoever stops it is
+    told that key."""
+    await desk.go("conversations", TOLL_FREE, person)
+    keys: list[str] = []
+
+    async def fail(route: Route) -> None:
+        keys.append(route.request.headers["idempotency-key"])
+        await route.fulfill(status=500, json={"code": "InternalError", "detail": "A mistake."})
+
+    await page.route(re.compile(r"/messages$"), fail)
+    await page.get_by_label("Text", exact=True).fill("Contoso: in doubt")
+    await page.get_by_role("button", name="Send").click()
+    trouble = page.locator(".composer .trouble")
+    await expect(trouble).to_contain_text("no answer yet")
+    async with page.expect_response(re.compile(r"/messages$")):
+        await page.get_by_role("button", name="Try now").click()
+    await page.get_by_role("button", name="Stop trying").click()
+    await expect(trouble).to_contain_text(keys[0])
+    assert len(keys) >= 2
+    assert len(set(keys)) == 1
+    assert await platform.accepted(person) == []

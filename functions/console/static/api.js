@@ -6,6 +6,11 @@ import { answered, unanswered } from "./link.js";
 const ROOT = new URL("./", document.baseURI);
 const SECONDS = 20;
 const GATEWAYS = new Set([502, 503, 504]);
+// Between one try and the next, where it is not known what became of a change.
+const PAUSES = [1000, 3000, 6000];
+const LONGEST_PAUSE = 60_000;
+// Of the interface's own answers of 5xx, those that say for certain that nothing was done.
+const NOTHING_DONE = new Set(["PlatformDenied", "LedgerMissing"]);
 
 // An answer that refuses. `code` is the interface's own, or empty where the host answered itself.
 export class Refused extends Error {
@@ -83,7 +88,30 @@ export async function call(method, path, { body, headers = {}, signal, wait = SE
 }
 
 export const get = (path, options) => call("GET", path, options);
-export const post = (path, body, options) => call("POST", path, { body, ...options });
+
+// Whether an error leaves open what became of a call that changes something.
+export const inDoubt = (error) => error instanceof Unanswered
+  || (error instanceof Refused && error.status >= 500 && !NOTHING_DONE.has(error.code));
+
+// The answer to what changes something and is done once however often it comes: made again, the same
+// each time, while it is in doubt. What takes something away and finds it gone then (`takes`) is done: null.
+// `key` is the id under which it is done once, if it has one; it is told where the doubt stays.
+export async function alter(method, path, { key: own, takes = false, ...options } = {}) {
+  for (let tries = 0; ; tries += 1) {
+    try {
+      return await call(method, path, options);
+    } catch (error) {
+      if (takes && tries > 0 && error instanceof Refused && error.code === "NotFound") return null;
+      if (!inDoubt(error)) throw error;
+      if (tries === PAUSES.length) {
+        error.key = own;
+        throw error;
+      }
+      const asked = Math.min((error.retryAfter ?? 0) * 1000, LONGEST_PAUSE);
+      await new Promise((go) => setTimeout(go, Math.max(PAUSES[tries], asked)));
+    }
+  }
+}
 
 export function query(members) {
   const chosen = Object.entries(members).filter(([, value]) => value !== undefined && value !== null && value !== "");

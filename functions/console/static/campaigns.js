@@ -1,6 +1,6 @@
 // Campaigns: how far each is, when it will be through, and the means to hold it up or end it.
 
-import { after, get, post, query, segment } from "./api.js";
+import { after, alter, get, query, segment } from "./api.js";
 import { h, refill } from "./dom.js";
 import { dateTime, number, percent, relative } from "./format.js";
 import { t, word } from "./i18n.js";
@@ -72,7 +72,7 @@ function one(root, campaignId) {
   let drawn = "";
 
   async function steer(operation) {
-    const act = () => post(`campaigns/${segment(campaignId)}:${operation}`, undefined);
+    const act = () => alter("POST", `campaigns/${segment(campaignId)}:${operation}`);
     try {
       if (operation === "cancel") {
         const done = await confirm({ title: t("campaigns.cancel.title"), about: t("campaigns.cancel.about"), yes: t("campaigns.cancel"), danger: true, act });

@@ -1,7 +1,7 @@
 // The box one writes in. It says what the text will come to while it is typed, and a text that was
 // sent and not answered is sent again under the same key: nobody is texted twice.
 
-import { Refused, Unanswered, call } from "./api.js";
+import { Refused, Unanswered, call, inDoubt } from "./api.js";
 import { h, icon, refill, uuid } from "./dom.js";
 import { money, number } from "./format.js";
 import { t, word } from "./i18n.js";
@@ -10,7 +10,7 @@ import { announce, button, path, reason } from "./ui.js";
 import { why } from "./why.js";
 
 const DELAY = 250, SEND_SECONDS = 60, TAG = "console", LONGEST = 2048;
-const UNSETTLED = new Set(["IdempotencyKeyInUse", "StillSending", "PlatformUnavailable", "TooManyRequests"]);
+const UNSETTLED = new Set(["IdempotencyKeyInUse", "TooManyRequests"]);
 const drafts = new Map();
 
 // What was sent and not answered outlives a reload of the page, in this tab.
@@ -147,7 +147,7 @@ export function composer({ ours, theirs, sent }) {
       const answer = await call("POST", "messages", { body: sending.body, headers: { "Idempotency-Key": sending.key }, wait: SEND_SECONDS });
       settle(answer.value[0]);
     } catch (error) {
-      const open = error instanceof Unanswered || (error instanceof Refused && UNSETTLED.has(error.code));
+      const open = inDoubt(error) || (error instanceof Refused && UNSETTLED.has(error.code));
       if (!open) refuse(reason(error));
       else hold(error);
     } finally {
@@ -156,7 +156,8 @@ export function composer({ ours, theirs, sent }) {
   }
 
   function hold(error) {
-    if (dead) return;
+    // Whoever has stopped it is not asked again.
+    if (dead || !sending) return;
     if (error instanceof Refused) again = setTimeout(attempt, (error.retryAfter ?? 3) * 1000);
     refill(trouble,
       h("p", {}, t("reply.unanswered")),
@@ -164,9 +165,10 @@ export function composer({ ours, theirs, sent }) {
   }
 
   function giveUp() {
+    if (!sending) return;
     clearTimeout(again);
+    refill(trouble, h("p", {}, t("reply.gaveUp", { key: sending.key })));
     sending = waiting(name, null);
-    refill(trouble);
     lock(false);
   }
 

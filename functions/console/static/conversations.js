@@ -1,6 +1,6 @@
 // Conversations: the list, and beside it the one that is open.
 
-import { after, get, post, query, segment } from "./api.js";
+import { after, alter, get, query, segment } from "./api.js";
 import { composer } from "./composer.js";
 import { h, icon, refill } from "./dom.js";
 import { address, clock, day, moment } from "./format.js";
@@ -281,7 +281,7 @@ function thread(root, ours, theirs, list) {
     if (!last || document.hidden || readUpTo >= last.item.at) return;
     readUpTo = last.item.at;
     try {
-      await post(`conversations/${segment(ours)}/${segment(theirs)}:markRead`, { readUpTo: last.item.at });
+      await alter("POST", `conversations/${segment(ours)}/${segment(theirs)}:markRead`, { body: { readUpTo: last.item.at } });
       list.refresh();
     } catch {
       readUpTo = "";

@@ -42,6 +42,7 @@ export const en = {
   "key.lost": "The key was refused. What you have typed is still there; enter a key that is valid.",
 
   "error.unanswered": "Parley does not answer at the moment.",
+  "error.inDoubt": "It is not known whether this was done. It is done once, however often you repeat it with the id {key}.",
   "error.notAvailable": "The version of Parley that runs here does not offer this.",
   "error.notAvailable.title": "Not available",
   "error.number": "Write the number with + and its country code, such as +14255550123.",
@@ -152,6 +153,7 @@ export const en = {
   "reply.unanswered": "There is no answer yet. It is tried again under the same key, so nobody is texted twice.",
   "reply.tryNow": "Try now",
   "reply.giveUp": "Stop trying",
+  "reply.gaveUp": "It is not known whether this text was sent. If you send it again by other means, its Idempotency-Key is {key}.",
   "reply.optedOut": "Not sent: this person has opted out.",
   "warning.publicShortener": "Carriers block links of public shorteners.",
   "warning.noBrand": "The text does not say who writes.",

@@ -42,6 +42,7 @@ export const ko = {
   "key.lost": "키가 거부되었습니다. 입력하던 내용은 그대로 있으니 유효한 키를 입력하세요.",
 
   "error.unanswered": "지금은 Parley가 응답하지 않습니다.",
+  "error.inDoubt": "처리되었는지 알 수 없습니다. ID {key}(으)로 여러 번 반복해도 한 번만 처리됩니다.",
   "error.notAvailable": "여기서 실행 중인 Parley 버전에는 이 기능이 없습니다.",
   "error.notAvailable.title": "사용할 수 없음",
   "error.number": "번호는 +14255550123처럼 +와 국가 번호를 붙여 쓰세요.",
@@ -152,6 +153,7 @@ export const ko = {
   "reply.unanswered": "아직 응답이 없습니다. 같은 키로 다시 시도하므로 두 번 보내지 않습니다.",
   "reply.tryNow": "지금 시도",
   "reply.giveUp": "그만 시도",
+  "reply.gaveUp": "이 문자가 전송되었는지 알 수 없습니다. 다른 방법으로 다시 보낼 때의 Idempotency-Key는 {key}입니다.",
   "reply.optedOut": "보내지 않았습니다. 수신을 거부한 사람입니다.",
   "warning.publicShortener": "통신사는 공용 단축 링크를 차단합니다.",
   "warning.noBrand": "누가 보내는지 적혀 있지 않습니다.",

@@ -1,6 +1,6 @@
 // The ledger: look a number up, read why it is blocked and since when, change it with a reason.
 
-import { get, post, segment } from "./api.js";
+import { alter, get, segment } from "./api.js";
 import { h, icon, refill, uuid } from "./dom.js";
 import { address, dateTime } from "./format.js";
 import { t, word } from "./i18n.js";
@@ -115,7 +115,8 @@ export function mount(root, parameters) {
       yes: t(`ledger.${operation}`),
       danger: operation === "add",
       async act() {
-        answer = await post(`optouts/${segment(who)}:${operation}`, { from: choice.value, reason: said.value.trim(), changeId });
+        const body = { from: choice.value, reason: said.value.trim(), changeId };
+        answer = await alter("POST", `optouts/${segment(who)}:${operation}`, { body, key: changeId });
       },
     });
     if (!done) return;

@@ -1,6 +1,6 @@
 // What could not be dealt with: events that no handler understood, and work that failed too often.
 
-import { after, call, get, post, query, segment } from "./api.js";
+import { after, alter, get, query, segment } from "./api.js";
 import { h, refill } from "./dom.js";
 import { dateTime, number } from "./format.js";
 import { t, word } from "./i18n.js";
@@ -71,7 +71,7 @@ function section(title, about, { route, none, address, columns, details = false 
   async function retry(item, pressed) {
     pressed.disabled = true;
     try {
-      await post(`${address(item)}:retry`, undefined);
+      await alter("POST", `${address(item)}:retry`, { takes: true });
       toast(t(details ? "quarantine.retried" : "quarantine.putBack"));
     } catch (error) {
       toast(reason(error));
@@ -82,7 +82,7 @@ function section(title, about, { route, none, address, columns, details = false 
   }
 
   async function drop(item) {
-    const done = await confirm({ title: t("quarantine.drop.title"), about: t("quarantine.drop.about"), yes: t("quarantine.drop"), danger: true, act: () => call("DELETE", address(item)) });
+    const done = await confirm({ title: t("quarantine.drop.title"), about: t("quarantine.drop.about"), yes: t("quarantine.drop"), danger: true, act: () => alter("DELETE", address(item), { takes: true }) });
     if (!done) return;
     announce(t("quarantine.dropped"));
     poller.now();

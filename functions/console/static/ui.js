@@ -66,6 +66,10 @@ export const path = (...parts) => `#/${parts.map(encodeURIComponent).join("/")}`
 
 // The interface's own sentence where it has one; else what happened, in the reader's language.
 export function reason(error) {
+  return error?.key ? `${sentence(error)} ${t("error.inDoubt", { key: error.key })}` : sentence(error);
+}
+
+function sentence(error) {
   if (error instanceof Unanswered) return t("error.unanswered");
   if (error instanceof Refused) {
     if (error.notAvailable) return t("error.notAvailable");
