@@ -225,7 +225,7 @@ class Client:
         except HTTPError as error:
             with error:
                 raise Refused(error.code, _problem(error), error.headers) from None
-        except (HTTPException, OSError, ValueError) as error:
+        except (HTTPException, OSError, ValueError, RecursionError) as error:
             # An answer that breaks off, or is none of Parley's, tells no more than no answer.
             raise Unreachable(f"Parley did not answer: {error}.") from None
 
@@ -264,6 +264,6 @@ def _said(status: int, location: str | None) -> str:
 def _problem(answer: HTTPError) -> dict[str, Any]:
     try:
         problem = json.loads(answer.read())
-    except (HTTPException, OSError, ValueError):
+    except (HTTPException, OSError, ValueError, RecursionError):
         return {}
     return problem if isinstance(problem, dict) else {}

@@ -10,9 +10,12 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from typing import Any
+from typing import Any, Final
 
 from shared.azure.event_grid import Envelope
+from shared.base.json_body import DEEPEST, is_deep
+
+_TOO_DEEP: Final = f"the event is nested deeper than {DEEPEST}"
 
 
 def envelope(event: str) -> Envelope:
@@ -24,13 +27,28 @@ def envelope(event: str) -> Envelope:
     Raises:
         ValueError: it is no JSON object. The host delivers nothing else.
     """
-    content = json.loads(event)
+    try:
+        content = json.loads(event)
+    except json.JSONDecodeError:
+        raise
+    except RecursionError:
+        return _unreadable(event, _TOO_DEEP)
+    except ValueError:
+        # Python's own limit on the digits of a number.
+        return _unreadable(event, "the event has a number that is too long")
     if not isinstance(content, dict):
         raise ValueError("the host delivered an event that is no JSON object")  # noqa: TRY004  # as for what is no JSON
+    if is_deep(content):
+        return _unreadable(event, _TOO_DEEP)
     # Microsoft's own samples do not agree on the case (specVersion).
     members: dict[str, Any] = {name.lower(): value for name, value in content.items()}
     kind, time = ("type", "time") if "specversion" in members else ("eventtype", "eventtime")
     return Envelope(members.get("id"), members.get(kind), members.get(time), _data(members))
+
+
+def _unreadable(event: str, why: str) -> Envelope:
+    """The event as it is, for somebody to look at: no repeat makes it clearer."""
+    return Envelope(None, None, None, event, why)
 
 
 def _data(members: dict[str, Any]) -> Any:

@@ -412,6 +412,8 @@ def load(environ: Mapping[str, str]) -> Settings:
             values[item.name] = item.metadata["parse"](text)
         except ValueError as error:
             problems.append(f"{name}: {error}")
+        except RecursionError:
+            problems.append(f"{name}: is nested too deeply")
     if problems:
         raise SettingsError("Parley cannot start. " + "; ".join(problems))
     return Settings(**values)

@@ -49,6 +49,19 @@ def _refusal(environ: dict[str, str]) -> str:
     return str(error.value)
 
 
+@pytest.mark.parametrize("depth", [500, 30_000])
+@pytest.mark.parametrize("name", NAMES)
+def test_no_setting_is_too_deep_to_be_refused(name: str, depth: int) -> None:
+    """A setting that is nested very deeply stops the start with its name, as any that is wrong."""
+    deep = "[" * depth + "]" * depth
+    for text in (deep, f'{{"default": {deep}}}', f'[{{"sender": "+18005550100", "kind": {deep}}}]'):
+        environ = {**BY_IDENTITY, name: text}
+        try:
+            load(environ)
+        except SettingsError as error:
+            assert name in str(error)  # noqa: PT017  # what is no JSON may be right as it is
+
+
 def test_the_least_is_enough() -> None:
     """Everything else has a default that suits a small deployment."""
     settings = load(LEAST)

@@ -35,6 +35,7 @@ from shared.azure import signatures
 from shared.azure.identity import Identity
 from shared.base.clock import Clock, http_date
 from shared.base.errors import AnswerMissing, PlatformDenied, PlatformRefused, Throttled
+from shared.base.json_body import is_deep
 from shared.rules.addresses import BadAddress, normal
 
 SCOPE: Final = "https://communication.azure.com//.default"
@@ -348,7 +349,7 @@ def _items(response: AsyncHttpResponse) -> dict[str, AcsItem]:
             read = _item(item)
             if read is not None:
                 found.setdefault(*read)
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise AnswerMissing("Azure Communication Services answered what is no answer.") from None
     if not found:
         raise AnswerMissing("Azure Communication Services answered for none of the recipients.")
@@ -382,9 +383,9 @@ def _reasons(response: AsyncHttpResponse) -> dict[str, list[str]]:
     """What an error body says, by the member it says it of; in any shape that ACS has used."""
     try:
         body = json.loads(response.content)
-    except ValueError:
+    except (ValueError, RecursionError):
         body = None
-    if isinstance(body, dict):
+    if isinstance(body, dict) and not is_deep(body):
         error = body.get("error")
         if isinstance(error, dict):
             said = f"{error.get('code') or ''} {error.get('message') or ''}".strip()

@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from shared.base.clock import from_iso
 from shared.base.errors import Unintelligible
+from shared.base.json_body import DEEPEST, is_deep
 from shared.rules import keywords
 from shared.rules.addresses import BadAddress, normal
 from shared.rules.delivery_codes import code_in
@@ -50,13 +51,15 @@ class Envelope:
         id: the event's id, if any.
         type: `eventType` or `type`.
         time: `eventTime` or `time`, as it is written, or the moment it names.
-        data: the payload, whatever it is.
+        data: the payload, whatever it is; the whole event as text where it is unreadable.
+        unreadable: why the event could not be taken apart, if it could not.
     """
 
     id: Any
     type: Any
     time: Any
     data: Any
+    unreadable: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,12 +196,16 @@ def read_report(envelope: Envelope, now: datetime) -> PlatformReport:
 
 
 def _data(envelope: Envelope, expected: str) -> dict[str, Any]:
+    if envelope.unreadable is not None:
+        raise Unintelligible(envelope.unreadable)
     kind = envelope.type
     if not isinstance(kind, str) or kind.lower() != expected.lower():
         raise Unintelligible(f"the event's type is {str(kind)[:_SHOWN]}, not {expected}")
     data = envelope.data if isinstance(envelope.data, Mapping) else _unpacked(envelope.data)
     if data is None:
         raise Unintelligible("the event has no data object")
+    if is_deep(data):
+        raise Unintelligible(f"the event's data is nested deeper than {DEEPEST}")
     return {str(name).lower(): _whole(value) for name, value in data.items()}
 
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 import base64
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 from xml.sax.saxutils import escape
+
+from shared.base.json_body import is_deep
 
 # A binary property holds 64 KiB; Azurite does not check, so this does.
 MAX_BYTES: Final = 65_536
@@ -59,17 +61,21 @@ def read_message(text: str) -> dict[str, Any]:
     """A queue message as `message_text` wrote it.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is none, or is nested so deeply that it could not be written again.
     """
-    message = json.loads(text)
-    if not isinstance(message, dict):
-        raise ValueError("a queue message that is no JSON object")  # noqa: TRY004  # as the others
+    message = _object(lambda: json.loads(text))
     if "packed" not in message:
         return message
+    return _object(lambda: unpack(base64.b64decode(message["packed"], validate=True)))
+
+
+def _object(read: Callable[[], Any]) -> dict[str, Any]:
     try:
-        unpacked = unpack(base64.b64decode(message["packed"], validate=True))
-    except (TypeError, zlib.error) as error:
+        found = read()
+    except (TypeError, RecursionError, zlib.error) as error:
         raise ValueError("a queue message that cannot be unpacked") from error
-    if not isinstance(unpacked, dict):
-        raise ValueError("a packed queue message that is no JSON object")  # noqa: TRY004
-    return unpacked
+    if not isinstance(found, dict):
+        raise ValueError("a queue message that is no JSON object")  # noqa: TRY004  # as the others
+    if is_deep(found):
+        raise ValueError("a queue message that is nested too deeply")
+    return found

@@ -29,7 +29,7 @@ from shared.base.errors import InvalidRequest
 # What an answer repeats of what the caller wrote has an end.
 LONGEST_PLACE: Final = 100
 LONGEST_SENTENCE: Final = 400
-# Objects and lists in each other.
+# Objects and lists in each other. What is deeper can be read, and then not be walked or written.
 DEEPEST: Final = 64
 CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 # All but tab, line feed, form feed and carriage return.
@@ -60,12 +60,13 @@ def parse_json(body: bytes) -> Any:
         # Python's own limit on the digits of a number.
         raise InvalidRequest.of("", "The body has a number that is too long.") from None
     # Python's own limit lets pass what it can read and then not write again.
-    if body.count(b"[") + body.count(b"{") > DEEPEST and _is_deep(value):
+    if body.count(b"[") + body.count(b"{") > DEEPEST and is_deep(value):
         raise InvalidRequest.of("", _TOO_DEEP)
     return value
 
 
-def _is_deep(value: Any) -> bool:
+def is_deep(value: Any) -> bool:
+    """Whether lists and objects stand deeper in each other than `DEEPEST`; however deep they do."""
     level = [value]
     for _ in range(DEEPEST):
         level = [

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from shared.azure.packing import read_message
 from shared.azure.queues import Queues
 from shared.base import log
 from shared.base.clock import Clock, from_iso, iso
@@ -70,7 +71,7 @@ class Dispatch:
             StorageDown: it could not even be put back.
         """
         try:
-            message = json.loads(text)
+            message = read_message(text)
             work, moment = self._workers[message["kind"]], from_iso(message["at"])
         except (ValueError, TypeError, KeyError) as error:
             raise Unintelligible("a dispatch message that names no known work") from error

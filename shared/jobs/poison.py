@@ -233,7 +233,7 @@ PAGES: Final = PageKeys(("", ""), _page_key)
 def _read(text: str) -> Mapping[str, Any]:
     try:
         return read_message(text)
-    except (ValueError, RecursionError):
+    except ValueError:
         return {}
 
 

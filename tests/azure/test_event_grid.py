@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -29,6 +31,11 @@ ANYTHING = st.recursive(
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     max_leaves=5,
 )
+
+
+def nested(depth: int) -> str:
+    """JSON that is so deep."""
+    return '{"a":[' * (depth // 2) + "[" * (depth % 2) + "]" * (depth % 2) + "]}" * (depth // 2)
 
 
 def received(time: Any, **changes: Any) -> datetime:
@@ -116,6 +123,39 @@ def test_a_text_that_holds_no_object(data: str) -> None:
     """A text that is neither JSON nor base64 of it is no data."""
     with pytest.raises(Unintelligible, match="no data object"):
         read_received(Envelope("e", SMS_RECEIVED, SAID, data), NOW)
+
+
+@pytest.mark.parametrize("depth", [65, 300, 900, 30_000])
+def test_data_that_is_nested_deeply(depth: int) -> None:
+    """However it is packed, data that nothing can walk is refused with its reason; one that is not
+    so deep is read."""
+    for deepest, is_read in ((depth, False), (63, True)):
+        text = json.dumps(DATA).removesuffix("}") + f', "more": {nested(deepest)}}}'
+        for data in (text, base64.b64encode(text.encode()).decode()):
+            event = Envelope("e", SMS_RECEIVED, SAID, data)
+            if is_read:
+                assert read_received(event, NOW).text == "STOP"
+            else:
+                with pytest.raises(Unintelligible, match=r"deeper than 64|no data object"):
+                    read_received(event, NOW)
+
+
+@pytest.mark.parametrize("depth", [65, 300, 900, 30_000])
+def test_an_event_that_is_nested_deeply(depth: int) -> None:
+    """An event that cannot be taken apart is kept as the text that it came in."""
+    for member in ("data", "id", "eventType"):
+        event = f'{{"eventType": "{SMS_RECEIVED}", "data": {{}}, "{member}": {nested(depth)}}}'
+        found = envelope(event)
+        assert found.data == event
+        for read in (read_received, read_report):
+            with pytest.raises(Unintelligible, match="nested deeper than 64"):
+                read(found, NOW)
+
+
+def test_an_event_with_an_endless_number() -> None:
+    """What Python refuses to read is no reason to bring it again for a day."""
+    with pytest.raises(Unintelligible, match="number that is too long"):
+        read_received(envelope('{"data": {"segmentCount": ' + "1" * 5000 + "}}"), NOW)
 
 
 def test_a_missing_text_is_no_empty_one() -> None:

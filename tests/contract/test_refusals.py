@@ -237,6 +237,19 @@ async def test_every_shape_of_a_refusal_is_read(
     assert caught.value.errors == errors
 
 
+@pytest.mark.parametrize("depth", [500, 30_000])
+async def test_an_answer_that_nobody_can_walk(depth: int) -> None:
+    """It is no answer where ACS may have sent, and a refusal without a readable reason else."""
+    deep = "[" * depth + "]" * depth
+    async with told((202, f'{{"value": {deep}}}')) as client:
+        with pytest.raises(AnswerMissing):
+            await sent_by(client)
+    async with told((400, f'{{"errors": {{"Message": {deep}}}}}')) as client:
+        with pytest.raises(PlatformRefused) as caught:
+            await sent_by(client)
+    assert list(caught.value.errors) == [""]
+
+
 async def test_a_denial_after_a_doubt_is_a_doubt() -> None:
     """Once a try may have sent something, a denial of the next one does not make it certain."""
     async with told((500, ""), (401, "")) as client:

@@ -15,9 +15,13 @@ from typing import Any
 
 import pytest
 
+from functions.events import envelope
 from local.host import event_json
+from local.stack import Stack
+from shared.receiving.quarantine import NotUnderstood
 from tests.support.client import TOLL_FREE, Parley, Platform
 from tests.support.golden import golden, golden_event, names
+from tests.support.parts import parts_of
 from tests.support.people import People
 from tests.support.polling import eventually
 from tests.support.storage import StorageView
@@ -469,6 +473,49 @@ async def test_data_as_text(packed: Callable[[Any], str], parley: Parley, people
             assert await parley.deliver(function, [odd]) == 202
         (decision,) = await parley.optouts(person)
         assert decision["isOptedOut"]
+
+
+def in_base64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+@pytest.mark.parametrize("packed", [str, in_base64])
+@pytest.mark.parametrize("depth", [100, 1500, 30_000])
+async def test_data_that_nobody_can_walk(
+    depth: int,
+    packed: Callable[[str], str],
+    parley: Parley,
+    person: str,
+    inbound_quarantine: Quarantined,
+) -> None:
+    """Data that is nested very deeply is quarantined at once, whole and with its reason."""
+    event = golden_event("received-stop", person=person)
+    data = json.dumps(event["data"]).removesuffix("}")
+    event["data"] = packed(f'{data}, "more": {"[" * depth}{"]" * depth}}}')
+    assert await parley.deliver("inbound", [event]) == 202
+    (kept,) = await inbound_quarantine.new()
+    assert kept["event"]["data"] == event["data"]
+    assert "nested deeper" in kept["reason"] or "no data object" in kept["reason"]
+
+
+async def test_an_event_that_nobody_can_walk(stack: Stack, storage: StorageView) -> None:
+    """However it reaches a handler, it is kept as the text that it is; a second look changes
+    nothing."""
+    deep = '{"id": ' + "[" * 30_000 + "]" * 30_000 + "}"
+    before = {h: await storage.quarantined_names(h) for h in ("inbound", "delivery_report")}
+    async with parts_of(stack) as parts:
+        for _ in range(2):
+            await parts.receiving.inbound.record_text(envelope(deep))
+            await parts.receiving.delivery_reports.record_report(envelope(deep))
+        for handler, known in before.items():
+            (name,) = await storage.quarantined_names(handler) - known
+            kept = await storage.quarantined(name)
+            assert kept["event"]["data"] == deep
+            assert "nested deeper than 64" in kept["reason"]
+            place = name.removesuffix(".json").partition("/")[2]
+            with pytest.raises(NotUnderstood):
+                await parts.receiving.quarantine.retry(handler, place)
+            await parts.receiving.quarantine.drop(handler, place)
 
 
 @pytest.mark.parametrize("beside", [{}, {"data": None}])
