@@ -60,10 +60,10 @@ class Intent:
         encoding: of the text.
         keyed: whether an Idempotency-Key guards it.
         created_at: when it was accepted. No attempt changes it.
-        first_attempt_at: when it was first attempted; repeats tell ACS this time.
+        first_attempt_at: when it was first attempted.
         attempt_at: when the latest attempt began.
         doubt_since: when the first attempt began of which it is unknown whether it sent anything;
-            None if it is known of each.
+            None if it is known of each. ACS is told this time.
         ended_at: when the latest attempt ended without an outcome; None while it may still run.
         error: why it ended so.
         attempt: a nonce of the latest attempt: whose row it is, after an answer of storage was

@@ -22,7 +22,8 @@ Whoever passes all of them is asked for, in one request, while the attempt has t
 **Ends**, and what is then known:
 
 - ACS answered: an outcome for everybody; of whom it said nothing, `uncertain`.
-- Nothing was sent (`NOTHING_SENT`, or no news of the ledger): this attempt leaves no doubt.
+- Nothing was sent (`NOTHING_SENT`, no news of the ledger, or trouble with our own storage before
+  ACS was asked): this attempt leaves no doubt.
 - No answer (`AnswerMissing`), or the process died: it is in doubt.
 
 **Doubt**, the time since which somebody may have been texted without our knowing it, belongs to a
@@ -34,7 +35,9 @@ it. Categories in `send_again` know no such end.
 
 **Take-over.** An attempt is dead when it has ended, or is older than one may take. Whoever meets
 a dead one, the repeat of a request or the queue, takes the row over under its ETag: with a nonce of
-its own, the same ids, and the time of the first attempt, so that to ACS it is the same request.
+its own and the same ids. ACS is told the time of the first attempt that is in doubt
+(`doubt_since`), so that to ACS it is the same request; where nothing is in doubt, that is a fresh
+one, since ACS may refuse an id whose first time is long ago.
 """
 
 from __future__ import annotations

@@ -20,7 +20,13 @@ from shared.azure import telemetry
 from shared.azure.acs import AcsItem, AcsRecipient
 from shared.azure.storage import Changed, StorageDown
 from shared.base import ids, log
-from shared.base.errors import AlreadyRunning, AnswerMissing, LedgerUnavailable, StillSending
+from shared.base.errors import (
+    AlreadyRunning,
+    AnswerMissing,
+    LedgerUnavailable,
+    StillSending,
+    Unavailable,
+)
 from shared.base.tasks import both
 from shared.messages.facts import Intent, Outcome
 from shared.messages.parts import Parts
@@ -143,7 +149,11 @@ class AttemptRunner:
             LedgerUnavailable, StorageDown: nobody was asked for.
         """
         intent = attempt.intent
-        decided = await self._gates.decide(attempt)
+        try:
+            decided = await self._gates.decide(attempt)
+        except Unavailable as error:
+            await self._record_end(attempt, error, in_doubt=False)
+            raise
         to_send = [address for address, outcome in decided.items() if outcome is None]
         try:
             answers = await self._ask_platform(intent, to_send) if to_send else {}
@@ -182,7 +192,8 @@ class AttemptRunner:
                     AcsRecipient(
                         address,
                         ids.repeatability_id(repeat_ids.get(address), intent.send_id, address),
-                        intent.first_attempt_at,
+                        # Of the first attempt that is in doubt, this one or an earlier one.
+                        intent.doubt_since or intent.attempt_at,
                     )
                     for address in addresses
                 ],

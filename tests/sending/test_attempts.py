@@ -89,7 +89,7 @@ def test_doubt_begins_with_the_row_and_an_end_that_sent_nothing_takes_it_away() 
 
 
 def test_who_takes_over_asks_as_the_first_attempt_did() -> None:
-    """With its time, so that ACS knows a repeat. Doubt counts from the first attempt in doubt."""
+    """Doubt counts from the first attempt in doubt, whose time tells ACS that it is a repeat."""
     unsure = ended(Attempt(first()), AnswerMissing("no answer"), now=NOW, in_doubt=True)
     second = taken_over(unsure, NOW + SECOND, "second")
     assert (second.first_attempt_at, second.attempt_at) == (NOW, NOW + SECOND)
