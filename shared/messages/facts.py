@@ -166,7 +166,6 @@ def intent_row(intent: Intent, shards: int) -> Entity:
         "segments": intent.segments,
         "encoding": intent.encoding,
         "children": dict(intent.children),
-        "why": intent.why_waiting,
         **_placed(request),
         **_repeated(intent.retry),
         "asked": [
@@ -191,7 +190,6 @@ def intent_row(intent: Intent, shards: int) -> Entity:
         "request": pack(packed),
         "trace": intent.trace or "",
         "createdAt": iso(intent.created_at),
-        "sendAt": iso(intent.send_at) if intent.send_at else "",
         "expiresAt": iso(intent.expires_at) if intent.expires_at else "",
         **_attempt_members(intent),
     }
@@ -234,6 +232,8 @@ def _attempt_members(intent: Intent) -> Entity:
         "endedAt": iso(intent.ended_at) if intent.ended_at else "",
         "error": intent.error or "",
         "attempt": intent.attempt,
+        "sendAt": iso(intent.send_at) if intent.send_at else "",
+        "why": intent.why_waiting or "",
         "canceled": pack(sorted(intent.canceled)) if intent.canceled else b"",
     }
 
@@ -271,7 +271,7 @@ def read_intent(row: Entity) -> Intent:
         attempt=row["attempt"],
         trace=row["trace"] or None,
         send_at=from_iso(row["sendAt"]) if row["sendAt"] else None,
-        why_waiting=packed["why"],
+        why_waiting=row["why"] or None,
         expires_at=from_iso(row["expiresAt"]) if row["expiresAt"] else None,
         canceled=frozenset(unpack(row["canceled"])) if row["canceled"] else frozenset(),
         children=packed["children"],

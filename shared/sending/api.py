@@ -8,7 +8,9 @@ comes, it is one send: a repeat is answered with what the send has become, or ta
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
+from typing import Final
 
 from shared.azure import telemetry
 from shared.base import ids
@@ -30,6 +32,8 @@ from shared.sending.idempotency import IdempotencyKeys
 from shared.sending.outcomes import Outcomes
 from shared.sending.runner import AttemptRunner
 from shared.sending.scheduled import ScheduledSends
+
+_PAUSED_SECONDS: Final = 30
 
 
 class Sending:
@@ -111,12 +115,10 @@ class Sending:
         if found.outcomes is not None:
             await self._outcomes.write_entries_and_events(intent, list(found.outcomes.values()))
             return None
-        if intent.waiting:
-            due = await self._scheduled.intent_when_due(intent)
-            if isinstance(due, datetime):
-                return due
-            intent = due
-        await self._attempt(await self._runner.take_over(intent, keyed=False))
+        begun = await self._begin_next(intent, keyed=False)
+        if isinstance(begun, Intent):
+            return begun.send_at
+        await self._attempt(begun)
         return None
 
     async def cancel(self, message_id: str) -> None:
@@ -206,7 +208,34 @@ class Sending:
             outcomes = list(found.outcomes.values())
             await self._outcomes.write_entries_and_events(intent, outcomes)
             return self._answer(intent, outcomes, replayed=not own)
-        return await self._attempt(await self._runner.take_over(intent, keyed=ours.keyed))
+        begun = await self._begin_next(intent, keyed=ours.keyed)
+        if isinstance(begun, Intent):
+            await self._scheduled.enqueue(begun)
+            return self._answer(begun, [], replayed=True)
+        return await self._attempt(begun)
+
+    async def _begin_next(self, intent: Intent, *, keyed: bool) -> Attempt | Intent:
+        """The next attempt at a send without an outcome; or the send, as it waits from now on.
+
+        Raises:
+            AlreadyRunning, StillSending: an attempt may still be at work.
+            LedgerUnavailable, StorageDown: repeating is safe.
+        """
+        self._runner.check_dead(intent, keyed=keyed)
+        due = await self._scheduled.intent_when_due(intent)
+        if isinstance(due, Intent):
+            return await self._runner.take_over(due, asleep=self._scheduled.asleep(due))
+        if intent.waiting:
+            # It keeps the moment for which it was ordered.
+            return replace(intent, send_at=due.until)
+        if intent.doubt_since is None:
+            return await self._scheduled.put_off(intent, due)
+        if self._runner.may_be_put_off(intent):
+            raise StillSending(
+                "An earlier attempt of this send is in doubt, and its campaign is paused.",
+                retry_after=_PAUSED_SECONDS,
+            )
+        return await self._runner.take_over(intent)
 
 
 def _derived_id(request: SendRequest) -> str | None:

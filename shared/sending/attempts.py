@@ -10,12 +10,18 @@ send without an outcome knows what may have happened. A send that waits has no a
 **Gates**, in their order; the first that does not let somebody through decides for them
 (`shared.sending.decisions`):
 
-1. taken out while it waited: `canceled`;
+1. taken out: `canceled`, but `uncertain` where an earlier attempt is in doubt;
 2. closed by the ledger, as it reads once the attempt is written down: `blocked`, but `uncertain`
    where an earlier attempt is in doubt and they were not yet closed when that doubt began;
 3. its time is over (`when_time_is_up`): `uncertain` where an earlier attempt is in doubt, for which
-   the end of the repeat window counts, too; `expired` without a doubt;
+   the end of the repeat window and the beginning of their quiet hours count, too; `expired` without
+   a doubt;
 4. limits (countries, budgets, floods): `blocked`, but `uncertain` after an earlier doubt.
+
+Before them, and before a send without an outcome is taken over, it is asked what puts it off:
+quiet hours, a campaign that is paused. Without a doubt the send waits again, with moment and
+reason, as one that never was attempted does. With one, those whose quiet hours have begun are
+`uncertain`, and a pause puts the send off until the repeat window is over.
 
 Whoever passes all of them is asked for, in one request, while the attempt has time left.
 
@@ -87,10 +93,12 @@ class Attempt:
         intent: the send, as its row reads since this attempt began.
         earlier_doubt: since when an earlier attempt may have texted somebody; None if it is known
             of each.
+        asleep: those whose quiet hours have begun since an earlier attempt that is in doubt.
     """
 
     intent: Intent
     earlier_doubt: datetime | None = None
+    asleep: frozenset[str] = frozenset()
 
 
 # The row, as attempts come and go ---------------------------------------------------------------
@@ -188,6 +196,16 @@ def when_time_is_up(attempt: Attempt, rules: AttemptRules, now: datetime) -> Sta
     forgotten = now - doubt > rules.repeat_window
     gives_up = forgotten and intent.request.category not in rules.send_again
     return State.UNCERTAIN if expired or gives_up else None
+
+
+def may_be_put_off(intent: Intent, rules: AttemptRules, now: datetime) -> bool:
+    """Whether a send may wait for a pause to end: one in doubt only while ACS knows its ids.
+
+    A category that may be sent again after that can wait for as long as it takes.
+    """
+    doubt = intent.doubt_since
+    again = intent.request.category in rules.send_again
+    return doubt is None or again or now - doubt <= rules.repeat_window
 
 
 def uncertain(address: str) -> Outcome:

@@ -54,12 +54,16 @@ class Gates:
         decided: dict[str, Outcome | None] = {}
         for address in intent.addresses():
             if address in intent.canceled:
-                decided[address] = Outcome(address, State.CANCELED, _GONE, error=CANCELED)
+                decided[address] = (
+                    Outcome(address, State.CANCELED, _GONE, error=CANCELED)
+                    if attempt.earlier_doubt is None
+                    else uncertain(address)
+                )
                 continue
             sequence = self._ledger.closed_by(address, intent.request.sender)
             if sequence is not None:
                 decided[address] = await self._closed(attempt, address, sequence)
-            elif too_late is State.UNCERTAIN:
+            elif too_late is State.UNCERTAIN or address in attempt.asleep:
                 decided[address] = uncertain(address)
             elif too_late is State.EXPIRED:
                 decided[address] = Outcome(address, State.EXPIRED, _GONE, error=EXPIRED)

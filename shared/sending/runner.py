@@ -37,6 +37,7 @@ from shared.sending.attempts import (
     AttemptRules,
     drawn_nonce,
     ended,
+    may_be_put_off,
     name_of,
     taken_over,
     time_left,
@@ -104,30 +105,44 @@ class AttemptRunner:
         await self._ledger.news()
         return Attempt(intent)
 
-    async def take_over(self, intent: Intent, *, keyed: bool) -> Attempt:
-        """Begin the next attempt at a send: an earlier one is dead, or its time has come.
+    def check_dead(self, intent: Intent, *, keyed: bool) -> None:
+        """See that no attempt of a send may still be at work.
 
         Raises:
-            AlreadyRunning: one may still be at work, at a request with an Idempotency-Key.
-            StillSending: one may still be at work; or somebody else took it over just now.
-            LedgerUnavailable, StorageDown: repeating is safe.
+            AlreadyRunning: one may be, at a request with an Idempotency-Key.
+            StillSending: one may be.
         """
-        now = self._clock()
-        if wait := time_left(intent, self._rules, now):
+        if wait := time_left(intent, self._rules, self._clock()):
             seconds = int(wait.total_seconds()) + 1
             if keyed:
                 raise AlreadyRunning(seconds)
             raise StillSending(
                 "An earlier attempt of this send may still be at work.", retry_after=seconds
             )
+
+    def may_be_put_off(self, intent: Intent) -> bool:
+        """Whether a send may wait for a pause to end, although it may be in doubt."""
+        return may_be_put_off(intent, self._rules, self._clock())
+
+    async def take_over(self, intent: Intent, *, asleep: frozenset[str] = frozenset()) -> Attempt:
+        """Begin the next attempt at a send: an earlier one is dead, or its time has come.
+
+        Args:
+            intent: the send; the caller has seen to it that nobody is at work on it.
+            asleep: those whose quiet hours have begun, where it is in doubt.
+
+        Raises:
+            StillSending: somebody else took it over just now.
+            LedgerUnavailable, StorageDown: repeating is safe.
+        """
         try:
             ours = await self._record.record_attempt(
-                taken_over(intent, now, drawn_nonce(self._randomness))
+                taken_over(intent, self._clock(), drawn_nonce(self._randomness))
             )
         except Changed:
             raise StillSending("Another repeat of this send is at work.", retry_after=1) from None
         log.event("send.taken_over", sendId=intent.send_id)
-        return await self._informed(Attempt(ours, earlier_doubt=intent.doubt_since))
+        return await self._informed(Attempt(ours, earlier_doubt=intent.doubt_since, asleep=asleep))
 
     async def _informed(self, attempt: Attempt) -> Attempt:
         """The attempt, once the ledger's news have been read for it."""

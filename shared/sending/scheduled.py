@@ -8,7 +8,7 @@ who wait are carried by sends of their own, whose ids derive from the first.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
@@ -35,6 +35,19 @@ class CampaignStanding(StrEnum):
     RUNS = "runs"
     PAUSED = "paused"
     ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A campaign's pause.
+
+    Attributes:
+        until: the moment to ask again.
+        why: a sentence for the message's history.
+    """
+
+    until: datetime
+    why: str = "The campaign is paused."
 
 
 class ScheduledSends:
@@ -112,24 +125,54 @@ class ScheduledSends:
 
     # When its time has come ---------------------------------------------------------------------
 
-    async def intent_when_due(self, intent: Intent) -> Intent | datetime:
-        """The intent to be attempted now; or the moment to ask again, if it has to wait longer."""
+    async def intent_when_due(self, intent: Intent) -> Intent | Wait | Pause:
+        """The intent to be attempted now; or until when it has to wait, and what for.
+
+        Asked before every attempt: what was put off, or has failed, may have come into quiet hours
+        or into a pause meanwhile. Of what is in doubt, `asleep` says who may not be asked for.
+        """
         now = self._clock()
-        moment = self._timetable.allowed_for_all(
-            intent.request, intent.addresses(), max(now, intent.send_at or now)
-        )
-        if moment > now + _SOON:
-            return moment
+        if intent.doubt_since is None and (wait := self._hours(intent, now)):
+            return wait
         standing = await self._standing_of(intent)
         if standing is CampaignStanding.PAUSED:
-            return now + _PAUSE
+            return Pause(now + _PAUSE)
         arrived = intent.retry is not None and not await self._retries.is_needed(intent.retry)
         if arrived:
             log.event("retry.not_needed", sendId=intent.send_id)
         if arrived or standing is CampaignStanding.ENDED:
-            # A first attempt, which nobody is left to be texted in.
+            # An attempt, in which nobody is left to be texted.
             return replace(intent, canceled=frozenset(intent.addresses()))
         return intent
+
+    def _hours(self, intent: Intent, now: datetime) -> Wait | None:
+        start = max(now, intent.send_at or now)
+        moment = self._timetable.allowed_for_all(intent.request, intent.addresses(), start)
+        if moment <= now + _SOON:
+            return None
+        waits = self._timetable.waits(intent.request, start)
+        why = next((wait.why for wait in waits.values()), intent.why_waiting or "sendAt")
+        return Wait(moment, why)
+
+    def asleep(self, intent: Intent) -> frozenset[str]:
+        """Those whose quiet hours have begun since an attempt that is in doubt; else nobody."""
+        if intent.doubt_since is None:
+            return frozenset()
+        return frozenset(self._timetable.waits(intent.request, self._clock()))
+
+    async def put_off(self, intent: Intent, wait: Wait | Pause) -> Intent:
+        """Have a send wait again that was attempted; of no attempt it is unknown what it did.
+
+        Raises:
+            StillSending: somebody else has taken it over.
+        """
+        waits = waiting_intent(intent, send_at=wait.until, why=wait.why)
+        try:
+            written = await self._record.record_attempt(waits)
+        except Changed:
+            raise StillSending("Another repeat of this send is at work.", retry_after=1) from None
+        log.event("send.put_off", sendId=intent.send_id)
+        return written
 
     async def _standing_of(self, intent: Intent) -> CampaignStanding:
         campaign = intent.request.campaign
