@@ -226,7 +226,7 @@ def _changes(facts: Facts) -> list[Thing]:
     found = []
     latest = datetime.min.replace(tzinfo=UTC)
     for row in sorted(facts.log, key=lambda row: int(row["sequence"])):
-        latest = max(latest, _time(row["time"]).replace(second=0, microsecond=0))
+        latest = max(latest, _time(row["recorded"]).replace(second=0, microsecond=0))
         if row["effect"] == "applied":
             found.append(
                 Thing(
