@@ -63,6 +63,7 @@ def read(req: func.HttpRequest) -> SendRequest:
         senders=parley.parts.settings.senders,
         now=parley.parts.clock(),
         knows_report_timeout=parley.parts.acs.knows_report_timeout,
+        id_key=parley.parts.id_key,
     )
 
 

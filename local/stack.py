@@ -45,7 +45,15 @@ QUEUES: Final = ("dispatch", "dispatch-poison", "record", "record-poison")
 CONTAINERS: Final = ("quarantine", "ledger", "lists")
 # What it makes in the host's; on one machine both accounts are one.
 HOST_CONTAINERS: Final = ("parley",)
-TABLES: Final = ("optouts", "conversations", "conversationIndex", "campaigns", "poison", "rollups")
+TABLES: Final = (
+    "optouts",
+    "conversations",
+    "conversationIndex",
+    "campaigns",
+    "keys",
+    "poison",
+    "rollups",
+)
 
 # The bytes that a request's body may have, as Bicep sets it.
 BODY_LIMIT: Final = 24 * 1024 * 1024

@@ -87,7 +87,7 @@ def build(
             topic=azure.topic,
             senders=parts.senders,
         ),
-        poison=Poison(tables, azure.queues, clock),
+        poison=Poison(tables, azure.queues, clock, settings.id_key),
         limits=limited,
         conversations=talked,
         analytics=counted,
@@ -96,7 +96,13 @@ def build(
         campaigns=bulk,
         health=Health(settings, clock, azure, parts.ledger, transport),
         upkeep=Upkeep(
-            tables, clock, limited.guards, bulk.retention, counted.timer, halts=parts.ledger.halts
+            tables,
+            clock,
+            guards=limited.guards,
+            retention=bulk.retention,
+            timer=counted.timer,
+            keys=sent.keys,
+            halts=parts.ledger.halts,
         ),
     )
 

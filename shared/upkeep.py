@@ -12,7 +12,7 @@ from shared.base.errors import Unavailable
 from shared.campaigns.retention import Retention
 from shared.limits import Guards
 from shared.optouts.halt import Halts
-from shared.sending import idempotency
+from shared.sending.idempotency import IdempotencyKeys
 
 
 class Upkeep:
@@ -23,18 +23,21 @@ class Upkeep:
         retention: what campaigns leave behind.
         timer: that counts, each minute; and whose marks grow old.
         halts: whose witness moves on, each minute.
+        keys: of which some are over.
     """
 
     def __init__(
         self,
         tables: Tables,
         clock: Clock,
+        *,
         guards: Guards,
         retention: Retention,
         timer: CountingTimer,
-        *,
+        keys: IdempotencyKeys,
         halts: Halts,
     ) -> None:
+        self._keys = keys
         self._halts = halts
         self._retention = retention
         self._guards = guards
@@ -55,29 +58,22 @@ class Upkeep:
         await self._timer.run()
 
     async def daily(self) -> None:
-        """Make the tables of the coming day and month; forget keys, counts, old campaigns.
+        """Make the tables of this month and the next; forget keys, counts, old campaigns.
 
         A table that is missing all the same is made by the first write to it; this only spares
         that write the detour.
         """
         now = self._clock()
-        tomorrow, next_month = now + timedelta(days=1), (now.replace(day=1) + timedelta(days=32))
-        for table in (
-            idempotency.table_of(now),
-            idempotency.table_of(tomorrow),
-            f"messages{now:%Y%m}",
-            f"messages{next_month:%Y%m}",
-        ):
+        next_month = now.replace(day=1) + timedelta(days=32)
+        for table in (f"messages{now:%Y%m}", f"messages{next_month:%Y%m}"):
             await self._tables.make_table(table)
-        dropped = idempotency.forgotten(await self._tables.tables(idempotency.PREFIX), now)
-        for table in dropped:
-            await self._tables.drop_table(table)
+        keys = await self._keys.forget(now)
         await self._guards.forget(now)
         forgotten = await self._retention.forget(now)
         marks = await self._timer.drop_old_marks()
         log.event(
             "upkeep.daily",
-            droppedKeyTables=len(dropped),
+            keys=keys,
             campaigns=forgotten.campaigns,
             lists=forgotten.lists,
             people=forgotten.people,

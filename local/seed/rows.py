@@ -25,6 +25,7 @@ from shared.azure.storage import StorageAccount
 from shared.azure.tables import Entity, Tables
 from shared.base import ids, ulid
 from shared.base.clock import iso
+from shared.base.digests import keyed_digest
 from shared.base.tasks import few_at_once
 from shared.campaigns.campaign import Campaign, Fate, Phase, Piece, Totals
 from shared.campaigns.order import Definition
@@ -147,8 +148,10 @@ class _MonthWriter:
     # Texts to people ----------------------------------------------------------------------------
 
     async def _sent(self, sent: Sent) -> None:
-        send_id = ulid.new(sent.at, _digest("send", iso(sent.at), sent.sender, sent.text)[:10])
-        request = _request(sent)
+        id_key = self._app.id_key
+        drawn = keyed_digest(id_key, "seed", iso(sent.at), sent.sender, sent.text)
+        send_id = ulid.new(sent.at, drawn[: ulid.RANDOM_BYTES])
+        request = _request(sent, id_key)
         intent = new_intent(
             send_id,
             request,
@@ -313,16 +316,17 @@ async def _write_campaign(
 # Made-up parts -----------------------------------------------------------------------------------
 
 
-def _request(sent: Sent) -> SendRequest:
+def _request(sent: Sent, id_key: bytes) -> SendRequest:
+    addresses = [told.address for told in sent.people]
     return SendRequest(
         sender=sent.sender,
         message=sent.text,
-        asked=tuple(Asked(told.address, told.address) for told in sent.people),
+        asked=tuple(Asked(address, address) for address in addresses),
         tag=sent.tag,
         wants_report=True,
         report_timeout_seconds=None,
         category=sent.category,
-        digest=_digest("request", sent.text, *(told.address for told in sent.people)).hex(),
+        digest=keyed_digest(id_key, "send", sent.sender, sent.text, addresses).hex(),
         campaign=sent.campaign,
     )
 

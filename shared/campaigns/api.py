@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -12,6 +10,7 @@ from typing import Any, Final
 
 from shared.base import ids, log
 from shared.base.clock import iso
+from shared.base.digests import keyed_digest
 from shared.base.errors import CampaignEnded, CampaignExists, NotFound, PlanChanged
 from shared.base.pages import Page, PageKeys
 from shared.base.tasks import every
@@ -32,6 +31,8 @@ _PAGE_KEY: Final = re.compile(r"[0-9]{13}~[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _LINE: Final = re.compile(r"[0-9]{1,9}")
 PAGES: Final = PageKeys("", lambda text: text if _PAGE_KEY.fullmatch(text) else None)
 REFUSED_PAGES: Final = PageKeys(0, lambda text: int(text) if _LINE.fullmatch(text) else None)
+# The name under which orders are digested.
+_OPERATION: Final = "campaign"
 _JSON_LINES: Final = "application/jsonl"
 _EXISTS: Final = "There is a campaign with this id; look at it by GET."
 _NOT_THERE: Final = "There is no campaign with this id."
@@ -80,7 +81,8 @@ class CampaignApi:
         self._senders = parts.senders
         self._store = store
         self._engine = engine
-        self._lists = ListUploads(parts.blobs)
+        self._id_key = parts.id_key
+        self._lists = ListUploads(parts.blobs, parts.id_key)
         self._eta = eta
         self._dry_run = dry_run
         self._progress = Progress(store=store, counting=counting)
@@ -106,9 +108,7 @@ class CampaignApi:
         now = self._clock()
         if dry_run or key is None:
             return await self._order(body, now, dry_run=dry_run), False
-        digest = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
-        # Apart from the keys of sends, whatever those are.
-        bound = _Bound(f"campaign\n{key}", digest)
+        bound = _Bound(key, keyed_digest(self._id_key, _OPERATION, body).hex())
         attempt = await self._keys.find(bound.key, bound.digest, now)
         # Before anything is checked: what was in order then is perhaps so no longer.
         if attempt is not None and (begun := await self._begun_by(body, attempt)) is not None:
@@ -155,8 +155,10 @@ class CampaignApi:
             )
         if bound is not None:
             # As late as this: an order that was refused leaves its key free for a better one.
-            claim = await self._keys.claim(bound.key, bound.digest, attempt, now)
-            attempt = claim.send_id
+            claim = await self._keys.claim(
+                bound.key, bound.digest, attempt, now=now, moment=definition.start_at
+            )
+            attempt = claim.stands_for
             campaign_id = order.campaign_id or attempt
         if order.inline is not None:
             # Apart from that of a request with the same key, which may have begun already.

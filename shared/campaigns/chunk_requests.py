@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 
 from shared.base import ulid
+from shared.base.digests import keyed_digest
 from shared.base.tasks import few_at_once
 from shared.campaigns.campaign import Campaign, Piece
 from shared.campaigns.list_reader import ListRow, read_range
@@ -31,6 +31,7 @@ class ChunkRequests:
         self._blobs = parts.blobs
         self._senders = parts.senders
         self._caps = caps
+        self._id_key = parts.id_key
 
     async def of_piece(self, campaign: Campaign, piece: Piece) -> dict[str, SendRequest]:
         """The chunk's sends by id: one for each sender and text.
@@ -63,15 +64,18 @@ class ChunkRequests:
     def _send_id(self, campaign: Campaign, piece: Piece, sender: str, text: str) -> str:
         # The nominal moment, never the real one: a chunk that comes again must find its own rows.
         moment = campaign.start + timedelta(seconds=piece.lead)
-        cause = f"{campaign.attempt}\n{piece.number}\n{sender}\n{text}"
-        return ulid.new(moment, hashlib.sha256(cause.encode()).digest()[: ulid.RANDOM_BYTES])
+        cause = keyed_digest(
+            self._id_key, "send of a chunk", campaign.attempt, piece.number, sender, text
+        )
+        return ulid.new(moment, cause[: ulid.RANDOM_BYTES])
 
     def _request(
         self, campaign: Campaign, sender: str, text: str, addresses: Sequence[str]
     ) -> SendRequest:
-        definition = campaign.definition
+        definition, campaign_id = campaign.definition, campaign.campaign_id
+        digest = keyed_digest(self._id_key, "text of a campaign", campaign_id, sender, text).hex()
         return replace(
-            definition.send(campaign.campaign_id, sender, text),
+            definition.send(campaign_id, sender, text, digest),
             asked=tuple(Asked(address, address) for address in addresses),
             expires_at=campaign.start + definition.time_to_live
             if definition.time_to_live is not None

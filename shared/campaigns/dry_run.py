@@ -6,8 +6,6 @@ the list, not the prices, not the quiet hours.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
@@ -17,6 +15,7 @@ from typing import Any, Final
 
 from shared.azure.storage import Changed
 from shared.base.clock import iso
+from shared.base.digests import keyed_digest
 from shared.base.errors import PlanChanged
 from shared.campaigns.eta import EtaEstimator
 from shared.campaigns.list_reader import ListRow, Refused
@@ -45,6 +44,7 @@ class DryRun:
     """
 
     def __init__(self, parts: Parts, *, eta: EtaEstimator, timetable: Timetable) -> None:
+        self._id_key = parts.id_key
         self._clock = parts.clock
         self._blobs = parts.blobs
         self._ledger = parts.ledger
@@ -55,12 +55,12 @@ class DryRun:
         self._timetable = timetable
 
     def plan_hash(self, definition: Definition) -> str:
-        """SHA-256 over everything that decides what the campaign would do, hex."""
+        """HMAC over everything that decides what the campaign would do, hex."""
         prices = self._prices or own_prices()
         rules = self._quiet_hours or built_in_rules()
-        parts = [definition.to_json(), _plain(prices), _plain(rules)]
-        text = json.dumps(parts, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()
+        return keyed_digest(
+            self._id_key, "plan", definition.to_json(), _plain(prices), _plain(rules)
+        ).hex()
 
     async def run(self, definition: Definition, inline: bytes | None) -> dict[str, Any]:
         """What the campaign would come to, as the interface shows it.

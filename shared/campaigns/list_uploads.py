@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
 from typing import Any, Final
 
 from shared.azure.blobs import Blobs
 from shared.azure.storage import Changed
+from shared.base.digests import keyed_digest
 from shared.base.errors import InvalidRequest, PlanChanged
 from shared.campaigns.list_reader import HEAD, Format, sniff
 from shared.campaigns.order import Definition, Order, check_list_name
@@ -19,10 +19,16 @@ _LIST_TYPE: Final = "application/octet-stream"
 
 
 class ListUploads:
-    """The container of lists, for those who order campaigns."""
+    """The container of lists, for those who order campaigns.
 
-    def __init__(self, blobs: Blobs) -> None:
+    Args:
+        blobs: where it is.
+        id_key: under which lists are hashed that came with their order.
+    """
+
+    def __init__(self, blobs: Blobs, id_key: bytes) -> None:
         self._blobs = blobs
+        self._id_key = id_key
 
     async def definition_of(self, order: Order) -> Definition:
         """An order's definition with its list as it is now.
@@ -34,7 +40,7 @@ class ListUploads:
             PlanChanged: the list is being replaced.
         """
         if order.inline is not None:
-            etag = hashlib.sha256(order.inline).hexdigest()
+            etag = keyed_digest(self._id_key, "list", order.inline.decode()).hex()
             definition = replace(order.definition, etag=etag)
         else:
             definition = await self._with_uploaded_list(order)

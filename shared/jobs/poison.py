@@ -6,13 +6,12 @@ instead: a row in the table `poison`, which nothing deletes but an operator. Wha
 the same (the process died in the last attempt, or the table did not answer) is collected from the
 poison queue into the same table.
 
-A row's key is a hash of the message, so that keeping one twice is once. It is put into its queue
+A row's key is an HMAC of the message, so that keeping one twice is once. It is put into its queue
 before its row goes: a crash in between does the work twice, which every kind of work bears.
 """
 
 from __future__ import annotations
 
-import hashlib
 import re
 import traceback
 from collections.abc import Awaitable, Callable, Mapping
@@ -28,6 +27,7 @@ from shared.azure.storage import Changed, StorageDown
 from shared.azure.tables import Entity, Tables, etag_of
 from shared.base import log
 from shared.base.clock import Clock, iso
+from shared.base.digests import keyed_digest
 from shared.base.errors import NotFound, ParleyError, Unavailable
 from shared.base.pages import PageKeys
 from shared.jobs import dispatch
@@ -70,12 +70,14 @@ class Poison:
     Args:
         tables: where they are kept.
         queues: where they are put back.
+        id_key: under which they are hashed.
     """
 
-    def __init__(self, tables: Tables, queues: Queues, clock: Clock) -> None:
+    def __init__(self, tables: Tables, queues: Queues, clock: Clock, id_key: bytes) -> None:
         self._tables = tables
         self._queues = queues
         self._clock = clock
+        self._id_key = id_key
 
     # Keeping ------------------------------------------------------------------------------------
 
@@ -126,7 +128,7 @@ class Poison:
         message = _read(taken.text)
         return {
             "PartitionKey": taken.queue,
-            "RowKey": id_of(taken.text),
+            "RowKey": id_of(taken.text, self._id_key),
             "kind": _kind(message) or "",
             "insertedAt": iso(taken.inserted) if taken.inserted else "",
             "failedAt": iso(self._clock()),
@@ -196,9 +198,9 @@ class Poison:
             return
 
 
-def id_of(text: str) -> str:
+def id_of(text: str, id_key: bytes) -> str:
     """The id of a message; the same text has the same."""
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    return keyed_digest(id_key, "poison", text).hex()[:32]
 
 
 def reason_of(error: Exception) -> str:

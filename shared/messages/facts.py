@@ -2,8 +2,9 @@
 
 A table per month, a partition per shard and minute, both computable from any id:
 
-- `{sendId}`: the intent, the whole request packed. The only row that is ever changed: an attempt
-  that ended without an outcome, or that another one took over, is noted in it.
+- `{sendId}`: the intent: everything that was asked, packed, and what was planned for its parts. The
+  only row that is ever changed: an attempt that ended without an outcome, or that another one took
+  over, is noted in it.
 - `{sendId}.outcome`: for each recipient the decision and ACS's answer.
 - `{messageId}.{8 hex}`: one delivery report.
 - `{messageId}.answer`: somebody has answered; written where texts are counted (shared/analytics).
@@ -13,8 +14,8 @@ A table per month, a partition per shard and minute, both computable from any id
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from shared.azure.event_grid import Answered, PlatformReport, Received
@@ -50,6 +51,28 @@ class Retry:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """What was planned, when a send was accepted, for those whose time is another than the rest's.
+
+    A send of its own carries it. Settings, zone data and the time of day change: whoever has to
+    begin that send after a crash goes by what stands here, and plans nothing anew.
+
+    Attributes:
+        send_id: of the send that carries it.
+        addresses: whom it texts.
+        send_at: when it is to leave.
+        why_waiting: what it waits for.
+        expires_at: after which it is no longer worth sending.
+    """
+
+    send_id: str
+    addresses: tuple[str, ...]
+    send_at: datetime
+    why_waiting: str
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Intent:
     """What somebody wants sent, and how far the attempts at it have come.
 
@@ -73,7 +96,7 @@ class Intent:
         why_waiting: what it waits for.
         expires_at: after which it is no longer worth sending.
         canceled: addresses that were taken out while it waited.
-        children: address to the send that carries its text at another time than this one.
+        parts: those whose texts other sends carry, at other times than this one.
         retry: what it repeats, if it does.
         etag: of the row, once it has been read or written.
     """
@@ -95,7 +118,7 @@ class Intent:
     why_waiting: str | None = None
     expires_at: datetime | None = None
     canceled: frozenset[str] = frozenset()
-    children: Mapping[str, str] = field(default_factory=dict)
+    parts: tuple[Part, ...] = ()
     retry: Retry | None = None
     etag: str | None = None
 
@@ -106,7 +129,12 @@ class Intent:
 
     def addresses(self) -> list[str]:
         """Whom this send itself is to text: those whose text another send carries are left out."""
-        return [a for a in self.request.addresses() if a not in self.children]
+        carriers = self.carriers()
+        return [a for a in self.request.addresses() if a not in carriers]
+
+    def carriers(self) -> dict[str, str]:
+        """By address, the sends that carry the texts of those whom this send does not text."""
+        return {address: part.send_id for part in self.parts for address in part.addresses}
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,8 +193,7 @@ def intent_row(intent: Intent, shards: int) -> Entity:
         "category": request.category,
         "segments": intent.segments,
         "encoding": intent.encoding,
-        "children": dict(intent.children),
-        **_placed(request),
+        **_optional(intent),
         **_repeated(intent.retry),
         "asked": [
             [
@@ -195,15 +222,40 @@ def intent_row(intent: Intent, shards: int) -> Entity:
     }
 
 
-def _placed(request: SendRequest) -> dict[str, Any]:
-    # Only what a later attempt must know, and only where there is any.
+def _optional(intent: Intent) -> dict[str, Any]:
+    # What most sends do not have, and only where there is any.
+    request = intent.request
+    live = request.time_to_live
     members = {
+        "sendAt": iso(request.send_at) if request.send_at is not None else None,
+        "live": live.total_seconds() if live is not None else None,
+        "expires": iso(request.expires_at) if request.expires_at is not None else None,
         "zone": request.zone,
         "window": written(request.window) if request.window is not None else None,
         "campaign": request.campaign,
         "ignored": list(request.ignored) or None,
+        "parts": [_packed_part(part) for part in intent.parts] or None,
     }
     return {name: value for name, value in members.items() if value is not None}
+
+
+def _packed_part(part: Part) -> list[Any]:
+    return [
+        part.send_id,
+        iso(part.send_at),
+        part.why_waiting,
+        iso(part.expires_at) if part.expires_at is not None else None,
+        list(part.addresses),
+    ]
+
+
+def _read_part(packed: Sequence[Any]) -> Part:
+    send_id, send_at, why, expires_at, addresses = packed
+    return Part(send_id, tuple(addresses), from_iso(send_at), why, _moment(expires_at))
+
+
+def _moment(text: str | None) -> datetime | None:
+    return from_iso(text) if text else None
 
 
 def _repeated(retry: Retry | None) -> dict[str, Any]:
@@ -250,6 +302,9 @@ def read_intent(row: Entity) -> Intent:
         report_timeout_seconds=packed["timeout"],
         category=packed["category"],
         digest=row["digest"],
+        send_at=_moment(packed.get("sendAt")),
+        time_to_live=timedelta(seconds=packed["live"]) if "live" in packed else None,
+        expires_at=_moment(packed.get("expires")),
         zone=packed.get("zone"),
         window=read_window(packed["window"]) if "window" in packed else None,
         campaign=packed.get("campaign"),
@@ -261,20 +316,19 @@ def read_intent(row: Entity) -> Intent:
         segments=packed["segments"],
         encoding=packed["encoding"],
         keyed=row["keyed"],
-        # Rows that were written before this member was kept do not have it.
-        created_at=from_iso(row.get("createdAt") or row["firstAttemptAt"]),
+        created_at=from_iso(row["createdAt"]),
         first_attempt_at=from_iso(row["firstAttemptAt"]),
         attempt_at=from_iso(row["attemptAt"]),
-        doubt_since=from_iso(row["doubtSince"]) if row["doubtSince"] else None,
-        ended_at=from_iso(row["endedAt"]) if row["endedAt"] else None,
+        doubt_since=_moment(row["doubtSince"]),
+        ended_at=_moment(row["endedAt"]),
         error=row["error"] or None,
         attempt=row["attempt"],
         trace=row["trace"] or None,
-        send_at=from_iso(row["sendAt"]) if row["sendAt"] else None,
+        send_at=_moment(row["sendAt"]),
         why_waiting=row["why"] or None,
-        expires_at=from_iso(row["expiresAt"]) if row["expiresAt"] else None,
+        expires_at=_moment(row["expiresAt"]),
         canceled=frozenset(unpack(row["canceled"])) if row["canceled"] else frozenset(),
-        children=packed["children"],
+        parts=tuple(_read_part(part) for part in packed.get("parts", ())),
         retry=_read_retry(packed.get("retry")),
         etag=etag_of(row),
     )

@@ -163,7 +163,7 @@ class Record:
         One query for each partition that they lie in, where their ids have one time.
         """
         found = {send.intent.send_id: send for send in await self._sends(set(send_ids))}
-        carried = {child for send in found.values() for child in send.intent.children.values()}
+        carried = {part.send_id for send in found.values() for part in send.intent.parts}
         found |= {send.intent.send_id: send for send in await self._sends(carried - found.keys())}
         return list(found.values())
 

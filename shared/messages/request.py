@@ -44,7 +44,7 @@ class SendRequest:
         send_at: when it is to leave; None for now.
         time_to_live: for how long after that it is still worth sending; None for ever.
         zone: the IANA zone in which the recipients are, where the caller knows it.
-        digest: SHA-256 over the request's meaning, hex.
+        digest: HMAC with the id key over the operation and the request's meaning, hex.
         expires_at: after which it is not worth sending, where no time to live says so.
         window: hours in which it may leave at the recipient's place, beside quiet hours.
         campaign: the campaign that it is a part of.

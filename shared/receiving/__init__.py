@@ -43,7 +43,7 @@ def wire(
         pacing: told when a report says that a sender is too fast.
         retries: sends again what failed for a passing reason.
     """
-    quarantine = Quarantine(parts.blobs, parts.clock)
+    quarantine = Quarantine(parts.blobs, parts.clock, parts.id_key)
     inbound = Inbound(
         clock=parts.clock,
         record=parts.record,

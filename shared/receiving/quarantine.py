@@ -8,7 +8,6 @@ its handler again when Parley has learned to read it, or dropped.
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
@@ -20,6 +19,7 @@ from shared.azure.blobs import BlobEntry, Blobs
 from shared.azure.event_grid import Envelope
 from shared.base import log
 from shared.base.clock import Clock, iso
+from shared.base.digests import keyed_digest
 from shared.base.errors import NotFound, RequestError, Unintelligible
 from shared.base.pages import Page, PageKeys
 from shared.base.tasks import few_at_once
@@ -40,11 +40,18 @@ class NotUnderstood(RequestError):
 
 
 class Quarantine:
-    """The container of events that were not understood."""
+    """The container of events that were not understood.
 
-    def __init__(self, blobs: Blobs, clock: Clock) -> None:
+    Args:
+        blobs: where it is.
+        clock: the time.
+        id_key: under which events are hashed.
+    """
+
+    def __init__(self, blobs: Blobs, clock: Clock, id_key: bytes) -> None:
         self._blobs = blobs
         self._clock = clock
+        self._id_key = id_key
 
     async def keep(self, handler: str, envelope: Envelope, reason: str) -> str:
         """Keep an event; the blob's name. The same event keeps its place however often it comes.
@@ -53,7 +60,7 @@ class Quarantine:
             StorageDown: it could not be kept; Event Grid must bring it again.
         """
         event = _event(envelope)
-        name = f"{place_of(handler, envelope)}.json"
+        name = f"{place_of(handler, envelope, self._id_key)}.json"
         kept = {
             "handler": handler,
             "reason": reason,
@@ -68,10 +75,10 @@ class Quarantine:
         return name
 
 
-def place_of(handler: str, envelope: Envelope) -> str:
+def place_of(handler: str, envelope: Envelope, id_key: bytes) -> str:
     """Where an event is kept, `{handler}/{digest}`: it follows from the event."""
     text = json.dumps(_event(envelope), sort_keys=True, default=str)
-    return f"{handler}/{hashlib.sha256(text.encode()).hexdigest()[:32]}"
+    return f"{handler}/{keyed_digest(id_key, 'quarantine', text).hex()[:32]}"
 
 
 def _event(envelope: Envelope) -> dict[str, Any]:

@@ -82,7 +82,7 @@ def wire(
         standing=standing,
         retries=retries,
     )
-    keys = IdempotencyKeys(parts.tables)
+    keys = IdempotencyKeys(parts.tables, parts.id_key)
     rules = AttemptRules(
         timeout=parts.acs_timeout,
         repeat_window=timedelta(seconds=settings.repeat_window_seconds),

@@ -59,10 +59,16 @@ def answer_of(
         replayed: whether the request was answered before.
     """
     by_address = {outcome.address: outcome for outcome in outcomes}
+    carriers = intent.carriers()
     return Answer(
         send_id=intent.send_id,
         items=tuple(
-            _item_of(intent, asked, by_address.get(asked.address or ""), id_key)
+            _item_of(
+                asked,
+                by_address.get(asked.address or ""),
+                carriers.get(asked.address or "", intent.send_id),
+                id_key,
+            )
             for asked in intent.request.asked
         ),
         segments=intent.segments,
@@ -71,10 +77,9 @@ def answer_of(
     )
 
 
-def _item_of(intent: Intent, asked: Asked, outcome: Outcome | None, id_key: bytes) -> Item:
+def _item_of(asked: Asked, outcome: Outcome | None, carrier: str, id_key: bytes) -> Item:
     if outcome is None and asked.address is not None:
         # It waits, in this send or in one of its own.
-        carrier = intent.children.get(asked.address, intent.send_id)
         return Item(
             asked.to,
             ACCEPTED,
@@ -95,7 +100,7 @@ def _item_of(intent: Intent, asked: Asked, outcome: Outcome | None, id_key: byte
         asked.to,
         outcome.status,
         successful=outcome.state in MAY_HAVE_LEFT,
-        message_id=ids.message_id(id_key, intent.send_id, outcome.address),
+        message_id=ids.message_id(id_key, carrier, outcome.address),
         error=outcome.error,
         repeatability="accepted" if outcome.status == ACCEPTED else None,
         state=outcome.state,

@@ -26,12 +26,13 @@ from shared.messages.parts import Parts
 from shared.messages.request import SendRequest
 from shared.rules import segments
 from shared.rules.message_states import MAY_HAVE_LEFT
+from shared.rules.timing.when import check_not_past, has_passed
 from shared.sending.answers import Answer, answer_of
 from shared.sending.attempts import Attempt, drawn_nonce, new_intent
 from shared.sending.idempotency import IdempotencyKeys
 from shared.sending.outcomes import Outcomes
 from shared.sending.runner import AttemptRunner
-from shared.sending.scheduled import ScheduledSends
+from shared.sending.scheduled import ScheduledSends, split_by_moment
 
 _PAUSED_SECONDS: Final = 30
 
@@ -90,7 +91,8 @@ class Sending:
             send_id: the send's id where the caller derives it itself, as a campaign does.
 
         Raises:
-            InvalidRequest: the repeatability ids were used for another request.
+            InvalidRequest: the repeatability ids were used for another request; or its `sendAt`
+                has passed, and it repeats none.
             KeyReused, AlreadyRunning: as the Idempotency-Key has it.
             LedgerUnavailable, StillSending, AnswerMissing, StorageDown: repeating is safe.
             Throttled, PlatformDenied, PlatformRefused: nothing was sent.
@@ -143,32 +145,37 @@ class Sending:
     async def _send(
         self, request: SendRequest, now: datetime, send_id: str, key: str | None
     ) -> Answer:
+        if request.send_at is not None and has_passed(request.send_at, now):
+            return await self._repeat_late(request, now, send_id, key)
+        waits = self._scheduled.waits(request, now)
         if key is not None:
-            claim = await self._keys.claim(key, request.digest, send_id, now)
-            send_id = claim.send_id
-        measure = segments.measure(request.message)
+            last = max(request.send_at or now, now, *(wait.until for wait in waits.values()))
+            claim = await self._keys.claim(key, request.digest, send_id, now=now, moment=last)
+            send_id = claim.stands_for
         telemetry.annotate(sendId=send_id, sender=request.sender, recipients=len(request.asked))
-        fresh = new_intent(
+        intent = split_by_moment(self._new(send_id, request, now, key), waits)
+        if intent.waiting or intent.parts:
+            return await self._send_in_parts(intent)
+        begun = await self._runner.begin(intent)
+        return await self._attempt(begun) if begun is not None else await self._repeat(intent)
+
+    def _new(self, send_id: str, request: SendRequest, now: datetime, key: str | None) -> Intent:
+        return new_intent(
             send_id,
             request,
-            measure,
+            segments.measure(request.message),
             keyed=key is not None,
             trace=telemetry.traceparent(),
             now=now,
             nonce=drawn_nonce(self._randomness),
         )
-        intent, parts = self._scheduled.split_by_moment(fresh, now)
-        if intent.waiting or parts:
-            return await self._send_in_parts(intent, parts)
-        begun = await self._runner.begin(intent)
-        return await self._attempt(begun) if begun is not None else await self._repeat(intent)
 
-    async def _send_in_parts(self, intent: Intent, parts: Sequence[Intent]) -> Answer:
+    async def _send_in_parts(self, intent: Intent) -> Answer:
         """A send that waits, or of which some parts do."""
         begun = await self._record.begin(intent)
         if begun is None:
             return await self._repeat(intent)
-        await self._scheduled.record_parts(parts)
+        await self._scheduled.record_parts(intent)
         if intent.waiting:
             await self._scheduled.enqueue(intent)
             return self._answer(intent, [], replayed=False)
@@ -185,6 +192,20 @@ class Sending:
 
     # A repeat -----------------------------------------------------------------------------------
 
+    async def _repeat_late(
+        self, request: SendRequest, now: datetime, send_id: str, key: str | None
+    ) -> Answer:
+        """Answer a request whose `sendAt` has passed: only as the repeat of one that came in time.
+
+        Raises:
+            InvalidRequest: there was none.
+        """
+        if key is not None:
+            send_id = await self._keys.find(key, request.digest, now) or send_id
+        if await self._record.intent(send_id) is None:
+            check_not_past(request.send_at, now)
+        return await self._repeat(self._new(send_id, request, now, key))
+
     async def _repeat(self, ours: Intent) -> Answer:
         """Answer a request whose intent was there already."""
         found = await self._record.send(ours.send_id)
@@ -200,7 +221,7 @@ class Sending:
         own = intent.attempt == ours.attempt
         if own and not intent.waiting and found.outcomes is None:
             return await self._attempt(await self._runner.begin_found(intent))
-        await self._scheduled.record_missing_parts(intent)
+        await self._scheduled.record_parts(intent)
         if intent.waiting:
             await self._scheduled.enqueue(intent)
             return self._answer(intent, [], replayed=True)

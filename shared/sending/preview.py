@@ -16,6 +16,7 @@ from shared.optouts import Ledger
 from shared.rules import segments
 from shared.rules.segments import Measure
 from shared.rules.text_warnings import find_warnings
+from shared.rules.timing.when import check_not_past
 from shared.sending.decisions import BLOCKED
 from shared.sending.timetable import Timetable, Wait
 from shared.settings import Settings
@@ -71,13 +72,16 @@ class Preview:
         """The preview of a request, as the interface shows it. Sends and reserves nothing.
 
         Raises:
+            InvalidRequest: its `sendAt` has passed.
             LedgerUnavailable: who is blocked cannot be said.
         """
         from shared.rules.cost.estimate import estimate, saving  # noqa: PLC0415  # no other path needs it
         from shared.rules.cost.prices import own_prices  # noqa: PLC0415
 
+        now = self._clock()
+        check_not_past(request.send_at, now)
         await self._ledger.news()
-        waits = self._timetable.waits(request, request.send_at or self._clock())
+        waits = self._timetable.waits(request, request.send_at or now)
         seen = [self._seen(request, asked, waits) for asked in request.asked]
         sequences = list(dict.fromkeys(s.sequence for s in seen if s.sequence is not None))
         entries = await every(*(self._ledger.entry(sequence) for sequence in sequences))

@@ -6,8 +6,6 @@ recipient only spoils its own item.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -16,6 +14,7 @@ from typing import Any, Final
 
 from shared.azure.acs import MAX_RECIPIENTS
 from shared.base.clock import from_http_date, from_iso
+from shared.base.digests import keyed_digest
 from shared.base.errors import ForeignSender
 from shared.base.json_body import (
     CONTROLS_IN_LINES,
@@ -60,6 +59,8 @@ _FAR_FIRST_SENT: Final = (
 )
 # How azure-communication-sms 1.0.0 for Python writes that time: its `str` of a naive UTC datetime.
 _NAIVE_TIME: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{8}(?:[.][0-9]{6})?")
+# The name under which its requests are digested.
+OPERATION: Final = "send"
 REPORT_TIMEOUT: Final = "smsSendOptions.deliveryReportTimeoutInSeconds"
 _BAD_REPEAT_ID: Final = "repeatabilityRequestId must be a UUID of 36 characters."
 _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -143,9 +144,14 @@ _SEND: Final = (
 
 
 def read_send(
-    body: bytes, *, senders: Mapping[str, Sender], now: datetime, knows_report_timeout: bool
+    body: bytes,
+    *,
+    senders: Mapping[str, Sender],
+    now: datetime,
+    knows_report_timeout: bool,
+    id_key: bytes,
 ) -> SendRequest:
-    """A send request from its body.
+    """A send request from its body; whether its `sendAt` has passed is for the caller to ask.
 
     Args:
         body: raw JSON.
@@ -153,13 +159,15 @@ def read_send(
         now: for the age of repeatability ids.
         knows_report_timeout: whether ACS, as configured, takes `deliveryReportTimeoutInSeconds`;
             where it does not, that wish is left out and noted.
+        id_key: under which the request's digest is made.
 
     Raises:
         InvalidRequest: with every member at fault.
         ForeignSender: if the sender is not configured.
     """
     read = Body(parse_json(body), _SEND)
-    send_at = read_moment(read, "sendAt", now)
+    # One that has passed can be that of a repeat, which is answered as its first request was.
+    send_at = read_moment(read, "sendAt", now, also_past=True)
     read.finish()
     sender = read["from"]
     if sender not in senders:
@@ -178,16 +186,21 @@ def read_send(
         wants_report=wants_report,
         report_timeout_seconds=report_timeout if heeds_timeout else None,
         category=read["category"],
-        digest=_digest(
+        digest=keyed_digest(
+            id_key,
+            OPERATION,
             sender,
             read["message"],
-            asked,
+            # As written: what follows from it, a refusal included, may change with the time.
+            # Without repeatability ids: where they make the send's id they are in that, and beside
+            # an Idempotency-Key they say nothing: Microsoft's clients draw new ones each time.
+            [one.to for one in asked],
             tag,
             wants_report,
             report_timeout,
             read["category"],
-            *_timing(read),
-        ),
+            [read[name] for name in ("sendAt", "timeZone", "timeToLiveInSeconds")],
+        ).hex(),
         send_at=send_at,
         time_to_live=None if time_to_live is None else timedelta(seconds=time_to_live),
         zone=read["timeZone"],
@@ -204,12 +217,6 @@ def _by_person(entries: Sequence[Asked]) -> tuple[Asked, ...]:
         else replace(asked, address=first.setdefault(person(asked.address), asked.address))
         for asked in entries
     )
-
-
-def _timing(read: Body) -> list[Any]:
-    """The members about time as written, if there are any: they are part of the meaning."""
-    values = [read[name] for name in ("sendAt", "timeZone", "timeToLiveInSeconds")]
-    return [values] if any(value is not None for value in values) else []
 
 
 def _asked(entry: Mapping[str, Any], now: datetime) -> Asked:
@@ -239,13 +246,3 @@ def _first_sent(text: str) -> datetime:
     if _NAIVE_TIME.fullmatch(text):
         return from_iso(text).replace(microsecond=0)
     return from_http_date(text)
-
-
-def _digest(*parts: Any) -> str:
-    text = json.dumps(parts, ensure_ascii=True, separators=(",", ":"), default=_meaning)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _meaning(asked: Any) -> list[str | None]:
-    # As written: what follows from it, a refusal included, may change with the time.
-    return [asked.to, asked.repeat_id]

@@ -77,7 +77,7 @@ def retry_intent(intent: Intent, address: str, retry: Retry, *, moment: datetime
         attempt_at=retry.at,
         ended_at=None,
         error=None,
-        children={},
+        parts=(),
         canceled=frozenset(),
         retry=retry,
         etag=None,

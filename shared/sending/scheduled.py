@@ -2,12 +2,13 @@
 
 A send that waits is an intent without an attempt and a message on the `dispatch` queue, which
 becomes visible at its moment. Where some recipients may be texted now and others only later, those
-who wait are carried by sends of their own, whose ids derive from the first.
+who wait are carried by sends of their own, whose ids derive from the first. Its row says which
+those are, for whom, when and until when: who repairs what a crash has left begins exactly those.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -18,8 +19,9 @@ from shared.base import ids, log
 from shared.base.clock import Clock, iso
 from shared.base.errors import NotCancelable, NotFound, StillSending
 from shared.jobs.dispatch import Dispatch
-from shared.messages.facts import Intent
+from shared.messages.facts import Intent, Part
 from shared.messages.record import Record
+from shared.messages.request import SendRequest
 from shared.sending.attempts import waiting_intent
 from shared.sending.retries import Retries, retry_id, scheduled_message
 from shared.sending.timetable import Timetable, Wait
@@ -84,44 +86,27 @@ class ScheduledSends:
 
     # Beginning ----------------------------------------------------------------------------------
 
-    def split_by_moment(self, intent: Intent, now: datetime) -> tuple[Intent, list[Intent]]:
-        """The intent as its time has it, and the sends of those whose time is another."""
-        start = intent.request.send_at or now
-        waits = self._timetable.waits(intent.request, start)
-        if intent.request.send_at is not None and not waits:
-            return waiting_intent(intent, send_at=start, why="sendAt"), []
-        moments = {wait.until for wait in waits.values()}
-        if len(moments) == 1 and len(waits) == len(intent.request.addresses()):
-            wait = next(iter(waits.values()))
-            return waiting_intent(intent, send_at=wait.until, why=wait.why), []
-        children = {
-            address: ids.child_send_id(intent.send_id, iso(wait.until))
-            for address, wait in waits.items()
-        }
-        parent = replace(intent, children=children)
-        if intent.request.send_at is not None:
-            parent = waiting_intent(parent, send_at=start, why="sendAt")
-        return parent, [_child(parent, moment, waits) for moment in sorted(moments)]
+    def waits(self, request: SendRequest, now: datetime) -> dict[str, Wait]:
+        """Who may not be texted when the request wants it, and until when.
 
-    async def record_parts(self, parts: Sequence[Intent]) -> None:
-        """Write sends down, each with its message; doing it again changes nothing."""
-        for part in parts:
-            await self._record.begin(part)
-            await self.enqueue(part)
+        Raises:
+            InvalidRequest: a recipient's window does not open within eight days.
+        """
+        return self._timetable.waits(request, request.send_at or now)
+
+    async def record_parts(self, intent: Intent) -> None:
+        """Write down the sends that were planned for a send's parts, each with its message.
+
+        Doing it again changes nothing, so that a crash in between is repaired by doing it again.
+        """
+        for part in intent.parts:
+            carrier = part_intent(intent, part)
+            await self._record.begin(carrier)
+            await self.enqueue(carrier)
 
     async def enqueue(self, intent: Intent) -> None:
         """Put the message of a send that is written down where it becomes visible in time."""
         await self._dispatch.at(intent.send_at or self._clock(), scheduled_message(intent.send_id))
-
-    async def record_missing_parts(self, intent: Intent) -> None:
-        """Write down what a crash between a send and those that carry its parts left unwritten."""
-        if intent.children:
-            start = intent.request.send_at or intent.first_attempt_at
-            waits = self._timetable.waits(intent.request, start)
-            known = set(intent.children.values())
-            moments = {w.until for w in waits.values()}
-            children = [_child(intent, moment, waits) for moment in sorted(moments)]
-            await self.record_parts([child for child in children if child.send_id in known])
 
     # When its time has come ---------------------------------------------------------------------
 
@@ -241,23 +226,56 @@ class ScheduledSends:
         )
 
 
-def _child(parent: Intent, moment: datetime, waits: Mapping[str, Wait]) -> Intent:
-    """The send of those recipients of `parent` who wait for `moment`."""
-    group = {address for address, wait in waits.items() if wait.until == moment}
-    why = next(wait.why for wait in waits.values() if wait.until == moment)
-    request = replace(
-        parent.request,
-        asked=tuple(asked for asked in parent.request.asked if asked.address in group),
-        digest=f"{parent.request.digest}:{iso(moment)}",
+def split_by_moment(intent: Intent, waits: Mapping[str, Wait]) -> Intent:
+    """A new send as its time has it: it waits, or leaves now, or has parts that others carry.
+
+    Args:
+        intent: of a first attempt now.
+        waits: who may not be texted when the request wants it.
+    """
+    request = intent.request
+    moments = {wait.until for wait in waits.values()}
+    if len(moments) == 1 and len(waits) == len(request.addresses()):
+        wait = next(iter(waits.values()))
+        return waiting_intent(intent, send_at=wait.until, why=wait.why)
+    parts = tuple(_part(intent, moment, waits) for moment in sorted(moments))
+    parent = replace(intent, parts=parts)
+    if request.send_at is not None:
+        return waiting_intent(parent, send_at=request.send_at, why="sendAt")
+    return parent
+
+
+def _part(intent: Intent, moment: datetime, waits: Mapping[str, Wait]) -> Part:
+    """Those recipients of a send who wait for `moment`."""
+    return Part(
+        send_id=ids.child_send_id(intent.send_id, iso(moment)),
+        addresses=tuple(address for address, wait in waits.items() if wait.until == moment),
+        send_at=moment,
+        why_waiting=next(wait.why for wait in waits.values() if wait.until == moment),
+        expires_at=intent.request.expiry(moment),
     )
-    child = replace(
-        parent,
-        send_id=ids.child_send_id(parent.send_id, iso(moment)),
+
+
+def part_intent(intent: Intent, part: Part) -> Intent:
+    """The send that carries a part of another one: the same, whenever it is made and by whom."""
+    whom = frozenset(part.addresses)
+    request = replace(
+        intent.request,
+        asked=tuple(asked for asked in intent.request.asked if asked.address in whom),
+        digest=f"{intent.request.digest}:{iso(part.send_at)}",
+    )
+    carrier = replace(
+        intent,
+        send_id=part.send_id,
         request=request,
         keyed=False,
-        children={},
+        first_attempt_at=intent.created_at,
+        attempt_at=intent.created_at,
+        ended_at=None,
+        error=None,
+        parts=(),
         canceled=frozenset(),
-        expires_at=request.expiry(moment),
+        expires_at=part.expires_at,
         etag=None,
     )
-    return waiting_intent(child, send_at=moment, why=why)
+    return waiting_intent(carrier, send_at=part.send_at, why=part.why_waiting)

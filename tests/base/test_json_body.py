@@ -239,7 +239,9 @@ def interface() -> dict[str, tuple[Any, dict[str, Any]]]:
 
     return {
         "send": (
-            lambda body: read_send(body, senders=senders, now=NOW, knows_report_timeout=True),
+            lambda body: read_send(
+                body, senders=senders, now=NOW, knows_report_timeout=True, id_key=b"k" * 32
+            ),
             send,
         ),
         "order": (

@@ -128,15 +128,16 @@ async def test_work_that_failed_is_put_back(
     async with parts_of(stack) as parts:
         for text in texts:
             await parts.poison.guard(Taken("record", text, MOST_ATTEMPTS, None), fail)
+        first, second = [id_of(text, parts.parts.id_key) for text in texts]
     shown = await cli("poison", "list")
     assert (shown.code, "Unintelligible: " in shown.out) == (0, True)
 
-    dropped = await cli("poison", "drop", "record", id_of(texts[0]))
-    assert (dropped.code, id_of(texts[0]) in dropped.out) == (0, True)
-    assert (await cli("poison", "retry", "record", id_of(texts[0]))).code == 1
-    assert (await cli("poison", "retry", "record", id_of(texts[1]))).code == 0
+    dropped = await cli("poison", "drop", "record", first)
+    assert (dropped.code, first in dropped.out) == (0, True)
+    assert (await cli("poison", "retry", "record", first)).code == 1
+    assert (await cli("poison", "retry", "record", second)).code == 0
     await platform.relayed_event(OPT_OUT_CHANGED, recipient=person, n=1)
-    assert id_of(texts[1]) not in (await cli("poison", "list")).out
+    assert second not in (await cli("poison", "list")).out
 
 
 async def test_what_is_new_and_who_said_it(cli: Command, platform: Platform, person: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -76,7 +77,8 @@ async def _kept_first(stack: Stack, parley: Parley) -> dict[str, Any]:
         Envelope(f"odd-{number}", "Contoso.Odd", None, {"message": "<b>nobody</b>"})
         for number in itertools.count()
     )
-    envelope = next(candidate for candidate in odd if place_of(handler, candidate) < first)
+    id_key = base64.b64decode(stack.keys.id_key)
+    envelope = next(one for one in odd if place_of(handler, one, id_key) < first)
     async with parts_of(stack) as parts:
         await parts.receiving.delivery_reports._quarantine.keep(
             handler, envelope, f"nobody knows {envelope.id}"

@@ -60,7 +60,7 @@ def test_every_metric_is_there() -> None:
 def test_stores_are_there() -> None:
     """Each table, queue and container that is made is named."""
     spans = documents.code_spans(documents.section(TEXT, "What is stored where"))
-    assert {*QUEUES, *CONTAINERS, *TABLES, "messagesYYYYMM", "keysYYYYMMDD"} <= spans
+    assert {*QUEUES, *CONTAINERS, *TABLES, "messagesYYYYMM"} <= spans
 
 
 def test_stores_that_the_code_names_are_there() -> None:

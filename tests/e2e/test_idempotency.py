@@ -6,6 +6,7 @@ import asyncio
 import base64
 import uuid
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -20,7 +21,16 @@ from shared.rules import segments
 from shared.sending.attempts import new_intent
 from shared.sending.idempotency import IdempotencyKeys
 from shared.services import Services
-from tests.support.client import Parley, Platform, Reply, encoded, message_ids, send_body, with_ids
+from tests.support.client import (
+    TOLL_FREE,
+    Parley,
+    Platform,
+    Reply,
+    encoded,
+    message_ids,
+    send_body,
+    with_ids,
+)
 from tests.support.parts import parts_of, send_request
 from tests.support.people import People
 
@@ -148,6 +158,50 @@ async def test_a_key_works_on_the_acs_face(
     assert len(await platform.accepted(person)) == 1
 
 
+async def test_a_key_outweighs_the_ids_that_a_library_draws(
+    parley: Parley, platform: Platform, person: str, key: str
+) -> None:
+    """Microsoft's clients draw new ids for each call: with a key, the call again is no other send;
+    the same ids with another text are, and another text is refused."""
+    body = send_body(person)
+    first, again = [
+        await parley.own("POST", "/messages", with_ids(body), Idempotency_Key=key) for _ in range(2)
+    ]
+    assert (first.status, again.status) == (202, 202)
+    assert again.headers["Idempotency-Replayed"] == "true"
+    assert again.json == first.json
+    other = await parley.own(
+        "POST", "/messages", with_ids(send_body(person, message="Other")), Idempotency_Key=key
+    )
+    assert (other.status, other.json["code"]) == (422, "IdempotencyKeyReused")
+    assert len(await platform.accepted(person)) == 1
+
+
+async def test_a_key_stands_for_one_operation(
+    parley: Parley, platform: Platform, person: str, key: str
+) -> None:
+    """That of a send is refused for a campaign, and the other way round."""
+    order = {
+        "from": TOLL_FREE,
+        "message": "Hello",
+        "recipients": [{"to": person}],
+        "startAt": (datetime.now(UTC) + timedelta(days=30)).isoformat(),
+    }
+    assert (
+        await parley.own("POST", "/messages", send_body(person), Idempotency_Key=key)
+    ).status == 202
+    refused = await parley.own("POST", "/campaigns", order, Idempotency_Key=key)
+    assert (refused.status, refused.json["code"]) == (422, "IdempotencyKeyReused")
+    ordered = await parley.own("POST", "/campaigns", order, Idempotency_Key=f"{key}-order")
+    assert ordered.status == 202
+    await parley.own("POST", f"/campaigns/{ordered.json['campaignId']}:cancel")
+    refused = await parley.own(
+        "POST", "/messages", send_body(person), Idempotency_Key=f"{key}-order"
+    )
+    assert (refused.status, refused.json["code"]) == (422, "IdempotencyKeyReused")
+    assert len(await platform.accepted(person)) == 1
+
+
 async def test_without_a_key_or_ids_two_requests_are_two(
     parley: Parley, platform: Platform, person: str
 ) -> None:
@@ -166,7 +220,8 @@ async def begin(parts: Services, body: dict[str, Any], key: str | None) -> str:
         (message_id,) = message_ids(parts.parts.settings.id_key, body).values()
         send_id = message_id.partition(".")[0]
         if key is not None:
-            await IdempotencyKeys(tables).claim(key, request.digest, send_id, now)
+            keys = IdempotencyKeys(tables, parts.parts.id_key)
+            await keys.claim(key, request.digest, send_id, now=now)
         intent = new_intent(
             send_id,
             request,

@@ -7,19 +7,32 @@ from datetime import UTC, datetime, timedelta
 from azure.data.tables.aio import TableServiceClient
 
 from local.stack import Stack
-from shared.sending.idempotency import table_of
+from shared.base.clock import iso
+from shared.sending.idempotency import TABLE
 from tests.support.client import Parley
 from tests.support.polling import eventually
 
 
-async def test_the_daily_work_makes_tables_and_drops_forgotten_keys(
+async def test_the_daily_work_makes_tables_and_drops_keys_that_are_over(
     stack: Stack, parley: Parley
 ) -> None:
-    """Tomorrow's keys and this month's messages have tables; keys of last week are gone."""
+    """This month's messages and the next one's have tables; a key that is over is gone, one that
+    is not stays."""
     now = datetime.now(UTC)
-    forgotten = table_of(now - timedelta(days=7))
+    following = now.replace(day=1) + timedelta(days=32)
     async with TableServiceClient.from_connection_string(stack.storage) as tables:
-        await tables.create_table_if_not_exists(forgotten)
+        keys = tables.get_table_client(TABLE)
+        for name, until in (("over", now - timedelta(days=1)), ("known", now + timedelta(days=1))):
+            await keys.upsert_entity(
+                {
+                    "PartitionKey": "upkeep",
+                    "RowKey": name,
+                    "digest": "",
+                    "standsFor": "",
+                    "at": iso(now),
+                    "until": iso(until),
+                }
+            )
         done = await parley.call(
             "POST",
             "/admin/functions/upkeep_daily",
@@ -30,8 +43,9 @@ async def test_the_daily_work_makes_tables_and_drops_forgotten_keys(
 
         async def all_done() -> bool:
             names = {table.name async for table in tables.list_tables()}
-            made = {table_of(now), table_of(now + timedelta(days=1)), f"messages{now:%Y%m}"}
-            return made <= names and forgotten not in names
+            made = {f"messages{now:%Y%m}", f"messages{following:%Y%m}"}
+            left = {row["RowKey"] async for row in keys.query_entities("PartitionKey eq 'upkeep'")}
+            return made <= names and left == {"known"}
 
         # The host answers at once and works afterwards.
-        await eventually(all_done, "the tables are made and dropped")
+        await eventually(all_done, "the tables are made and the key is dropped")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
 import json
 import re
@@ -55,7 +56,12 @@ async def fail(text: str) -> None:
     raise Unintelligible(f"nothing can be made of +14255550123, {len(text)} characters")
 
 
-async def listed(parley: Parley, text: str) -> dict[str, Any] | None:
+def poison_id(stack: Stack, text: str) -> str:
+    """The id of a message in the table of this stack."""
+    return id_of(text, base64.b64decode(stack.keys.id_key))
+
+
+async def listed(stack: Stack, parley: Parley, text: str) -> dict[str, Any] | None:
     """The item of a message, wherever in the list it stands."""
     target = "/poison?maxpagesize=2"
     while True:
@@ -63,28 +69,30 @@ async def listed(parley: Parley, text: str) -> dict[str, Any] | None:
         assert reply.status == 200, reply.body
         assert len(reply.items) <= 2
         for item in reply.items:
-            if item["id"] == id_of(text):
+            if item["id"] == poison_id(stack, text):
                 return dict(item)
         if "nextLink" not in reply.json:
             return None
         target = reply.json["nextLink"].removeprefix(parley.endpoint)
 
 
-async def test_only_the_last_attempt_keeps_a_message(parley: Parley, parts: Services) -> None:
+async def test_only_the_last_attempt_keeps_a_message(
+    stack: Stack, parley: Parley, parts: Services
+) -> None:
     """While there are attempts left the work's own error goes to the host."""
     text = json.dumps({"kind": "conversations", "sendId": "01JD8Z0W0Q4T9V6X2Y3N5M7K8P"})
     for attempts in range(1, MOST_ATTEMPTS):
         with pytest.raises(Unintelligible):
             await parts.poison.guard(taken(text, attempts=attempts), fail)
-    assert await listed(parley, text) is None
+    assert await listed(stack, parley, text) is None
     for _ in range(2):
         await parts.poison.guard(taken(text), fail)
-    item = await listed(parley, text)
+    item = await listed(stack, parley, text)
     assert item is not None
     assert item.pop("failedAt") > iso(LONG_AGO)
     assert item == {
         "queue": "record",
-        "id": id_of(text),
+        "id": poison_id(stack, text),
         "kind": "conversations",
         "insertedAt": iso(LONG_AGO),
         "reason": f"Unintelligible: nothing can be made of …, {len(text)} characters",
@@ -121,30 +129,33 @@ async def test_what_is_not_broken_in_itself_is_no_poison(
 
 
 async def test_put_back_it_is_done_and_gone(
-    parley: Parley, platform: Platform, parts: Services, person: str
+    stack: Stack, parley: Parley, platform: Platform, parts: Services, person: str
 ) -> None:
     """A message that is put back is worked on as if for the first time; a second time is 404."""
     text = event_message(person, tries=34)
     await parts.poison.guard(taken(text), fail)
-    item = await listed(parley, text)
+    item = await listed(stack, parley, text)
     assert item is not None
     assert person not in json.dumps(item)
     path = f"/poison/record/{item['id']}:retry"
     reply = await parley.own("POST", path)
     assert (reply.status, reply.json) == (200, item)
     await platform.relayed_event(OPT_OUT_CHANGED, recipient=person)
-    assert await listed(parley, text) is None
+    assert await listed(stack, parley, text) is None
     again = await parley.own("POST", path)
     assert (again.status, again.json["code"]) == (404, "NotFound")
 
 
-async def test_dropped_it_is_gone(parley: Parley, parts: Services, person: str) -> None:
+async def test_dropped_it_is_gone(
+    stack: Stack, parley: Parley, parts: Services, person: str
+) -> None:
     """A message that is dropped is not worked on any more."""
     text = event_message(person)
     await parts.poison.guard(taken(text), fail)
     for status in (200, 404):
-        assert (await parley.own("DELETE", f"/poison/record/{id_of(text)}")).status == status
-    assert await listed(parley, text) is None
+        gone = await parley.own("DELETE", f"/poison/record/{poison_id(stack, text)}")
+        assert gone.status == status
+    assert await listed(stack, parley, text) is None
 
 
 @pytest.mark.parametrize(
@@ -181,19 +192,21 @@ async def test_what_the_host_gave_up_is_collected(
         await client.send_message(text)
 
     async def look() -> dict[str, Any] | None:
-        return await listed(parley, text)
+        return await listed(stack, parley, text)
 
     item = await eventually(look, "the message is collected")
     assert (item["queue"], item["kind"], item["reason"]) == (queue, "relay", DIED)
     await parley.own("DELETE", f"/poison/{queue}/{item['id']}")
 
 
-async def test_a_known_reason_is_not_lost(parley: Parley, parts: Services, person: str) -> None:
+async def test_a_known_reason_is_not_lost(
+    stack: Stack, parley: Parley, parts: Services, person: str
+) -> None:
     """A message that was kept and then comes by the poison queue as well keeps its reason."""
     text = event_message(person)
     await parts.poison.guard(taken(text), fail)
     await parts.poison.collect(taken(text, attempts=1))
-    item = await listed(parley, text)
+    item = await listed(stack, parley, text)
     assert item is not None
     assert item["reason"] != DIED
     await parts.poison.drop("record", item["id"])
@@ -214,8 +227,8 @@ async def test_without_the_table_nothing_is_lost(stack: Stack, parley: Parley, p
         # Its poison queue is the stack's, whose own function collects it a minute later.
         await parts.poison.collect(taken(text))
         with pytest.raises(StorageDown):
-            await parts.poison.drop("record", id_of(text))
-    assert await listed(parley, text) is None
+            await parts.poison.drop("record", poison_id(stack, text))
+    assert await listed(stack, parley, text) is None
 
 
 def raised(error: Exception) -> Exception:
@@ -245,6 +258,6 @@ def test_reasons(error: Exception, reason: str) -> None:
 
 def test_a_reason_says_where() -> None:
     """Of an error that nobody foresaw, the line of ours that it came by."""
-    with pytest.raises(AttributeError) as caught:
-        id_of(None)  # type: ignore[arg-type]  # on purpose
-    assert re.fullmatch(r"AttributeError in shared/jobs/poison\.py:[0-9]+", reason_of(caught.value))
+    with pytest.raises(TypeError) as caught:
+        id_of("", None)  # type: ignore[arg-type]  # on purpose
+    assert re.fullmatch(r"TypeError in shared/base/digests\.py:[0-9]+", reason_of(caught.value))

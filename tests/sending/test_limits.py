@@ -42,6 +42,7 @@ async def send(
         senders=services.parts.settings.senders,
         now=utc_now(),
         knows_report_timeout=False,
+        id_key=services.parts.id_key,
     )
     return await services.sending.api.send(request, key=key)
 
@@ -120,6 +121,7 @@ async def test_the_preview_says_what_it_would_cost_and_who_may_not_be_texted(
         senders=services.parts.settings.senders,
         now=utc_now(),
         knows_report_timeout=False,
+        id_key=services.parts.id_key,
     )
     preview = await services.sending.preview.preview_of(request)
     assert [r["wouldSend"] for r in preview["recipients"]] == [True, False]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -10,15 +11,21 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from azure.core.pipeline.transport import AioHttpTransport
+from azure.core.rest import HttpRequest
 
 from local.stack import Stack
+from shared.azure.storage import StorageDown
+from shared.base.clock import from_iso, iso
 from shared.base.errors import InvalidRequest, NotCancelable, NotFound
+from shared.base.ids import MONTH_TABLES
 from shared.sending.answers import Answer
 from shared.sending.request_body import read_send
 from shared.services import Services, build
 from shared.settings import load
 from tests.support.client import Platform
+from tests.support.parts import parts_of, send_request
 from tests.support.people import People
+from tests.support.transports import Inner, Trouble, TroubledTransport
 
 SENDER = "+18005550100"
 NEW_YORK_NIGHT = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)  # 23:00 on Sunday
@@ -54,6 +61,7 @@ async def send(services: Services, body: dict[str, Any], *, key: str | None = No
         senders=services.parts.settings.senders,
         now=services.parts.clock(),
         knows_report_timeout=False,
+        id_key=services.parts.id_key,
     )
     return await services.sending.api.send(request, key=key)
 
@@ -190,6 +198,87 @@ async def test_only_those_who_sleep_wait(stack: Stack, clock: Clock, platform: P
     assert len(await platform.accepted("+821012345678")) == 1
     assert await platform.accepted("+12125550124") == []
     await transport.close()
+
+
+async def test_a_repeat_begins_what_was_planned_whatever_has_changed(
+    stack: Stack, clock: Clock, person: str
+) -> None:
+    """The process dies between the send's row and those of its parts; quiet hours change; the
+    repeat finds every message under the id, for the moment and until the end that were planned."""
+    there = clock.moment.astimezone(ZoneInfo("America/New_York")) + timedelta(hours=12)
+    night = {"from": f"{there.hour:02}:00", "to": f"{there.hour + 1:02}:00"}
+    when = clock.moment + timedelta(hours=2)
+    body = {
+        "smsRecipients": [{"to": "+12125550125"}, {"to": "+821012345677"}],
+        "category": "marketing",
+        "sendAt": when.isoformat(),
+        "timeToLiveInSeconds": 86_400,
+    }
+    key = f"planned-{person}"
+
+    def rules(**by_prefix: dict[str, str]) -> str:
+        always = {"from": "00:00", "to": "24:00"}
+        return json.dumps({"default": always, **{f"+{p}": w for p, w in by_prefix.items()}})
+
+    def dies(network: Inner) -> Inner:
+        """Of the rows of messages only the first is taken."""
+        troubles = itertools.chain([Trouble.NONE], itertools.repeat(Trouble.UNSENT))
+        return TroubledTransport(network, troubles, _is_record)
+
+    async with parts_of(
+        stack, clock=clock, way=dies, PARLEY_QUIET_HOURS=rules(**{"1212": night})
+    ) as first:
+        with pytest.raises(StorageDown):
+            await send(first, body, key=key)
+    async with parts_of(stack, clock=clock, PARLEY_QUIET_HOURS=rules()) as later:
+        clock.moment += timedelta(minutes=3)
+        answer = await send(later, body, key=key)
+        assert [item.status for item in answer.items] == [202, 202]
+        night_text, day_text = [
+            await later.messages.get_message(str(item.message_id)) for item in answer.items
+        ]
+    assert day_text["sendAt"] == iso(when)
+    assert day_text["expiresAt"] == iso(when + timedelta(days=1))
+    opens = from_iso(night_text["sendAt"])
+    assert opens.astimezone(ZoneInfo("America/New_York")).hour == there.hour
+    assert "Quiet hours" in night_text["history"][0]["details"]
+    assert night_text["expiresAt"] == iso(opens + timedelta(days=1))
+    assert (
+        night_text["createdAt"] == day_text["createdAt"] == iso(clock.moment - timedelta(minutes=3))
+    )
+
+
+def _is_record(request: HttpRequest) -> bool:
+    return request.method == "POST" and f"/{MONTH_TABLES}2" in request.url
+
+
+async def test_a_key_is_known_while_its_send_waits_and_a_day_longer(
+    stack: Stack, platform: Platform, person: str
+) -> None:
+    """A job that orders next week's reminder every second day orders it once, also when its moment
+    has passed; without the key that moment is refused."""
+    clock = Clock(datetime.now(UTC))
+    ordered = clock.moment
+    when = ordered + timedelta(days=7)
+    body = {"smsRecipients": [{"to": person}], "sendAt": when.isoformat()}
+    key = f"weekly-{person}"
+    async with parts_of(stack, clock=clock) as parts:
+        first = await send(parts, body, key=key)
+        for hours in (48, 96, 7 * 24, 7 * 24 + 23):
+            clock.moment = ordered + timedelta(hours=hours)
+            again = await send(parts, body, key=key)
+            assert (again.send_id, again.replayed) == (first.send_id, True)
+        for late in (send(parts, body), send(parts, body, key=f"other-{person}")):
+            with pytest.raises(InvalidRequest) as refused:
+                await late
+            assert list(refused.value.errors) == ["sendAt"]
+        with pytest.raises(InvalidRequest):
+            await parts.sending.preview.preview_of(
+                send_request(parts, {"from": SENDER, "message": "Hello", **body})
+            )
+        clock.moment = ordered
+        await parts.sending.api.cancel(str(first.items[0].message_id))
+    assert await platform.accepted(person) == []
 
 
 @pytest.mark.parametrize(

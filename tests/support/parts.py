@@ -52,4 +52,5 @@ def send_request(parts: Services, body: Mapping[str, Any]) -> SendRequest:
         senders=parts.parts.settings.senders,
         now=parts.parts.clock(),
         knows_report_timeout=parts.parts.acs.knows_report_timeout,
+        id_key=parts.parts.id_key,
     )

@@ -41,25 +41,54 @@ def moment_member(name: str) -> Member:
     return Member(name, Text(form=_WRITTEN), f"{name} {_FORM}.")
 
 
-def read_moment(body: Body, member: str, now: datetime) -> datetime | None:
+def read_moment(
+    body: Body, member: str, now: datetime, *, also_past: bool = False
+) -> datetime | None:
     """The moment that a body's member names, in UTC; None where it is left out or wrong.
 
     Args:
         body: read by a table with `moment_member` and `TIME_ZONE`; told what is wrong.
         member: which.
         now: the time now, with its zone.
+        also_past: take one that has passed, too; the caller asks `check_not_past`.
     """
     if body[member] is None or not body.sound(_ZONE_MEMBER):
         return None
     try:
-        return read_send_at(body[member], now, time_zone=body[_ZONE_MEMBER], member=member)
+        return read_send_at(
+            body[member],
+            now,
+            time_zone=body[_ZONE_MEMBER],
+            member=member,
+            also_past=also_past,
+        )
     except InvalidRequest as error:
         body.adopt(error)
         return None
 
 
+def check_not_past(moment: datetime | None, now: datetime, member: str = "sendAt") -> None:
+    """Refuse a moment that has passed.
+
+    Raises:
+        InvalidRequest: naming `member`.
+    """
+    if moment is not None and has_passed(moment, now):
+        raise InvalidRequest.of(member, f"{member} is in the past.")
+
+
+def has_passed(moment: datetime, now: datetime) -> bool:
+    """Whether a moment is more than a minute ago."""
+    return moment < now - _GRACE
+
+
 def read_send_at(
-    text: object, now: datetime, *, time_zone: object = None, member: str = "sendAt"
+    text: object,
+    now: datetime,
+    *,
+    time_zone: object = None,
+    member: str = "sendAt",
+    also_past: bool = False,
 ) -> datetime:
     """The moment that `sendAt` names, in UTC.
 
@@ -68,6 +97,7 @@ def read_send_at(
         now: the time now, with its zone.
         time_zone: the IANA name in `timeZone`, or None. With an offset as well, both must agree.
         member: what `sendAt` is called in this body.
+        also_past: take one that has passed, too.
 
     Raises:
         InvalidRequest: naming `sendAt` or `timeZone`: another form; no zone; more than a minute in
@@ -89,6 +119,8 @@ def read_send_at(
         raise InvalidRequest.of(member, f"{member} names a day that does not exist.") from None
     except OverflowError:
         raise InvalidRequest.of(member, f"{member} is outside the years 1 to 9999.") from None
+    if not also_past:
+        check_not_past(moment, now, member)
     return _near(moment, now, member)
 
 
@@ -143,8 +175,6 @@ def _local(written: datetime, place: ZoneInfo, member: str) -> datetime:
 
 
 def _near(moment: datetime, now: datetime, member: str) -> datetime:
-    if moment < now - _GRACE:
-        raise InvalidRequest.of(member, f"{member} is in the past.")
     if moment > now + _FURTHEST:
         raise InvalidRequest.of(member, f"{member} is more than a year ahead.")
     return moment

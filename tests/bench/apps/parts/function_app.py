@@ -171,6 +171,7 @@ def _template(recipients: int) -> Intent:
         senders=settings_of_this_app().senders,
         now=now,
         knows_report_timeout=False,
+        id_key=settings_of_this_app().id_key,
     )
     measure = segments.measure(_TEXT)
     return Intent(
