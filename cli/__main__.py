@@ -492,14 +492,20 @@ def _said_lines(entry: Mapping[str, Any]) -> list[str]:
         effect = "" if entry["effect"] == "applied" else f", {entry['effect']}"
         return [f"{entry['at']}  = {entry['direction']} by {entry['rule']}{effect}"]
     mark = "<" if entry["direction"] == "inbound" else ">"
-    return [f"{entry['at']}  {mark} {entry['message']}  ({entry['state'] or 'no longer kept'})"]
+    return [f"{entry['at']}  {mark} {_words(entry)}  ({entry['state'] or 'no longer kept'})"]
+
+
+def _words(item: Mapping[str, Any]) -> str:
+    """What was said; the text of a one-time code is shown nowhere."""
+    words = item["message"]
+    return "(one-time code, not shown)" if words is None else str(words)
 
 
 def _conversation_lines(item: Mapping[str, Any]) -> list[str]:
     last = item["lastMessage"]
     mark = "<" if last["direction"] == "inbound" else ">"
     unread = "*" if item["unread"] else " "
-    return [f"{unread} {last['at']}  {item['ours']}  {item['theirs']}  {mark} {last['message']}"]
+    return [f"{unread} {last['at']}  {item['ours']}  {item['theirs']}  {mark} {_words(last)}"]
 
 
 def _sender_lines(item: Mapping[str, Any]) -> list[str]:

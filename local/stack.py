@@ -50,6 +50,7 @@ TABLES: Final = (
     "conversations",
     "conversationIndex",
     "campaigns",
+    "codes",
     "keys",
     "poison",
     "rollups",

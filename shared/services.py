@@ -7,6 +7,7 @@ first used, so that a cold start pays for what its first request needs.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from shared import analytics, campaigns, conversations, limits, messages, receiving, sending
@@ -20,10 +21,12 @@ from shared.health import Health
 from shared.jobs.dispatch import Dispatch
 from shared.jobs.poison import Poison
 from shared.messages.api import MessageApi
+from shared.messages.one_time_codes import CodeBlanking, CodeMarks, CodeRules
 from shared.messages.parts import Parts
 from shared.messages.record import Record
 from shared.optouts import Ledger
 from shared.optouts.api import OptOutApi
+from shared.rules.categories import ONE_TIME_CODE
 from shared.settings import Settings, settings_of_this_app
 from shared.upkeep import Upkeep
 
@@ -58,14 +61,24 @@ def build(
 ) -> Services:
     """Wire everything; all clients share the transport."""
     azure = connect(settings, transport=transport, clock=clock, randomness=randomness)
-    tables, late = azure.tables, LateMarks(azure.tables, clock)
+    tables = azure.tables
+    rules = CodeRules(
+        timedelta(seconds=settings.repeat_window_seconds),
+        send_again=ONE_TIME_CODE in settings.send_again_when_uncertain,
+    )
+    record = Record(
+        tables,
+        settings.message_shards,
+        late=LateMarks(tables, clock),
+        codes=CodeMarks(tables, clock, rules),
+    )
     parts = Parts(
         settings=settings,
         clock=clock,
         randomness=randomness,
         azure=azure,
         dispatch=Dispatch(azure.queues, clock),
-        record=Record(tables, settings.message_shards, late),
+        record=record,
         ledger=Ledger(tables, azure.blobs, azure.host_blobs, clock, randomness),
     )
     store, read, limited = CampaignStore(tables), messages.wire(parts), limits.wire(parts)
@@ -103,6 +116,7 @@ def build(
             timer=counted.timer,
             keys=sent.keys,
             halts=parts.ledger.halts,
+            codes=CodeBlanking(tables, record, rules),
         ),
     )
 

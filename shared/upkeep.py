@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from shared.analytics.timer import CountingTimer
 from shared.azure.tables import Tables
 from shared.base import log
 from shared.base.clock import Clock
 from shared.base.errors import Unavailable
+from shared.base.tasks import every
 from shared.campaigns.retention import Retention
 from shared.limits import Guards
+from shared.messages.one_time_codes import CodeBlanking
 from shared.optouts.halt import Halts
 from shared.sending.idempotency import IdempotencyKeys
 
@@ -24,6 +26,7 @@ class Upkeep:
         timer: that counts, each minute; and whose marks grow old.
         halts: whose witness moves on, each minute.
         keys: of which some are over.
+        codes: whose texts are over.
     """
 
     def __init__(
@@ -35,9 +38,11 @@ class Upkeep:
         retention: Retention,
         timer: CountingTimer,
         keys: IdempotencyKeys,
+        codes: CodeBlanking,
         halts: Halts,
     ) -> None:
         self._keys = keys
+        self._codes = codes
         self._halts = halts
         self._retention = retention
         self._guards = guards
@@ -58,24 +63,32 @@ class Upkeep:
         await self._timer.run()
 
     async def daily(self) -> None:
-        """Make the tables of this month and the next; forget keys, counts, old campaigns.
+        """Make the tables of this month and the next; forget codes, keys, counts, old campaigns.
 
         A table that is missing all the same is made by the first write to it; this only spares
         that write the detour.
         """
         now = self._clock()
-        next_month = now.replace(day=1) + timedelta(days=32)
-        for table in (f"messages{now:%Y%m}", f"messages{next_month:%Y%m}"):
-            await self._tables.make_table(table)
-        keys = await self._keys.forget(now)
-        await self._guards.forget(now)
-        forgotten = await self._retention.forget(now)
-        marks = await self._timer.drop_old_marks()
+        # Each is done whatever becomes of the others.
+        codes, keys, forgotten, marks, *_ = await every(
+            self._codes.blank(now),
+            self._keys.forget(now),
+            self._retention.forget(now),
+            self._timer.drop_old_marks(),
+            self._guards.forget(now),
+            self._make_tables(now),
+        )
         log.event(
             "upkeep.daily",
+            codes=codes,
             keys=keys,
             campaigns=forgotten.campaigns,
             lists=forgotten.lists,
             people=forgotten.people,
             droppedMarks=marks,
         )
+
+    async def _make_tables(self, now: datetime) -> None:
+        next_month = now.replace(day=1) + timedelta(days=32)
+        for table in (f"messages{now:%Y%m}", f"messages{next_month:%Y%m}"):
+            await self._tables.make_table(table)

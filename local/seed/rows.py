@@ -31,13 +31,14 @@ from shared.campaigns.campaign import Campaign, Fate, Phase, Piece, Totals
 from shared.campaigns.order import Definition
 from shared.campaigns.store import CampaignStore
 from shared.conversations import Conversations, Entry
-from shared.messages import facts
+from shared.messages import facts, one_time_codes
 from shared.messages.facts import Outcome
 from shared.messages.request import Asked, SendRequest
 from shared.optouts import Change, Channel, Direction
 from shared.optouts.writer import Writer
 from shared.receiving.inbound import ANSWERS_WITHIN, entry_of
 from shared.rules import keywords
+from shared.rules.categories import ONE_TIME_CODE
 from shared.rules.delivery_codes import CODES
 from shared.rules.keywords import Meaning
 from shared.rules.message_states import State
@@ -105,6 +106,7 @@ class _MonthWriter:
         self._now = datetime.min.replace(tzinfo=UTC)
         self._ledger = Writer(tables, lambda: self._now, _salt)
         self._rows: dict[tuple[str, str], list[Entity]] = defaultdict(list)
+        self._codes: dict[tuple[str, str], Entity] = {}
         self._entries: list[Entry] = []
         self._closed: dict[tuple[str, str], int] = {}
         self._latest: dict[tuple[str, str], Entry] = {}
@@ -134,6 +136,8 @@ class _MonthWriter:
             ],
             _AT_ONCE,
         )
+        for mark in self._codes.values():
+            await self._tables.put(one_time_codes.TABLE, mark)
         await Conversations(self._tables).write_all(self._entries)
         store = CampaignStore(self._tables)
         for name, sends in self._campaigns.items():
@@ -165,6 +169,9 @@ class _MonthWriter:
         outcomes = [self._outcome(send_id, sent.sender, told) for told in sent.people]
         shards = self._app.message_shards
         self._keep(send_id, facts.intent_row(intent, shards))
+        if sent.category == ONE_TIME_CODE:
+            mark = one_time_codes.mark_row(sent.at, sent.at, sent.at)
+            self._codes[mark["PartitionKey"], mark["RowKey"]] = mark
         self._keep(
             send_id,
             facts.outcome_row(send_id, outcomes, at=sent.at + _ANSWERED_AFTER, shards=shards),

@@ -314,7 +314,7 @@ def _summary(campaign: Campaign, now: datetime) -> dict[str, Any]:
         "startAt": iso(campaign.start),
         "finishedAt": iso(campaign.finished_at) if campaign.finished_at else None,
         "senders": list(definition.senders),
-        "message": definition.message,
+        "message": definition.shown,
         "category": definition.category,
         "tag": definition.tag or None,
         "list": definition.list_name,

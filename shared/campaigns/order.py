@@ -33,6 +33,7 @@ from shared.campaigns.list_format import LONGEST_NAME, MOST_COLUMNS, Format, Sha
 from shared.campaigns.templates import BadTemplate, Template, parse
 from shared.limits.frequency_caps import MOST_HOURS
 from shared.messages.request import SendRequest
+from shared.rules.categories import ONE_TIME_CODE
 from shared.rules.senders import Sender, SenderKind
 from shared.rules.timing.when import TIME_ZONE, moment_member, read_moment
 from shared.rules.timing.windows import Window, read_window, written
@@ -101,6 +102,11 @@ class Definition:
         if self.shape is None:
             raise ValueError("the list has not been found yet")
         return self.shape
+
+    @property
+    def shown(self) -> str | None:
+        """The text for whoever reads about it; None for one-time codes, which nobody is shown."""
+        return None if self.category == ONE_TIME_CODE else self.message
 
     def template(self) -> Template:
         """The text, understood."""

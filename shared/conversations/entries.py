@@ -46,7 +46,7 @@ class Entry:
         ours: the sender.
         theirs: the person's number.
         inbound: whether the person said it.
-        text: what was said.
+        text: what was said; None for a one-time code, which nobody is shown.
         at: when.
         segments: in how many pieces.
         keyword: the keyword it was read as, e.g. `STOP`.
@@ -58,7 +58,7 @@ class Entry:
     ours: str
     theirs: str
     inbound: bool
-    text: str
+    text: str | None
     at: datetime
     segments: int | None = None
     keyword: str | None = None

@@ -30,12 +30,13 @@ from shared.base.clock import iso
 from shared.base.tasks import every
 from shared.limits.group_commit import GroupCommit
 from shared.messages.request import SendRequest
+from shared.rules.categories import ONE_TIME_CODE
 from shared.rules.limit_settings import FloodLimit, FloodLimits
 from shared.rules.persons import person
 
 TABLE: Final = "floods"
 _RANGE: Final = "range"
-_CATEGORY: Final = "oneTimeCode"
+_CATEGORY: Final = ONE_TIME_CODE
 # Where ranges have no limit they still spread the numbers over partitions.
 _USUAL_DIGITS: Final = 8
 # A transaction holds 100 entities: the range, and 33 numbers of each of three jobs.

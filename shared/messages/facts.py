@@ -4,7 +4,7 @@ A table per month, a partition per shard and minute, both computable from any id
 
 - `{sendId}`: the intent: everything that was asked, packed, and what was planned for its parts. The
   only row that is ever changed: an attempt that ended without an outcome, or that another one took
-  over, is noted in it.
+  over, is noted in it, and the text of a one-time code is taken out of it.
 - `{sendId}.outcome`: for each recipient the decision and ACS's answer.
 - `{messageId}.{8 hex}`: one delivery report.
 - `{messageId}.answer`: somebody has answered; written where texts are counted (shared/analytics).
@@ -14,7 +14,7 @@ A table per month, a partition per shard and minute, both computable from any id
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -183,6 +183,30 @@ class StoredReport:
 
 def intent_row(intent: Intent, shards: int) -> Entity:
     """The whole row of an intent."""
+    return {
+        "PartitionKey": ids.partition(intent.send_id, shards),
+        "RowKey": intent.send_id,
+        "digest": intent.request.digest,
+        "keyed": intent.keyed,
+        "request": _packed_request(intent),
+        "trace": intent.trace or "",
+        "createdAt": iso(intent.created_at),
+        "expiresAt": iso(intent.expires_at) if intent.expires_at else "",
+        **_attempt_members(intent),
+    }
+
+
+def blank_row(intent: Intent, shards: int) -> Entity:
+    """The member of an intent's row that holds its text, without it; all else is as it was."""
+    blank = replace(intent, request=replace(intent.request, message=""))
+    return {
+        "PartitionKey": ids.partition(intent.send_id, shards),
+        "RowKey": intent.send_id,
+        "request": _packed_request(blank),
+    }
+
+
+def _packed_request(intent: Intent) -> bytes:
     request = intent.request
     packed = {
         "from": request.sender,
@@ -209,17 +233,7 @@ def intent_row(intent: Intent, shards: int) -> Entity:
             for a in request.asked
         ],
     }
-    return {
-        "PartitionKey": ids.partition(intent.send_id, shards),
-        "RowKey": intent.send_id,
-        "digest": request.digest,
-        "keyed": intent.keyed,
-        "request": pack(packed),
-        "trace": intent.trace or "",
-        "createdAt": iso(intent.created_at),
-        "expiresAt": iso(intent.expires_at) if intent.expires_at else "",
-        **_attempt_members(intent),
-    }
+    return pack(packed)
 
 
 def _optional(intent: Intent) -> dict[str, Any]:

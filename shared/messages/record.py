@@ -10,8 +10,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
+from azure.core import MatchConditions
+from azure.data.tables import UpdateMode
+
 from shared.azure.event_grid import PlatformReport, Received
-from shared.azure.tables import Entity, Tables
+from shared.azure.storage import Changed
+from shared.azure.tables import Entity, TableOperation, Tables
 from shared.base import ids
 from shared.base.clock import from_iso
 from shared.messages import facts
@@ -27,6 +31,8 @@ _SPAN: Final = "PartitionKey ge @low and PartitionKey le @high"
 STRAY: Final = "stray"
 # Characters of an id that are its time.
 _TIME: Final = 10
+# A transaction holds 4 MiB, and a request may have 64 KiB.
+_BLANKED_AT_ONCE: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +77,14 @@ class LateListener(Protocol):
         ...
 
 
+class CodeListener(Protocol):
+    """Whoever has to find the texts of one-time codes again."""
+
+    async def mark(self, intent: Intent) -> None:
+        """An intent is about to be written."""
+        ...
+
+
 class Record:
     """The message tables.
 
@@ -78,12 +92,20 @@ class Record:
         shards: partitions that a minute is spread over; a constant of the deployment.
         late: told of facts that come when their minute may have been counted. None where nobody
             counts.
+        codes: told of intents before they are written. None where no text is ever blanked.
     """
 
-    def __init__(self, tables: Tables, shards: int, late: LateListener | None = None) -> None:
+    def __init__(
+        self,
+        tables: Tables,
+        shards: int,
+        late: LateListener | None = None,
+        codes: CodeListener | None = None,
+    ) -> None:
         self._tables = tables
         self._shards = shards
         self._late = late
+        self._codes = codes
 
     def _in_time(self, any_id: str) -> AbstractAsyncContextManager[None]:
         return self._late.around(any_id) if self._late is not None else nullcontext()
@@ -92,6 +114,8 @@ class Record:
 
     async def begin(self, intent: Intent) -> Intent | None:
         """Write an intent down; it with its ETag. None if there is one with its id."""
+        if self._codes is not None:
+            await self._codes.mark(intent)
         async with self._in_time(intent.send_id):
             etag = await self._tables.insert(
                 ids.month_table(intent.send_id), facts.intent_row(intent, self._shards)
@@ -119,6 +143,34 @@ class Record:
             Changed: others were always faster.
         """
         await self._tables.change(step)
+
+    async def blank(self, intents: Sequence[Intent]) -> int:
+        """Take the texts out of intents of one month; how many: those that nobody else changed."""
+        by_partition: dict[str, list[TableOperation]] = {}
+        for intent in intents:
+            row = facts.blank_row(intent, self._shards)
+            options = {
+                "mode": UpdateMode.MERGE,
+                "etag": intent.etag,
+                "match_condition": MatchConditions.IfNotModified,
+            }
+            by_partition.setdefault(row["PartitionKey"], []).append(("update", row, options))
+        table = ids.month_table(intents[0].send_id) if intents else ""
+        blanked = 0
+        for operations in by_partition.values():
+            for start in range(0, len(operations), _BLANKED_AT_ONCE):
+                blanked += await self._commit(table, operations[start : start + _BLANKED_AT_ONCE])
+        return blanked
+
+    async def _commit(self, table: str, operations: Sequence[TableOperation]) -> int:
+        """Do all of these, or each that still can be done; how many."""
+        try:
+            await self._tables.commit(table, operations)
+        except Changed:
+            if len(operations) == 1:
+                return 0
+            return sum([await self._commit(table, [operation]) for operation in operations])
+        return len(operations)
 
     async def conclude(self, send_id: str, outcomes: list[Outcome], at: datetime) -> bool:
         """Write the outcome down. False if another attempt did already."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from shared.rules.categories import ONE_TIME_CODE
 from shared.rules.timing.windows import Window
 
 
@@ -35,7 +36,7 @@ class SendRequest:
 
     Attributes:
         sender: the configured sender's address.
-        message: the text.
+        message: the text; empty once it has been taken out of the record.
         asked: the entries in the caller's order; some may be refused, some may repeat others.
         tag: the application's tag; empty where it gave none.
         wants_report: whether the application asked for delivery reports.
@@ -66,6 +67,16 @@ class SendRequest:
     window: Window | None = None
     campaign: str | None = None
     ignored: tuple[str, ...] = ()
+
+    @property
+    def shown(self) -> str | None:
+        """The text for whoever reads about it; None for a one-time code, which nobody is shown."""
+        return None if self.category == ONE_TIME_CODE else self.message
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether its text was taken out of the record, so that it cannot be sent any more."""
+        return not self.message
 
     def expiry(self, start: datetime) -> datetime | None:
         """After which it is not worth sending, if it is to leave at `start`."""

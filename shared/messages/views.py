@@ -100,7 +100,7 @@ def outgoing(send: Send, seen: Seen, blocked_by: Mapping[str, Any] | None) -> di
         "direction": "outbound",
         "from": request.sender,
         "to": seen.address,
-        "message": request.message,
+        "message": request.shown,
         "state": str(seen.state),
         "isFinal": seen.state in TERMINAL,
         "encoding": send.intent.encoding,

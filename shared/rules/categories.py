@@ -4,4 +4,5 @@ from __future__ import annotations
 
 from typing import Final
 
-CATEGORIES: Final = ("marketing", "transactional", "oneTimeCode")
+ONE_TIME_CODE: Final = "oneTimeCode"
+CATEGORIES: Final = ("marketing", "transactional", ONE_TIME_CODE)

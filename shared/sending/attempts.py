@@ -13,9 +13,9 @@ send without an outcome knows what may have happened. A send that waits has no a
 1. taken out: `canceled`, but `uncertain` where an earlier attempt is in doubt;
 2. closed by the ledger, as it reads once the attempt is written down: `blocked`, but `uncertain`
    where an earlier attempt is in doubt and they were not yet closed when that doubt began;
-3. its time is over (`when_time_is_up`): `uncertain` where an earlier attempt is in doubt, for which
-   the end of the repeat window and the beginning of their quiet hours count, too; `expired` without
-   a doubt;
+3. its time is over, or its text has been blanked (`when_time_is_up`): `uncertain` where an earlier
+   attempt is in doubt, for which the end of the repeat window and the beginning of their quiet
+   hours count, too; `expired` without a doubt;
 4. limits (countries, budgets, floods): `blocked`, but `uncertain` after an earlier doubt.
 
 Before them, and before a send without an outcome is taken over, it is asked what puts it off:
@@ -190,7 +190,8 @@ def time_left(intent: Intent, rules: AttemptRules, now: datetime) -> timedelta:
 def when_time_is_up(attempt: Attempt, rules: AttemptRules, now: datetime) -> State | None:
     """What becomes of those whom it is too late to text; None while it is not too late."""
     intent, doubt = attempt.intent, attempt.earlier_doubt
-    expired = intent.expires_at is not None and now > intent.expires_at
+    # A code whose text has been taken out of the record is over, whatever else holds.
+    expired = intent.request.is_blank or (intent.expires_at is not None and now > intent.expires_at)
     if doubt is None:
         return State.EXPIRED if expired else None
     forgotten = now - doubt > rules.repeat_window

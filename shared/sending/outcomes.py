@@ -161,7 +161,7 @@ def entries_of(intent: Intent, outcomes: Sequence[Outcome], id_key: bytes) -> li
             ours=request.sender,
             theirs=outcome.address,
             inbound=False,
-            text=request.message,
+            text=request.shown,
             at=intent.first_attempt_at,
             segments=intent.segments,
             tag=request.tag or None,

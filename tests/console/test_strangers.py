@@ -75,7 +75,7 @@ async def long_talk(stack: Stack, person: str) -> list[str]:
         client = tables.get_table_client(TABLE)
         for start in range(0, len(rows), 100):
             await client.submit_transaction(rows[start : start + 100])
-    return [entry.text for entry in entries]
+    return [str(entry.text) for entry in entries]
 
 
 async def test_a_long_conversation(

@@ -106,7 +106,7 @@ async def test_every_order_and_twice(stack: Stack, parley: Parley, stories: list
         await check_the_end(parley, stories)
         for story in stories:
             found = await parts.conversations.entries.oldest(TOLL_FREE, story.person, limit=10)
-            said = [entry.text for entry in found.entries if entry.inbound]
+            said = [str(entry.text) for entry in found.entries if entry.inbound]
             assert sorted(said) == sorted((STOP, START))
             in_time = [story.minute_of[word] for word in said]
             assert in_time == sorted(in_time)

@@ -84,7 +84,7 @@ INTENTS = st.builds(
     attempt=st.just("") | st.just("0123456789abcdef"),
     trace=st.none() | st.just("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
     send_at=st.none() | MOMENTS,
-    why_waiting=st.none() | WORDS,
+    why_waiting=st.none() | st.text(min_size=1),
     expires_at=st.none() | MOMENTS,
     canceled=st.frozensets(ADDRESSES, max_size=3),
     parts=st.lists(PARTS, max_size=3).map(tuple),

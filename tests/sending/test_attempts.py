@@ -138,3 +138,11 @@ def test_what_is_too_late(
     intent = replace(first(category), expires_at=NOW + lives if lives is not None else None)
     attempt = Attempt(intent, earlier_doubt=NOW - doubt if doubt is not None else None)
     assert when_time_is_up(attempt, RULES, NOW) is then
+
+
+def test_a_text_that_was_taken_out_of_the_record_is_not_sent() -> None:
+    """Even a code of which a second one is better than silence: there is nothing to send."""
+    intent = first("oneTimeCode")
+    blank = replace(intent, request=replace(intent.request, message=""))
+    assert when_time_is_up(Attempt(blank), RULES, NOW) is State.EXPIRED
+    assert when_time_is_up(Attempt(blank, earlier_doubt=NOW), RULES, NOW) is State.UNCERTAIN

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import zlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -10,6 +12,7 @@ from typing import Any
 
 from azure.data.tables.aio import TableServiceClient
 from azure.storage.blob.aio import BlobServiceClient
+from azure.storage.queue.aio import QueueServiceClient
 
 Row = dict[str, Any]
 
@@ -39,6 +42,34 @@ class StorageView:
         blob = await self._quarantine.download_blob(name)
         kept: Row = json.loads(await blob.readall())
         return kept
+
+
+async def everything(connection_string: str) -> AsyncIterator[tuple[str, str]]:
+    """All that an account holds, packed or not: where it stands, and what stands there."""
+    async with TableServiceClient.from_connection_string(connection_string) as tables:
+        async for table in tables.list_tables():
+            async for row in tables.get_table_client(table.name).list_entities():
+                place = f"{table.name}/{row['PartitionKey']}/{row['RowKey']}"
+                yield place, " ".join(f"{name}={_readable(row[name])}" for name in row)
+    async with QueueServiceClient.from_connection_string(connection_string) as queues:
+        async for queue in queues.list_queues():
+            for message in await queues.get_queue_client(queue.name).peek_messages(32):
+                yield f"{queue.name}/{message.id}", _readable(message.content)
+    async with BlobServiceClient.from_connection_string(connection_string) as blobs:
+        async for container in blobs.list_containers():
+            client = blobs.get_container_client(container.name)
+            async for name in client.list_blob_names():
+                content = await (await client.download_blob(name)).readall()
+                yield f"{container.name}/{name}", content.decode("utf-8", "replace")
+
+
+def _readable(value: Any) -> str:
+    if isinstance(value, bytes) and value:
+        return zlib.decompress(value).decode("utf-8", "surrogatepass")
+    if isinstance(value, str) and '"packed":' in value:
+        packed = base64.b64decode(json.loads(value)["packed"])
+        return zlib.decompress(packed).decode("utf-8", "surrogatepass")
+    return str(value)
 
 
 @asynccontextmanager

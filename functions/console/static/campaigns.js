@@ -5,7 +5,7 @@ import { h, refill } from "./dom.js";
 import { dateTime, number, percent, relative } from "./format.js";
 import { t, word } from "./i18n.js";
 import { poll } from "./poll.js";
-import { badge, button, confirm, empty, heading, pairs, path, person, problem, reason, skeleton, table, tag, toast, when } from "./ui.js";
+import { badge, button, confirm, empty, heading, pairs, path, person, problem, reason, said, skeleton, table, tag, toast, when } from "./ui.js";
 
 const EVERY = 3000, LIST_EVERY = 6000, PAGE = 25;
 const WAITING = new Set(["queued", "scheduled", "sending"]);
@@ -35,7 +35,7 @@ function list(root) {
   const columns = [
     { title: t("campaigns.name"), class: "fit", cell: (item) => h("a", { href: path("campaigns", item.campaignId) }, item.campaignId) },
     { title: t("campaigns.state"), class: "fit", cell: (item) => badge(item.state) },
-    { title: t("campaigns.text"), class: "wide", cell: (item) => h("span", { class: "clamp", dir: "auto" }, item.message) },
+    { title: t("campaigns.text"), class: "wide", cell: (item) => h("span", { class: "clamp", dir: "auto" }, said(item)) },
     { title: t("campaigns.recipients"), class: "fit num right", cell: (item) => number(item.totals?.recipients) },
     { title: t("campaigns.start"), class: "fit", cell: (item) => when(item.startAt, dateTime) },
   ];
@@ -109,7 +109,7 @@ function one(root, campaignId) {
           h("div", {}, h("dt", {}, badge(state)), h("dd", { class: "num" }, number(count)))))),
       h("div", { class: "grid two" },
         h("section", { class: "card" }, h("h2", {}, t("campaigns.about")), pairs([
-          [t("campaigns.text"), h("span", { dir: "auto" }, campaign.message)],
+          [t("campaigns.text"), h("span", { dir: "auto" }, said(campaign))],
           [t("campaigns.senders"), campaign.senders.map((sender) => h("div", {}, person(sender)))],
           [t("campaigns.start"), dateTime(campaign.startAt)],
           campaign.eta && [t("campaigns.eta"), h("span", {}, `${dateTime(campaign.eta)} (${relative(campaign.eta)})`)],

@@ -8,7 +8,7 @@ import { t, word } from "./i18n.js";
 import { openMessage } from "./message.js";
 import { poll } from "./poll.js";
 import { senderChoice } from "./known.js";
-import { announce, badge, button, confirm, empty, field, heading, path, person, problem, select, skeleton, tag, when } from "./ui.js";
+import { announce, badge, button, confirm, empty, field, heading, path, person, problem, said, select, skeleton, tag, when } from "./ui.js";
 import { why } from "./why.js";
 
 const LIST_EVERY = 4000, EVERY = 2500, PAGE = 50, OLDER_PAGE = 200, OPTOUT_EVERY = 6;
@@ -104,7 +104,7 @@ function conversationList(root) {
     h("span", { class: "avatar", "aria-hidden": "true" }, entry.theirs.slice(-2)),
     h("span", { class: "who" }, person(entry.theirs), entry.unread && h("span", { class: "unseen" }, t("conversations.isUnread"))),
     last && when(last.at, moment),
-    h("span", { class: "last", dir: "auto" }, last ? `${last.direction === "outbound" ? `${t("conversations.you")} ` : ""}${last.message}` : ""),
+    h("span", { class: "last", dir: "auto" }, last ? `${last.direction === "outbound" ? `${t("conversations.you")} ` : ""}${said(last)}` : ""),
     h("span", { class: "from" }, t("conversations.with", { ours: address(entry.ours) }), last?.keyword && [" ", tag(keywordOf(last.keyword), "warn")])));
   }
 
@@ -236,7 +236,7 @@ function thread(root, ours, theirs, list) {
     const state = inbound ? null : item.state;
     return h("li", { class: `bubble ${item.direction}`, data: { state: state ?? "" } },
       h("p", { class: "unseen" }, inbound ? t("conversation.they") : t("conversation.we")),
-      h("p", { class: "words", dir: "auto" }, item.message),
+      h("p", { class: "words", dir: "auto" }, said(item)),
       h("p", { class: "meta" },
         when(item.at, clock),
         item.keyword && tag(keywordOf(item.keyword), "warn"),

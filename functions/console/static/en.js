@@ -351,4 +351,5 @@ export const en = {
   "message.retriedBy": "Tried again as",
   "message.answers": "Answers",
   "message.show": "Show that message",
+  "message.notShown": "(one-time code, not shown)",
 };

@@ -7,7 +7,7 @@ import { clock, day } from "./format.js";
 import { t, word } from "./i18n.js";
 import { openMessage } from "./message.js";
 import { poll } from "./poll.js";
-import { announce, badge, button, empty, heading, path, person, problem, select, skeleton, table, tableRow, when } from "./ui.js";
+import { announce, badge, button, empty, heading, path, person, problem, said, select, skeleton, table, tableRow, when } from "./ui.js";
 
 const EVERY = 2500, OVERLAP = 2 * 60e3, WIDE = 15 * 60e3, WIDE_EVERY = 8;
 const FIRST_SPANS = [15 * 60e3, 24 * 3600e3];
@@ -37,7 +37,7 @@ export function mount(root) {
     { title: t("feed.time"), class: "fit", cell: (item) => when(item.createdAt, (at) => clock(at, true)) },
     { title: t("feed.person"), class: "fit", cell: (item) => h("a", { class: "way", href: path("conversations", ours(item), theirs(item)) },
       h("span", { class: `arrow ${item.direction}`, title: word("direction", item.direction) }, icon(item.direction === "inbound" ? "in" : "out"), h("span", { class: "unseen" }, word("direction", item.direction))), person(theirs(item))) },
-    { title: t("feed.text"), class: "wide", cell: (item) => h("span", { class: "clamp", dir: "auto" }, item.message) },
+    { title: t("feed.text"), class: "wide", cell: (item) => h("span", { class: "clamp", dir: "auto" }, said(item)) },
     { title: t("feed.sender"), class: "fit dim", cell: (item) => person(ours(item)) },
     { title: t("feed.state"), class: "fit", cell: (item) => h("button", { type: "button", class: "bare", "aria-label": t("message.open", { state: word("state", item.state) }), on: { click: () => openMessage(item.messageId) } }, badge(item.state)) },
   ];
@@ -59,7 +59,7 @@ export function mount(root) {
     if (filters.direction && item.direction !== filters.direction) return false;
     if (filters.state === "trouble" && !["failed", "undelivered", "uncertain", "unknown", "expired"].includes(item.state)) return false;
     if (filters.state && filters.state !== "trouble" && item.state !== filters.state) return false;
-    return !filters.words || `${item.from} ${item.to} ${item.message} ${item.tag ?? ""}`.toLowerCase().includes(filters.words);
+    return !filters.words || `${item.from} ${item.to} ${said(item)} ${item.tag ?? ""}`.toLowerCase().includes(filters.words);
   }
 
   // Rows stay the elements they are, so that neither focus nor a selection is lost.

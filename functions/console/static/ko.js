@@ -351,4 +351,5 @@ export const ko = {
   "message.retriedBy": "다시 보낸 문자",
   "message.answers": "답장한 문자",
   "message.show": "그 메시지 보기",
+  "message.notShown": "(일회용 코드, 표시하지 않음)",
 };

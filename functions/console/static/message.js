@@ -5,7 +5,7 @@ import { h, refill } from "./dom.js";
 import { dateTime, number } from "./format.js";
 import { t, word } from "./i18n.js";
 import { why } from "./why.js";
-import { badge, button, pairs, path, person, problem, sheet, skeleton, tag } from "./ui.js";
+import { badge, button, pairs, path, person, problem, said, sheet, skeleton, tag } from "./ui.js";
 
 export async function openMessage(messageId) {
   const body = h("div", { class: "sheet-body" }, skeleton(6));
@@ -31,7 +31,7 @@ function contents(message, dialog) {
   }, { kind: "quiet small" });
   const go = (href, text) => h("a", { href, on: { click: () => dialog.close() } }, text);
   return [
-    h("p", { class: "quote", dir: "auto" }, message.message),
+    h("p", { class: "quote", dir: "auto" }, said(message)),
     h("p", { class: "row wrap" }, badge(message.state), message.keyword && tag(message.keyword.word ?? message.keyword, "warn"),
       message.code && h("span", { class: "dim num" }, t("message.code", { code: message.code }))),
     message.meaning && h("p", {}, message.meaning, message.nextStep ? ` ${message.nextStep}` : ""),

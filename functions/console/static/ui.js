@@ -58,6 +58,9 @@ export function person(number) {
   return h("span", { class: "num nowrap" }, address(number));
 }
 
+// The words of a text, or that they are not shown: those of one-time codes never are.
+export const said = (item) => item.message ?? t("message.notShown");
+
 export function link(href, ...children) {
   return h("a", { href }, ...children);
 }
