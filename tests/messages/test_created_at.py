@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -165,18 +164,3 @@ async def test_those_who_wait_apart_show_the_moment_of_their_request(
     assert carrier is not None
     left = attempts.taken_over(carrier, accepted + timedelta(hours=12), "01")
     assert left.created_at == accepted
-
-
-async def test_what_was_written_before_the_moment_was_kept_can_still_be_read(
-    stack: Stack, clock: Clock
-) -> None:
-    """Rows without the member show their first attempt, as they always did."""
-    async with parts_of(stack, clock=clock) as parts:
-        send_id = ids.drawn_send_id(clock.moment, parts.parts.randomness)
-        intent = replace(an_intent(), send_id=send_id)
-        row = facts.intent_row(intent, parts.parts.settings.message_shards)
-        del row["createdAt"]
-        await parts.parts.tables.insert(ids.month_table(send_id), row)
-        found = await parts.parts.record.intent(send_id)
-    assert found is not None
-    assert found.created_at == intent.first_attempt_at
