@@ -14,7 +14,6 @@ entries are named by keyed hashes.
 
 from __future__ import annotations
 
-import hmac
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from azure.data.tables import UpdateMode
 from shared.azure.storage import Changed
 from shared.azure.tables import Entity, TableOperation, Tables, etag_of
 from shared.base.clock import iso
+from shared.base.digests import keyed_digest
 from shared.base.tasks import every
 from shared.limits.group_commit import GroupCommit
 from shared.messages.request import SendRequest
@@ -146,7 +146,7 @@ class Floods:
         return self._hash("range", person(address).removeprefix("+")[:digits]).hex()
 
     def _hash(self, kind: str, text: str) -> bytes:
-        return hmac.digest(self._id_key, f"{kind} {text}".encode(), "sha256")[:16]
+        return keyed_digest(self._id_key, kind, text)[:16]
 
     async def _commit(
         self,

@@ -7,7 +7,6 @@ repeat changes nothing. Partition and row are named by a keyed hash: neither hol
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
@@ -18,6 +17,7 @@ from shared.azure.storage import Changed
 from shared.azure.table_keys import key_part
 from shared.azure.tables import Entity, TableOperation, Tables, etag_of
 from shared.base.clock import Clock, from_iso, iso
+from shared.base.digests import keyed_digest
 from shared.rules.persons import person
 
 TABLE: Final = "caps"
@@ -104,7 +104,7 @@ class FrequencyCaps:
         return count + (await self._delete(rows) if rows else 0)
 
     def _hash_of(self, address: str) -> str:
-        return hmac.digest(self._id_key, f"cap {person(address)}".encode(), "sha256").hex()[:32]
+        return keyed_digest(self._id_key, "cap", person(address)).hex()[:32]
 
     async def _delete(self, rows: Sequence[Entity]) -> int:
         operations: list[TableOperation] = [

@@ -6,7 +6,7 @@ import base64
 import json
 import zlib
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -64,8 +64,10 @@ async def everything(connection_string: str) -> AsyncIterator[tuple[str, str]]:
 
 
 def _readable(value: Any) -> str:
-    if isinstance(value, bytes) and value:
-        return zlib.decompress(value).decode("utf-8", "surrogatepass")
+    if isinstance(value, bytes):
+        with suppress(zlib.error):
+            value = zlib.decompress(value)
+        return value.decode("utf-8", "surrogatepass")
     if isinstance(value, str) and '"packed":' in value:
         packed = base64.b64decode(json.loads(value)["packed"])
         return zlib.decompress(packed).decode("utf-8", "surrogatepass")
