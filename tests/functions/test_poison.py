@@ -111,19 +111,19 @@ async def away(text: str) -> None:
 
 
 async def test_what_is_not_broken_in_itself_is_no_poison(
-    parley: Parley, platform: Platform, parts: Services, person: str
+    stack: Stack, parley: Parley, platform: Platform, parts: Services, person: str
 ) -> None:
     """Work that needs what is unavailable comes back after its last attempt, and is done then."""
     text = event_message(person)
     with pytest.raises(Unavailable):
         await parts.poison.guard(taken(text, attempts=MOST_ATTEMPTS - 1), away)
     queues = KeptMessages()
-    poison = Poison(parts.parts.tables, queues, parts.parts.clock)
+    poison = Poison(parts.parts.tables, queues, parts.parts.clock, parts.parts.id_key)
     await poison.guard(taken(text), away)
     ((queue, kept, pause),) = queues.messages
     assert (queue, kept) == ("record", text)
     assert 0 < pause <= 120
-    assert await listed(parley, text) is None
+    assert await listed(stack, parley, text) is None
     await parts.sending.follow_up.run_queued(kept)
     await platform.relayed_event(OPT_OUT_CHANGED, recipient=person)
 

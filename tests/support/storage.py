@@ -65,9 +65,10 @@ async def everything(connection_string: str) -> AsyncIterator[tuple[str, str]]:
 
 def _readable(value: Any) -> str:
     if isinstance(value, bytes):
+        data = value
         with suppress(zlib.error):
-            value = zlib.decompress(value)
-        return value.decode("utf-8", "surrogatepass")
+            data = zlib.decompress(value)
+        return data.decode("utf-8", "surrogatepass")
     if isinstance(value, str) and '"packed":' in value:
         packed = base64.b64decode(json.loads(value)["packed"])
         return zlib.decompress(packed).decode("utf-8", "surrogatepass")
