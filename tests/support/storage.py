@@ -68,7 +68,7 @@ def _readable(value: Any) -> str:
         data = value
         with suppress(zlib.error):
             data = zlib.decompress(value)
-        return data.decode("utf-8", "surrogatepass")
+        return data.decode("utf-8", "replace")
     if isinstance(value, str) and '"packed":' in value:
         packed = base64.b64decode(json.loads(value)["packed"])
         return zlib.decompress(packed).decode("utf-8", "surrogatepass")
