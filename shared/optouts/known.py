@@ -22,7 +22,7 @@ class Known:
     Attributes:
         head: where the log stood, without an ETag.
         closed: the change that closes a person for a scope, by their mark.
-        latest: the latest rows, the members that a check reads.
+        latest: the latest rows as they are; of those that were loaded, what decides.
         kept: whether all of it was written to a blob.
     """
 

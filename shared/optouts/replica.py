@@ -24,14 +24,12 @@ from shared.optouts.table import Table
 from shared.optouts.witness import WitnessBlob
 from shared.rules.persons import person
 
-_OF_CHANGES: Final = (
-    *("sequence", "changeId", "direction", "person", "address", "sender", "program", "categories"),
-    *("said", "recorded", "effect", "leaf", "chain"),
-)
-_OF_MARKS: Final = (
-    *("ledgerId", "lifts", "since", "why", "known", "knownChain", "found", "foundChain"),
-)
-_MEMBERS: Final = ["RowKey", "version", *_OF_CHANGES, *_OF_MARKS]
+# What a load asks for: of changes what decides and would have to be said again, and the marks. A
+# check meets few rows, which are cheaper read whole than by a URL with all these names.
+_LOADED: Final = [
+    *("RowKey", "version", "sequence", "direction", "person", "sender", "said", "effect", "leaf"),
+    *("chain", "ledgerId", "lifts", "since", "why", "known", "knownChain", "found", "foundChain"),
+]
 _GAP: Final = "The opt-out ledger's log has a gap; nothing is sent until its rows are back."
 
 
@@ -117,7 +115,8 @@ class Replica:
         while True:
             before, continues = known.position, True
             head, halt = LogHead(), None
-            found = self._table.between(rows.log_key(before), rows.LOG_END, select=_MEMBERS)
+            loads = None if known is self._known else _LOADED
+            found = self._table.between(rows.log_key(before), rows.LOG_END, select=loads)
             async for row in found:
                 key = row["RowKey"]
                 if key == rows.HEAD:

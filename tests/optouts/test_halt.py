@@ -6,8 +6,10 @@ import asyncio
 import json
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
+from azure.core.rest import HttpRequest
 
 from shared.base.errors import LedgerHalted, LedgerUnavailable, LedgerUnreadable
 from shared.base.log import NAME
@@ -15,7 +17,7 @@ from shared.optouts import Direction, Ledger
 from shared.optouts.known import mark_of
 from shared.optouts.rows import HEAD, log_key
 from tests.optouts.bench import SENDER, Bench, change, check_log
-from tests.support.transports import HeldTransport
+from tests.support.transports import HeldTransport, Inner, Trouble, TroubledTransport
 
 FIVE = [f"+1425555010{n}" for n in range(1, 6)]
 OTHERS = [f"+1425555020{n}" for n in range(1, 4)]
@@ -31,7 +33,9 @@ def closed(ledger: Ledger, people: Sequence[str]) -> list[bool]:
     return [ledger.closed_by(person, SENDER) is not None for person in people]
 
 
-async def put_back_and_grown(bench: Bench, *, processes: int = 1) -> list[Ledger]:
+async def put_back_and_grown(
+    bench: Bench, *, processes: int = 1, way: Inner | None = None
+) -> list[Ledger]:
     """Processes that have read five changes; the table, set back to the second, with three others.
 
     Both heads read five.
@@ -39,7 +43,7 @@ async def put_back_and_grown(bench: Bench, *, processes: int = 1) -> list[Ledger
     await out(bench, *FIVE[:2])
     backup = await bench.copy()
     await out(bench, *FIVE[2:])
-    ledgers = [bench.ledger() for _ in range(processes)]
+    ledgers = [bench.ledger(way) for _ in range(processes)]
     for ledger in ledgers:
         await ledger.news()
         assert closed(ledger, FIVE) == [True] * 5
@@ -88,6 +92,24 @@ async def test_what_a_process_knew_is_kept(bench: Bench) -> None:
         f"{mark_of(person, SENDER):016x}": n for n, person in enumerate(FIVE, 1)
     }
     assert (kept["sequence"], looked["known"]["chain"]) == (5, kept["chain"])
+
+
+async def test_all_are_told_though_nothing_can_be_kept(bench: Bench) -> None:
+    """Blobs do not answer: everybody is halted all the same, and what is known is kept later."""
+    trouble = TroubledTransport(bench.network, [Trouble.UNSENT] * 3, _keeps)
+    (ledger,) = await put_back_and_grown(bench, way=trouble)
+    with pytest.raises(LedgerUnavailable):
+        await ledger.news()
+    assert len((await bench.rows())["halt"]) == 1
+    with pytest.raises(LedgerHalted):
+        await bench.ledger().news()
+    with pytest.raises(LedgerHalted):
+        await ledger.news()
+    assert len((await ledger.halts.look())["kept"]) == 1
+
+
+def _keeps(request: HttpRequest) -> bool:
+    return request.method == "PUT" and "/halts/" in unquote(request.url)
 
 
 async def test_after_the_lift_nobody_halts_again(bench: Bench) -> None:
