@@ -160,7 +160,11 @@ def _add_people(commands: _Commands) -> None:
     sub = commands.add_parser("conversations", help="who has spoken with whom, newest first")
     sub.set_defaults(command=_conversations)
     sub.add_argument("--from", dest="sender", metavar="SENDER")
+    sub.add_argument("--with", dest="person", metavar="PERSON", help="those with one person")
     sub.add_argument("--unread", action="store_true", help="those that nobody has read")
+    sub.add_argument(
+        "--unanswered", action="store_true", help="those in which the person had the last word"
+    )
     sub.add_argument("--most", type=int, default=50, metavar="COUNT", help="50 unless told")
 
     sub = commands.add_parser("senders", help="the senders, and how busy each is")
@@ -261,12 +265,15 @@ def _messages(client: Client, chosen: argparse.Namespace) -> int:
 
 
 def _conversation(client: Client, chosen: argparse.Namespace) -> int:
-    path = f"/conversations/{quote(chosen.sender, safe='')}/{quote(chosen.person, safe='')}"
-    last = None
+    found = client.get("/conversations", ours=chosen.sender, theirs=chosen.person)["value"][0]
+    if found["lastMessage"] is None:
+        return DONE
+    path = f"/conversations/{quote(found['conversationId'], safe='')}"
+    last = ""
     for item in client.pages(path):
         _show(chosen, item, _said_lines)
-        last = item["at"]
-    if chosen.mark_read and last is not None:
+        last = max(last, item.get("arrivedAt") or "")
+    if chosen.mark_read and last:
         # What comes while this is shown has not been read.
         with _harmless():
             client.change("POST", f"{path}:markRead", {"readUpTo": last}, tell=_tell)
@@ -274,8 +281,12 @@ def _conversation(client: Client, chosen: argparse.Namespace) -> int:
 
 
 def _conversations(client: Client, chosen: argparse.Namespace) -> int:
-    unread = "true" if chosen.unread else None
-    query = {"from": chosen.sender, "unread": unread}
+    query = {
+        "ours": chosen.sender,
+        "theirs": chosen.person,
+        "unread": "true" if chosen.unread else None,
+        "unanswered": "true" if chosen.unanswered else None,
+    }
     for item in itertools.islice(client.pages("/conversations", **query), max(0, chosen.most)):
         _show(chosen, item, _conversation_lines)
     return DONE
@@ -288,14 +299,18 @@ def _senders(client: Client, chosen: argparse.Namespace) -> int:
 
 
 def _optouts(client: Client, chosen: argparse.Namespace) -> int:
-    path = f"/optouts/{quote(chosen.person, safe='')}"
     if chosen.change is None:
-        answer = client.get(path)
+        answer = client.get("/optouts", recipient=chosen.person)
     else:
         change_id = chosen.change_id or str(uuid.uuid4())
-        change = {"from": chosen.sender, "reason": chosen.reason, "changeId": change_id}
+        change = {
+            "recipient": chosen.person,
+            "from": chosen.sender,
+            "reason": chosen.reason,
+            "changeId": change_id,
+        }
         with _once(f"--change-id {shlex.quote(change_id)}"):
-            answer = client.change("POST", f"{path}:{chosen.change}", change, tell=_tell)
+            answer = client.change("POST", f"/optouts:{chosen.change}", change, tell=_tell)
     _show(chosen, answer, _optout_lines)
     return DONE
 

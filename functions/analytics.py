@@ -17,7 +17,7 @@ blueprint = func.Blueprint()
 # Minutes are folded 90 seconds after their end.
 @blueprint.timer_trigger(arg_name="timer", schedule="35 * * * * *")
 async def fold_rollups(timer: func.TimerRequest) -> None:  # noqa: ARG001  # the host binds by name
-    """Once a minute: what happened is counted, and the ledger's witness moves on."""
+    """Once a minute: count, move the ledger's witness on, write what was left to be written."""
     await services().upkeep.every_minute()
 
 

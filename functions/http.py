@@ -185,10 +185,20 @@ def _own_error(error: ParleyError, trace_id: str) -> func.HttpResponse:
 
 
 def page_answer(
-    request: func.HttpRequest, value: list[dict[str, Any]], after: str | None
+    request: func.HttpRequest,
+    value: list[dict[str, Any]],
+    after: str | None,
+    about: Mapping[str, Any] | None = None,
 ) -> func.HttpResponse:
-    """A list as Azure shapes it: `value`, and `nextLink` where there is more."""
-    answer: dict[str, Any] = {"value": value}
+    """A list as Azure shapes it: `value`, and `nextLink` where there is more.
+
+    Args:
+        request: what is answered.
+        value: the items of the page.
+        after: where the next page begins; None on the last.
+        about: members of the list as a whole, in front of its items.
+    """
+    answer: dict[str, Any] = {**(about or {}), "value": value}
     if after is not None:
         parts = urlsplit(request.url)
         # The Functions host takes a key from `code` in any letters.

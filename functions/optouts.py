@@ -7,10 +7,8 @@ from typing import Any
 import azure.functions as func
 
 from functions.http import acs_face, json_answer, own_face
-from shared.base.errors import InvalidRequest
 from shared.optouts import Direction
-from shared.optouts.api import Operation, OptOutItem
-from shared.rules.addresses import BadAddress, recipient
+from shared.optouts.api import Operation, OptOutItem, read_recipient
 from shared.services import services
 
 blueprint = func.Blueprint()
@@ -34,28 +32,24 @@ async def check_optouts(req: func.HttpRequest) -> func.HttpResponse:
     return await _answer_as_acs(req, Operation.CHECK)
 
 
-@blueprint.route(route="optouts/{recipient}", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
+@blueprint.route(route="optouts", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
 async def get_optouts(req: func.HttpRequest) -> func.HttpResponse:
     """What the ledger says of one person, and why."""
 
     async def answer() -> func.HttpResponse:
-        address = _recipient(req.route_params["recipient"])
+        address = read_recipient(req.params.get("recipient"))
         return json_answer(await services().optouts.get_account(address))
 
     return await own_face(req, answer)
 
 
-@blueprint.route(
-    route="optouts/{recipient}:add", methods=["POST"], auth_level=func.AuthLevel.FUNCTION
-)
+@blueprint.route(route="optouts:add", methods=["POST"], auth_level=func.AuthLevel.FUNCTION)
 async def opt_out_by_operator(req: func.HttpRequest) -> func.HttpResponse:
     """An operator opts a person out, with the reason for it."""
     return await _answer_operator(req, Direction.OUT)
 
 
-@blueprint.route(
-    route="optouts/{recipient}:remove", methods=["POST"], auth_level=func.AuthLevel.FUNCTION
-)
+@blueprint.route(route="optouts:remove", methods=["POST"], auth_level=func.AuthLevel.FUNCTION)
 async def opt_in_by_operator(req: func.HttpRequest) -> func.HttpResponse:
     """An operator lets a person in again, with the reason for it."""
     return await _answer_operator(req, Direction.IN)
@@ -91,19 +85,9 @@ async def _answer_as_acs(req: func.HttpRequest, operation: Operation) -> func.Ht
 
 async def _answer_operator(req: func.HttpRequest, direction: Direction) -> func.HttpResponse:
     async def answer() -> func.HttpResponse:
-        address = _recipient(req.route_params["recipient"])
-        return json_answer(
-            await services().optouts.change_by_operator(address, direction, req.get_body())
-        )
+        return json_answer(await services().optouts.change_by_operator(direction, req.get_body()))
 
     return await own_face(req, answer)
-
-
-def _recipient(text: str) -> str:
-    try:
-        return recipient(text)
-    except BadAddress as error:
-        raise InvalidRequest.of("recipient", str(error)) from None
 
 
 def _item(item: OptOutItem) -> dict[str, Any]:

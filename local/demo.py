@@ -188,7 +188,7 @@ class Demo:
 
     def _ledger(self, *, opted_out: bool) -> dict[str, Any]:
         def entry() -> dict[str, Any] | None:
-            found = self._parley.get(f"/optouts/{quote(PERSON)}")["value"]
+            found = self._parley.get(f"/optouts?recipient={quote(PERSON)}")["value"]
             return next((f["entry"] for f in found if f["isOptedOut"] is opted_out), None)
 
         return self._until("the ledger's entry", entry)

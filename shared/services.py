@@ -16,7 +16,7 @@ from shared.azure.clients import connect, shared_transport
 from shared.base.clock import Clock, utc_now
 from shared.base.randomness import SYSTEM, Randomness
 from shared.campaigns.store import CampaignStore
-from shared.conversations.listing import IndexedUpTo
+from shared.conversations.looks import IndexedUpTo
 from shared.health import Health
 from shared.jobs.dispatch import Dispatch
 from shared.jobs.poison import Poison
@@ -88,7 +88,7 @@ def build(
 
     talked = conversations.wire(parts, read, indexed)
     counted = analytics.wire(parts, indexes=[talked.index])
-    sent = sending.wire(parts, talked.entries, limited, standing=store.standing)
+    sent = sending.wire(parts, talked, limited, standing=store.standing)
     bulk = campaigns.wire(parts, store, sent, limited)
     return Services(
         parts=parts,
@@ -105,7 +105,7 @@ def build(
         conversations=talked,
         analytics=counted,
         sending=sent,
-        receiving=receiving.wire(parts, talked.entries, limited.pacing, sent.retries),
+        receiving=receiving.wire(parts, talked, limited.pacing, sent.retries),
         campaigns=bulk,
         health=Health(settings, clock, azure, parts.ledger, transport),
         upkeep=Upkeep(
@@ -117,6 +117,7 @@ def build(
             keys=sent.keys,
             halts=parts.ledger.halts,
             codes=CodeBlanking(tables, record, rules),
+            follow_up=sent.follow_up,
         ),
     )
 

@@ -1,4 +1,4 @@
-"""What has to be done by the clock: tables made before they are needed, old counts forgotten."""
+"""What has to be done by the clock: counts, tables made before they are needed, old rows gone."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from shared.campaigns.retention import Retention
 from shared.limits import Guards
 from shared.messages.one_time_codes import CodeBlanking
 from shared.optouts.halt import Halts
+from shared.sending.follow_up import FollowUp
 from shared.sending.idempotency import IdempotencyKeys
 
 
 class Upkeep:
-    """The daily work.
+    """The work of each minute and of each day.
 
     Args:
         guards: whose counts grow old.
@@ -27,6 +28,7 @@ class Upkeep:
         halts: whose witness moves on, each minute.
         keys: of which some are over.
         codes: whose texts are over.
+        follow_up: writes entries of conversations that were left, each minute.
     """
 
     def __init__(
@@ -40,10 +42,12 @@ class Upkeep:
         keys: IdempotencyKeys,
         codes: CodeBlanking,
         halts: Halts,
+        follow_up: FollowUp,
     ) -> None:
         self._keys = keys
         self._codes = codes
         self._halts = halts
+        self._follow_up = follow_up
         self._retention = retention
         self._guards = guards
         self._timer = timer
@@ -51,7 +55,7 @@ class Upkeep:
         self._clock = clock
 
     async def every_minute(self) -> None:
-        """Have the ledger's witness say how far the log has come; then count.
+        """Have the ledger's witness say how far the log is; then count, and write what was left.
 
         Whatever is wrong with the ledger, what has happened is counted.
         """
@@ -60,7 +64,7 @@ class Upkeep:
         except Unavailable as error:
             # The next minute tries again; a halt has been told of already.
             log.trouble("ledger.witness_not_moved", code=error.code)
-        await self._timer.run()
+        await every(self._timer.run(), self._follow_up.write_old_entries())
 
     async def daily(self) -> None:
         """Make the tables of this month and the next; forget codes, keys, counts, old campaigns.

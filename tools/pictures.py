@@ -163,15 +163,15 @@ def zone_at(now: datetime) -> str:
 
 def _a_talk(parley: Caller) -> str:
     """The conversation of late in which the person says most in words of their own."""
-    found = parley.get(f"/conversations?from={quote(REMINDERS)}&maxpagesize=100")["value"]
+    found = parley.get(f"/conversations?ours={quote(REMINDERS)}&maxpagesize=100")["value"]
     if not found:
         raise NotReady(f"Nobody talks to {REMINDERS}.")
-    routes = [f"{quote(t['ours'], safe='')}/{quote(t['theirs'], safe='')}" for t in found]
-    return max(routes, key=lambda route: _own_words(parley, route))
+    talks = [str(talk["conversationId"]) for talk in found]
+    return max(talks, key=lambda talk: _own_words(parley, talk))
 
 
-def _own_words(parley: Caller, route: str) -> int:
-    latest = parley.get(f"/conversations/{route}?order=desc&maxpagesize=6")["value"]
+def _own_words(parley: Caller, talk: str) -> int:
+    latest = parley.get(f"/conversations/{talk}?order=desc&maxpagesize=6")["value"]
     said = [item for item in latest if item.get("direction") == "inbound"]
     if len(said) > len(latest) / 2 or any(item["type"] != "message" for item in latest):
         return 0

@@ -30,15 +30,17 @@ from shared.base.tasks import few_at_once
 from shared.campaigns.campaign import Campaign, Fate, Phase, Piece, Totals
 from shared.campaigns.order import Definition
 from shared.campaigns.store import CampaignStore
-from shared.conversations import Conversations, Entry
+from shared.conversations import Conversations, Entry, Kind
+from shared.conversations.replies import ANSWERS_WITHIN
 from shared.messages import facts, one_time_codes
 from shared.messages.facts import Outcome
 from shared.messages.request import Asked, SendRequest
 from shared.optouts import Change, Channel, Direction
 from shared.optouts.writer import Writer
-from shared.receiving.inbound import ANSWERS_WITHIN, entry_of
+from shared.receiving.inbound import entry_of
 from shared.rules import keywords
 from shared.rules.categories import ONE_TIME_CODE
+from shared.rules.conversation_ids import ConversationIds
 from shared.rules.delivery_codes import CODES
 from shared.rules.keywords import Meaning
 from shared.rules.message_states import State
@@ -46,7 +48,7 @@ from shared.rules.segments import measure
 from shared.rules.senders import Programs
 from shared.sending.attempts import new_intent
 from shared.sending.decisions import BLOCKED
-from shared.sending.outcomes import entries_of
+from shared.sending.entries import entries_of
 from shared.settings import Settings
 
 _AT_ONCE: Final = 12
@@ -138,7 +140,8 @@ class _MonthWriter:
         )
         for mark in self._codes.values():
             await self._tables.put(one_time_codes.TABLE, mark)
-        await Conversations(self._tables).write_all(self._entries)
+        conversations = Conversations(self._tables, ConversationIds(self._app.id_key))
+        await conversations.write_all(self._entries)
         store = CampaignStore(self._tables)
         for name, sends in self._campaigns.items():
             await _write_campaign(store, name, sends)
@@ -180,7 +183,9 @@ class _MonthWriter:
             if told.status is not None:
                 await self._report(send_id, sent, told)
         entries = entries_of(intent, outcomes, self._app.id_key)
-        self._latest |= {(entry.theirs, entry.ours): entry for entry in entries}
+        self._latest |= {
+            (entry.theirs, entry.ours): entry for entry in entries if entry.kind is Kind.SENT
+        }
         self._entries += entries
         self._counts["texts"] += len(sent.people)
         if sent.campaign is not None:
@@ -236,7 +241,7 @@ class _MonthWriter:
         )
         self._keep(message_id, facts.inbound_row(message_id, received, self._app.message_shards))
         keyword = keywords.read(said.text)
-        self._entries.append(entry_of(message_id, received, keyword))
+        self._entries.append(entry_of(message_id, received, keyword, said.at))
         self._counts["answers"] += 1
         direction = _MEANINGS.get(keyword.intent) if keyword else None
         if keyword is not None and direction is not None:

@@ -47,7 +47,7 @@ from shared.azure.storage import Changed
 from shared.azure.tables import Entity, Tables
 from shared.base import log
 from shared.base.clock import Clock
-from shared.conversations.listing import IndexedUpTo
+from shared.conversations.looks import IndexedUpTo
 from shared.messages.record import MinuteFacts, Record
 from shared.optouts import Ledger
 

@@ -41,6 +41,7 @@ TableOperation = tuple[Any, ...]
 _FIRST_PAUSE: Final = 0.01
 _LONGEST_PAUSE: Final = 0.5
 _TRIES: Final = 20
+_NOT_FOUND: Final = 404
 _CONFLICT: Final = 409
 _PRECONDITION_FAILED: Final = 412
 _NO_TABLE: Final = "TableNotFound"
@@ -68,9 +69,9 @@ class Tables:
             raise StorageDown(said(error)) from None
         return str(answer["etag"])
 
-    async def put(self, table: str, entity: Entity) -> None:
-        """Write an entity whose content follows from its keys; writing it twice is once."""
-        await self._upsert(table, entity, UpdateMode.REPLACE)
+    async def put(self, table: str, entity: Entity) -> str:
+        """Write an entity whose content follows from its keys; its ETag. Twice is once."""
+        return await self._upsert(table, entity, UpdateMode.REPLACE)
 
     async def merge(self, table: str, entity: Entity, *, etag: str) -> str:
         """Change members of the entity that was read with `etag`; the new ETag.
@@ -186,8 +187,9 @@ class Tables:
 
         Raises:
             TableMissing: it must exist and does not.
-            Changed: if an ETag or an insert did not hold. After a retry inside the client this
-                can also mean that the first try went through: the caller reads before it judges.
+            Changed: if an ETag or an insert did not hold, or an entity is gone. After a retry
+                inside the client this can also mean that the first try went through: the caller
+                reads before it judges.
             StorageDown: if the answer is missing; the transaction may have gone through.
         """
         try:
@@ -198,7 +200,7 @@ class Tables:
         except TableTransactionError as error:
             if must_exist and error_code(error) == _NO_TABLE:
                 raise TableMissing(table) from None
-            if error.status_code in {_CONFLICT, _PRECONDITION_FAILED}:
+            if error.status_code in {_NOT_FOUND, _CONFLICT, _PRECONDITION_FAILED}:
                 raise Changed from None
             raise StorageDown(said(error)) from None
         except (ResourceExistsError, ResourceModifiedError):
@@ -265,11 +267,12 @@ class Tables:
             client = self._clients[name] = self._service().get_table_client(name)
         return client
 
-    async def _upsert(self, table: str, entity: Entity, mode: UpdateMode) -> None:
+    async def _upsert(self, table: str, entity: Entity, mode: UpdateMode) -> str:
         try:
-            await self._made(table, lambda client: client.upsert_entity(entity, mode=mode))
+            answer = await self._made(table, lambda client: client.upsert_entity(entity, mode=mode))
         except AzureError as error:
             raise StorageDown(said(error)) from None
+        return str(answer["etag"])
 
     async def _made(self, table: str, operation: Any) -> Any:
         # Tables of a month and of a day come into being with their first row. What is written

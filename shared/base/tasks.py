@@ -40,6 +40,11 @@ async def few_at_once(
     return await every(*map(one, things))
 
 
+async def settled(*awaitables: Any) -> list[Any]:
+    """What each of them returned or raised, once all have: none is left running."""
+    return await asyncio.gather(*awaitables, return_exceptions=True)
+
+
 async def both(
     first: Awaitable[_A], second: Awaitable[_B]
 ) -> tuple[_A | BaseException, _B | BaseException]:

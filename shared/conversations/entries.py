@@ -1,40 +1,53 @@
-"""The table of conversations: partition `ours|theirs`, newest first.
+"""The rows of conversations, and the keys by which they sort.
 
-- `{18 digits}~{messageId}`: one message. The digits are its time, counted backwards, so that what
-  was said last, which nearly every reader wants, is the first row of its partition. An id alone
-  would not do: one that is derived from a caller's repeatability ids knows only whole seconds.
-- `!read`: until when an operator has read it; before every message.
+Partition: `{6 hex digits of the sender}{0 to 3}` (`shared.rules.conversation_ids`). Rows of one
+conversation begin with the 16 hex digits of its pair:
 
-Every message's row follows from a recorded fact; writing one twice is once.
+- `{pair}~{18 digits}~{messageId}`: one message. The digits are its time, counted backwards, so that
+  what was said last, which nearly every reader wants, comes first. An id alone would not do: one
+  that is derived from a caller's repeatability ids knows only whole seconds.
+- `{pair}~!read`: `readUpTo`, until when an operator has read what has arrived, and `lateAt`, when a
+  text last arrived long after it was said; before every message.
+
+Every message says `ours` and `theirs` whole: 24 bits of a sender's digits may be those of another
+one, so whoever looks a person up compares them.
+
+Every message's row follows from a recorded fact; writing one twice is once. Its `kind` is
+`received`; `sent` from the moment at which an attempt begins; `notSent` once it is certain that the
+text has reached nobody; `waiting` where it was accepted to leave later, or has been put off.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from enum import StrEnum
+from typing import Any, Final
 
 from shared.azure.packing import pack, unpack
-from shared.azure.storage import Changed
-from shared.azure.table_keys import key_part
-from shared.azure.tables import Entity, Tables, etag_of
+from shared.azure.tables import Entity
 from shared.base.clock import from_iso, iso
-from shared.base.errors import Unavailable
-from shared.base.tasks import few_at_once
-from shared.conversations.oldest import Oldest
+from shared.rules.conversation_ids import ConversationId
 
 TABLE: Final = "conversations"
-READ_MARK: Final = "!read"
-# What sorts before and behind the keys of all messages.
+# What sorts before and behind the keys of all messages of a conversation.
 BEFORE_ALL: Final = "0"
 BEHIND_ALL: Final = "~"
-_TRIES: Final = 10
+READ_MARK: Final = "!read"
+READ: Final = "read"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 # Of which the microseconds since 1970 are taken: enough until the year 9999.
 _LAST: Final = 10**18 - 1
-_BETWEEN: Final = "PartitionKey eq @partition and RowKey gt @low and RowKey lt @high"
+
+
+class Kind(StrEnum):
+    """What an entry is about."""
+
+    RECEIVED = "received"
+    SENT = "sent"
+    NOT_SENT = "notSent"
+    WAITING = "waiting"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,184 +57,51 @@ class Entry:
     Attributes:
         message_id: ours.
         ours: the sender.
-        theirs: the person's number.
-        inbound: whether the person said it.
+        theirs: the person's number, as it was written.
+        kind: what it is.
         text: what was said; None for a one-time code, which nobody is shown.
-        at: when.
+        at: when it was said: a person's text by the platform's clock, ours when its attempt began.
         segments: in how many pieces.
         keyword: the keyword it was read as, e.g. `STOP`.
         tag: the application's tag.
         in_reply_to: the message that a person's text answers.
+        arrived: when a person's text came to us; None for ours.
     """
 
     message_id: str
     ours: str
     theirs: str
-    inbound: bool
+    kind: Kind
     text: str | None
     at: datetime
     segments: int | None = None
     keyword: str | None = None
     tag: str | None = None
     in_reply_to: str | None = None
+    arrived: datetime | None = None
 
     @property
     def key(self) -> str:
         """Its place in the conversation; a page begins after one."""
         return f"{place(self.at)}~{self.message_id}"
 
-
-@dataclass(frozen=True, slots=True)
-class Top:
-    """What stands at the top of a conversation.
-
-    Attributes:
-        entries: its last messages, the newest first.
-        read_up_to: until when it has been read; None if nobody ever has.
-    """
-
-    entries: list[Entry]
-    read_up_to: datetime | None
+    @property
+    def inbound(self) -> bool:
+        """Whether the person said it."""
+        return self.kind is Kind.RECEIVED
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
-    """Neighbouring messages.
+class Mark:
+    """How far a conversation has been read.
 
     Attributes:
-        entries: in the order that was asked for.
-        end: the key up to which they are complete; None: to the conversation's end.
+        read_up_to: what had arrived until then has been read; None if nobody ever has.
+        late_at: when a text last arrived long after it was said; None if none did.
     """
 
-    entries: list[Entry]
-    end: str | None
-
-
-class MarkBusy(Unavailable):
-    """Too many set one conversation's read mark at once."""
-
-    code = "ConversationBusy"
-
-
-class Conversations:
-    """The table of conversations."""
-
-    def __init__(self, tables: Tables) -> None:
-        self._tables = tables
-
-    # Writing ----------------------------------------------------------------------------------
-
-    async def write(self, entry: Entry) -> None:
-        """Write one entry; one operation."""
-        await self._tables.put(TABLE, _row(entry))
-
-    async def write_all(self, entries: Sequence[Entry]) -> None:
-        """Write entries, a few at a time."""
-        await few_at_once(self.write, entries)
-
-    async def mark_read(self, ours: str, theirs: str, moment: datetime) -> datetime:
-        """Note that everything up to `moment` has been read; until when it now is.
-
-        The mark never moves backwards.
-        """
-        row: Entity = {
-            "PartitionKey": _partition(ours, theirs),
-            "RowKey": READ_MARK,
-            "readUpTo": iso(moment),
-        }
-
-        async def step() -> datetime:
-            known = await self._tables.get(TABLE, row["PartitionKey"], READ_MARK)
-            if known is None:
-                if await self._tables.insert(TABLE, row) is None:
-                    raise Changed
-                return moment
-            if known["readUpTo"] >= row["readUpTo"]:
-                return from_iso(known["readUpTo"])
-            await self._tables.merge(TABLE, row, etag=etag_of(known))
-            return moment
-
-        try:
-            return await self._tables.change(step)
-        except Changed:
-            raise MarkBusy("Too many mark this conversation at once.") from None
-
-    # Reading ----------------------------------------------------------------------------------
-
-    async def newest(self, ours: str, theirs: str, *, after: str = "", limit: int) -> Stretch:
-        """The newest `limit` messages past the key `after`, newest first; one query."""
-        rows = await self._rows(_partition(ours, theirs), after or BEFORE_ALL, BEHIND_ALL, limit)
-        entries = [_read(row) for row in rows]
-        return Stretch(entries, entries[-1].key if len(entries) == limit else None)
-
-    async def oldest(self, ours: str, theirs: str, *, after: str = "", limit: int) -> Stretch:
-        """The oldest `limit` messages before the key `after`, oldest first.
-
-        One query for a conversation of some hundred messages, a few for a longer one. Where they
-        are spread so unevenly that it takes too many, fewer messages than wanted are found.
-        """
-        partition, high = _partition(ours, theirs), after or BEHIND_ALL
-
-        async def window(low: str, most: int) -> list[Entity]:
-            return await self._rows(partition, low, high, most)
-
-        found = await Oldest(window, limit).find(high)
-        entries = [_read(row) for row in reversed(found.rows)]
-        if len(entries) > limit:
-            entries = entries[:limit]
-        if len(entries) == limit:
-            return Stretch(entries, entries[-1].key)
-        return Stretch(entries, found.end)
-
-    async def last_outbound(
-        self, ours: str, theirs: str, *, since: datetime, before: datetime
-    ) -> Entry | None:
-        """The last text that the sender sent the person in a span of time; one query."""
-        rows = self._tables.query(
-            TABLE,
-            f"{_BETWEEN} and inbound eq false",
-            page=1,
-            partition=_partition(ours, theirs),
-            low=behind(before),
-            high=behind(since),
-        )
-        async for row in rows:
-            return _read(row)
-        return None
-
-    async def head(self, ours: str, theirs: str, limit: int) -> Top:
-        """The last messages and the read mark; one query."""
-        rows = await self._rows(_partition(ours, theirs), "!", BEHIND_ALL, limit + 1)
-        mark = None
-        if rows and rows[0]["RowKey"] == READ_MARK:
-            mark = from_iso(rows.pop(0)["readUpTo"])
-        return Top([_read(row) for row in rows[:limit]], mark)
-
-    async def spoken_after(self, ours: str, theirs: str, moment: datetime | None) -> bool:
-        """Whether the person has said anything after a moment, or ever; one query."""
-        rows = self._tables.query(
-            TABLE,
-            f"{_BETWEEN} and inbound eq true",
-            page=1,
-            select=["RowKey"],
-            partition=_partition(ours, theirs),
-            low=BEFORE_ALL,
-            high=place(moment) if moment is not None else BEHIND_ALL,
-        )
-        async for _ in rows:
-            return True
-        return False
-
-    async def _rows(self, partition: str, low: str, high: str, most: int) -> list[Entity]:
-        found: list[Entity] = []
-        rows = self._tables.query(
-            TABLE, _BETWEEN, page=most, partition=partition, low=low, high=high
-        )
-        async for row in rows:
-            found.append(row)
-            if len(found) == most:
-                break
-        return found
+    read_up_to: datetime | None = None
+    late_at: datetime | None = None
 
 
 def place(moment: datetime) -> str:
@@ -234,21 +114,23 @@ def behind(moment: datetime) -> str:
     return f"{place(moment)}~~"
 
 
-def _partition(ours: str, theirs: str) -> str:
-    return f"{key_part(ours)}|{key_part(theirs)}"
+def row_key(conversation: ConversationId, key: str) -> str:
+    """The key of a conversation's row in its partition."""
+    return f"{conversation.pair}~{key}"
 
 
-def _row(entry: Entry) -> Entity:
-    return {
-        "PartitionKey": _partition(entry.ours, entry.theirs),
-        "RowKey": entry.key,
+def entry_row(conversation: ConversationId, entry: Entry) -> Entity:
+    """The row of an entry."""
+    row: Entity = {
+        "PartitionKey": conversation.partition,
+        "RowKey": row_key(conversation, entry.key),
         "messageId": entry.message_id,
+        "ours": entry.ours,
+        "theirs": entry.theirs,
+        "kind": str(entry.kind),
         "at": iso(entry.at),
-        "inbound": entry.inbound,
         "entry": pack(
             {
-                "from": entry.ours,
-                "to": entry.theirs,
                 "text": entry.text,
                 "segments": entry.segments,
                 "keyword": entry.keyword,
@@ -257,19 +139,38 @@ def _row(entry: Entry) -> Entity:
             }
         ),
     }
+    return row if entry.arrived is None else {**row, "arrivedAt": iso(entry.arrived)}
 
 
-def _read(row: Entity) -> Entry:
+def read_entry(row: Entity) -> Entry:
+    """An entry from its row."""
     packed = unpack(row["entry"])
     return Entry(
         message_id=row["messageId"],
-        ours=packed["from"],
-        theirs=packed["to"],
-        inbound=row["inbound"],
+        ours=row["ours"],
+        theirs=row["theirs"],
+        kind=Kind(row["kind"]),
         text=packed["text"],
         at=from_iso(row["at"]),
         segments=packed["segments"],
         keyword=packed["keyword"],
         tag=packed["tag"],
         in_reply_to=packed["inReplyTo"],
+        arrived=from_iso(row["arrivedAt"]) if "arrivedAt" in row else None,
     )
+
+
+def mark_row(conversation: ConversationId, **members: Any) -> Entity:
+    """The row of a conversation's read mark, with the members that are to be set."""
+    return {
+        "PartitionKey": conversation.partition,
+        "RowKey": row_key(conversation, READ_MARK),
+        "kind": READ,
+        **members,
+    }
+
+
+def read_mark_row(row: Entity) -> Mark:
+    """A read mark from its row."""
+    read, late = row.get("readUpTo"), row.get("lateAt")
+    return Mark(from_iso(read) if read else None, from_iso(late) if late else None)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from shared.azure.event_grid import Received
 from shared.azure.packing import pack, unpack
@@ -19,6 +19,7 @@ from shared.azure.table_keys import key_part
 from shared.azure.tables import Entity, Tables
 from shared.conversations.entries import BEHIND_ALL, place
 from shared.messages.record import MinuteFacts, Send
+from shared.rules.conversation_ids import ConversationIds
 from shared.rules.message_states import MAY_HAVE_LEFT
 
 TABLE: Final = "conversationIndex"
@@ -27,17 +28,35 @@ PERSONS_A_ROW: Final = 1000
 _ROWS_A_PAGE: Final = 100
 _NOT_BEFORE: Final = "PartitionKey eq @ours and RowKey ge @low and RowKey lt @high"
 
-Spoken = tuple[str, str, str]
-"""The place of somebody's last message (18 digits), the sender, the person: sorts newest first."""
+
+class Spoken(NamedTuple):
+    """Where a conversation may stand in the list: sorts newest first.
+
+    Attributes:
+        at: the place of somebody's last message, 18 digits.
+        conversation: its id, as written.
+        ours: the sender.
+        theirs: the person.
+    """
+
+    at: str
+    conversation: str
+    ours: str
+    theirs: str
 
 
 class ConversationIndex:
-    """The index, as another fold over the facts and for its readers."""
+    """The index, as another fold over the facts and for its readers.
+
+    Args:
+        ids: of this deployment.
+    """
 
     table = TABLE
 
-    def __init__(self, tables: Tables) -> None:
+    def __init__(self, tables: Tables, ids: ConversationIds) -> None:
         self._tables = tables
+        self.ids = ids
 
     def rows(self, minute: datetime, facts: MinuteFacts) -> Sequence[Entity]:
         """The rows of one minute's facts."""
@@ -66,12 +85,12 @@ class ConversationIndex:
         async for row in rows:
             begins = row["RowKey"].partition("~")[0]
             if begins != minute:
-                for spoken in _sorted(ours, group, since):
+                for spoken in self._sorted(ours, group, since):
                     yield spoken
                 group, minute = {}, begins
             for theirs, at in unpack(row["persons"]):
                 group[theirs] = min(at, group.get(theirs, BEHIND_ALL))
-        for spoken in _sorted(ours, group, since):
+        for spoken in self._sorted(ours, group, since):
             yield spoken
 
     async def has(self, ours: str, theirs: str, at: datetime, facts_of: datetime) -> bool:
@@ -85,6 +104,13 @@ class ConversationIndex:
             if last is not None and last <= place(at):
                 return True
         return False
+
+    def spoken(self, at: str, ours: str, theirs: str) -> Spoken:
+        """Where a conversation may stand."""
+        return Spoken(at, str(self.ids.of(ours, theirs)), ours, theirs)
+
+    def _sorted(self, ours: str, group: dict[str, str], since: str) -> list[Spoken]:
+        return sorted(self.spoken(at, ours, theirs) for theirs, at in group.items() if at >= since)
 
 
 def spoken_in(facts: Iterable[Send | Received]) -> Iterator[tuple[datetime, str, str]]:
@@ -108,10 +134,6 @@ def _rows(
             "RowKey": f"{place(spoke)}~{minute:%Y%m%d%H%M}~{number:03d}",
             "persons": pack(listed[start : start + PERSONS_A_ROW]),
         }
-
-
-def _sorted(ours: str, group: dict[str, str], since: str) -> list[Spoken]:
-    return sorted((at, ours, theirs) for theirs, at in group.items() if at >= since)
 
 
 def minute_of(moment: datetime) -> datetime:

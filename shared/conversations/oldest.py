@@ -28,6 +28,7 @@ _END: Final = 10**_DIGITS - 1
 _ALL: Final = "0" * _DIGITS
 _MOST_GROWTH: Final = 1000
 
+# Keys here are those of messages within their conversation.
 Window = Callable[[str, int], Awaitable[list[Entity]]]
 
 

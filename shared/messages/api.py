@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -15,6 +16,7 @@ from shared.messages import views
 from shared.messages.record import Record, Send
 from shared.messages.views import Seen
 from shared.optouts import Ledger
+from shared.rules.conversation_ids import ConversationIds
 
 _DEFAULT_SPAN: Final = timedelta(days=1)
 _LONGEST_SPAN: Final = timedelta(days=366)
@@ -28,6 +30,19 @@ class ListedTime:
 
     start: datetime
     end: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What has become of an outgoing message, in short.
+
+    Attributes:
+        state: the word for it.
+        attempted_at: when its first attempt began; when it was accepted, if none has.
+    """
+
+    state: str
+    attempted_at: datetime
 
 
 class MessageApi:
@@ -50,6 +65,7 @@ class MessageApi:
     ) -> None:
         self._clock = clock
         self._id_key = id_key
+        self._conversations = ConversationIds(id_key)
         self._acs_timeout = acs_timeout
         self._record = record
         self._ledger = ledger
@@ -67,19 +83,27 @@ class MessageApi:
             received = await self._record.inbound_message(message_id)
             if received is None:
                 raise NotFound(_NO_MESSAGE)
-            return views.inbound(message_id, received)
+            return self._inbound(message_id, received)
         send, seen = await self._seen(message_id)
         sequence = seen.outcome.ledger_sequence if seen.outcome is not None else None
         blocked_by = await self._ledger.entry(sequence) if sequence is not None else None
-        return views.outgoing(send, seen, blocked_by)
+        return self._outgoing(send, seen, blocked_by)
 
-    async def get_state(self, message_id: str) -> str | None:
-        """What has become of an outgoing message; None if it is no longer on record. One query."""
+    async def get_standing(self, message_id: str) -> Standing | None:
+        """What has become of an outgoing message; None if it is not on record. One query."""
+        try:
+            send, seen = await self._seen(message_id)
+        except NotFound:
+            return None
+        return Standing(str(seen.state), send.intent.first_attempt_at)
+
+    async def may_have_left(self, message_id: str) -> bool:
+        """Whether ACS took an outgoing message, or may have; not if there is none. One query."""
         try:
             _, seen = await self._seen(message_id)
         except NotFound:
-            return None
-        return str(seen.state)
+            return False
+        return seen.may_have_left
 
     async def get_delivery_report(self, message_id: str) -> dict[str, Any]:
         """The delivery report of an outgoing message, in ACS's shape.
@@ -121,9 +145,19 @@ class MessageApi:
         if not span.start <= ids.time_of(key) < span.end:
             return []
         if isinstance(what, Received):
-            return [views.inbound(key, what)]
-        found = [views.outgoing(what, seen, None) for seen in self._all(what)]
+            return [self._inbound(key, what)]
+        found = [self._outgoing(what, seen, None) for seen in self._all(what)]
         return sorted(found, key=lambda view: str(view["messageId"]))
+
+    def _inbound(self, message_id: str, received: Received) -> dict[str, Any]:
+        conversation = self._conversations.of(received.ours, received.theirs)
+        return views.inbound(message_id, received, conversation)
+
+    def _outgoing(
+        self, send: Send, seen: Seen, blocked_by: Mapping[str, Any] | None
+    ) -> dict[str, Any]:
+        conversation = self._conversations.of(send.intent.request.sender, seen.address)
+        return views.outgoing(send, seen, conversation, blocked_by)
 
     def _all(self, send: Send) -> list[Seen]:
         return list(

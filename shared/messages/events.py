@@ -24,7 +24,7 @@ def sms_received(message_id: str, received: Received, keyword: Keyword | None) -
     return OutgoingEvent(
         id=ids.derived(SMS_RECEIVED, message_id),
         type=SMS_RECEIVED,
-        subject=f"/phonenumber/{received.ours.lstrip('+')}",
+        subject=f"/messages/{message_id}",
         time=iso(received.received),
         data={
             "messageId": message_id,
@@ -62,7 +62,7 @@ def delivery_report(
     return OutgoingEvent(
         id=ids.derived(DELIVERY_REPORT_RECEIVED, message_id, status, details, iso(received)),
         type=DELIVERY_REPORT_RECEIVED,
-        subject=f"/phonenumber/{theirs.lstrip('+')}",
+        subject=f"/messages/{message_id}",
         time=iso(received),
         data={
             "messageId": message_id,

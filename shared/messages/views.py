@@ -16,13 +16,17 @@ from shared.messages.facts import Outcome, StoredReport
 from shared.messages.record import Send
 from shared.messages.state import aged, state_after
 from shared.rules import keywords
+from shared.rules.conversation_ids import ConversationId
 from shared.rules.delivery_codes import CODES, OPTED_OUT, code_in
-from shared.rules.message_states import TERMINAL, State
+from shared.rules.message_states import MAY_HAVE_LEFT, TERMINAL, State
 
 # Attempts that ended so have sent nothing for certain and are made again, if the send had waited.
 _PUT_OFF: Final = frozenset({Throttled.code, PlatformDenied.code})
 # Attempts that ended so have sent nothing for certain.
 _CERTAIN_ENDS: Final = frozenset({Throttled.code, PlatformDenied.code, PlatformRefused.code})
+
+# What a text without an outcome may be that has left.
+_UNDECIDED: Final = frozenset({State.SENDING, State.UNCERTAIN})
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,15 @@ class Seen:
     def retried_by(self) -> str | None:
         """The message id of the text that repeats it, if one does."""
         return next((report.retried_by for report in self.reports if report.retried_by), None)
+
+    @property
+    def may_have_left(self) -> bool:
+        """Whether ACS took it, or may have taken it."""
+        if self.reports:
+            return True
+        if self.outcome is not None:
+            return self.outcome.state in MAY_HAVE_LEFT
+        return self.state in _UNDECIDED
 
 
 def recipients_of(
@@ -86,12 +99,15 @@ def _without_outcome(send: Send, address: str, now: datetime, acs_timeout: timed
     return State.FAILED
 
 
-def outgoing(send: Send, seen: Seen, blocked_by: Mapping[str, Any] | None) -> dict[str, Any]:
+def outgoing(
+    send: Send, seen: Seen, conversation: ConversationId, blocked_by: Mapping[str, Any] | None
+) -> dict[str, Any]:
     """The full view of an outgoing message.
 
     Args:
         send: the send.
         seen: the recipient's part.
+        conversation: the one that it belongs to.
         blocked_by: the ledger's entry that blocked it, if one did.
     """
     request, outcome = send.intent.request, seen.outcome
@@ -100,6 +116,7 @@ def outgoing(send: Send, seen: Seen, blocked_by: Mapping[str, Any] | None) -> di
         "direction": "outbound",
         "from": request.sender,
         "to": seen.address,
+        "conversationId": str(conversation),
         "message": request.shown,
         "state": str(seen.state),
         "isFinal": seen.state in TERMINAL,
@@ -180,7 +197,7 @@ def _history(send: Send, seen: Seen) -> Iterator[dict[str, Any]]:
         }
 
 
-def inbound(message_id: str, received: Received) -> dict[str, Any]:
+def inbound(message_id: str, received: Received, conversation: ConversationId) -> dict[str, Any]:
     """The full view of an inbound message."""
     keyword = keywords.read(received.text)
     return {
@@ -188,6 +205,7 @@ def inbound(message_id: str, received: Received) -> dict[str, Any]:
         "direction": "inbound",
         "from": received.theirs,
         "to": received.ours,
+        "conversationId": str(conversation),
         "message": received.text,
         "state": "received",
         "segments": received.segments,

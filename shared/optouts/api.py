@@ -16,13 +16,13 @@ from shared.azure.acs import MAX_RECIPIENTS
 from shared.azure.topic import OutgoingEvent, Topic
 from shared.base import ids, log
 from shared.base.clock import Clock, from_iso
-from shared.base.errors import ForeignSender
+from shared.base.errors import ForeignSender, InvalidRequest
 from shared.base.json_body import Body, ListOf, Member, Parsed, Text, parse_json
 from shared.base.randomness import Randomness, drawn_uuid
 from shared.base.tasks import few_at_once
 from shared.optouts import Change, Channel, Direction, Effect, Ledger, Made
 from shared.optouts.events import opt_out_changed
-from shared.rules.addresses import BadAddress, recipient
+from shared.rules.addresses import BadAddress, from_query, recipient
 from shared.rules.persons import person
 from shared.rules.senders import Programs, Sender
 
@@ -39,6 +39,7 @@ OPERATOR_RULE: Final = "operator/optouts"
 # A repeat of a request brings no id by which it could be known as one. Within this time it is taken
 # for one, and tells the same event under the same id: two nights of an application's own list.
 TOLD_AGAIN_WITHIN: Final = timedelta(days=2)
+_IN_A_QUERY: Final = "In a query, write the + as %2B."
 _LONGEST_REASON: Final = 500
 _LONGEST_CHANGE_ID: Final = 64
 _DIRECTIONS: Final = {Operation.ADD: Direction.OUT, Operation.REMOVE: Direction.IN}
@@ -52,6 +53,13 @@ def _only_to(entry: Any) -> Any:
     if not isinstance(to, str) or not to or entry.keys() != {"to"}:
         raise ValueError("A recipient must be an object with `to` alone, a text")
     return entry
+
+
+def _number(text: str) -> str:
+    try:
+        return recipient(text)
+    except BadAddress as error:
+        raise ValueError(str(error).removesuffix(".")) from None
 
 
 # Whoever it is compared with decides, so that another text is a sender that is not configured.
@@ -75,6 +83,12 @@ _REASON: Final = Member(
     required=True,
 )
 _BY_OPERATOR: Final = (
+    Member(
+        "recipient",
+        Parsed(_number, of=str),
+        required=True,
+        missing="A recipient is required: the person's number.",
+    ),
     _SENDER,
     _REASON,
     Member(
@@ -96,15 +110,46 @@ def read_acs_change(content: bytes) -> tuple[str, list[str]]:
     return body["from"], [entry["to"] for entry in body["recipients"]]
 
 
-def read_operator_change(content: bytes) -> tuple[str, str, str | None]:
-    """The sender, the reason, and the change's id where the operator gives one.
+@dataclass(frozen=True, slots=True)
+class OperatorChange:
+    """What an operator orders.
+
+    Attributes:
+        address: the person's.
+        sender: as written.
+        reason: why.
+        change_id: of the change, where the operator gives one.
+    """
+
+    address: str
+    sender: str
+    reason: str
+    change_id: str | None
+
+
+def read_operator_change(content: bytes) -> OperatorChange:
+    """The change that a body orders.
 
     Raises:
         InvalidRequest: with every member at fault.
     """
     body = Body(parse_json(content), _BY_OPERATOR)
     body.finish()
-    return body["from"], body["reason"], body["changeId"]
+    return OperatorChange(body["recipient"], body["from"], body["reason"], body["changeId"])
+
+
+def read_recipient(text: str | None) -> str:
+    """The person whom the query parameter `recipient` names.
+
+    Raises:
+        InvalidRequest: it is missing, or no number.
+    """
+    if not text:
+        raise InvalidRequest.of("recipient", "Name the person's number: ?recipient=%2B14255550123.")
+    address = _address(from_query(text))
+    if isinstance(address, BadAddress):
+        raise InvalidRequest.of("recipient", f"{address} {_IN_A_QUERY}")
+    return address
 
 
 def read_lift(content: bytes) -> str:
@@ -200,19 +245,18 @@ class OptOutApi:
             "history": account.history,
         }
 
-    async def change_by_operator(
-        self, address: str, direction: Direction, body: bytes
-    ) -> dict[str, Any]:
+    async def change_by_operator(self, direction: Direction, body: bytes) -> dict[str, Any]:
         """Opt one person out of a sender or in again, for a reason; the person's account then.
 
         Raises:
             InvalidRequest, ForeignSender: the request makes no sense.
             LedgerUnavailable: nothing is certain; repeating with the same `changeId` is safe.
         """
-        sender, reason, change_id = read_operator_change(body)
+        order = read_operator_change(body)
+        address, sender = order.address, order.sender
         if sender not in self._senders:
             raise ForeignSender
-        request_id = change_id or drawn_uuid(self._randomness)
+        request_id = order.change_id or drawn_uuid(self._randomness)
         change = Change(
             change_id=ids.derived(Channel.OPERATOR, address, sender, str(direction), request_id),
             address=address,
@@ -223,7 +267,7 @@ class OptOutApi:
             rule=OPERATOR_RULE,
             said_at=self._clock(),
             cause={"changeId": request_id},
-            words=reason,
+            words=order.reason,
         )
         await self._tell([change], await self._ledger.change([change]))
         return await self.get_account(address)

@@ -17,7 +17,7 @@ def opt_out_changed(change: Change, made: Made) -> OutgoingEvent:
     return OutgoingEvent(
         id=ids.derived(OPT_OUT_CHANGED, change.change_id),
         type=OPT_OUT_CHANGED,
-        subject=f"/phonenumber/{change.address.lstrip('+')}",
+        subject=f"/optouts/{made.sequence}",
         time=iso(change.said_at),
         data={
             "recipient": change.address,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from shared.conversations import Conversations
+from shared.conversations import ConversationRoom
 from shared.limits.pacing import Pacing
 from shared.messages.parts import Parts
 from shared.receiving.delivery_reports import HANDLER as REPORTS
@@ -33,13 +33,13 @@ class ReceivingRoom:
 
 
 def wire(
-    parts: Parts, conversations: Conversations, pacing: Pacing, retries: Retries
+    parts: Parts, conversations: ConversationRoom, pacing: Pacing, retries: Retries
 ) -> ReceivingRoom:
     """The room, wired.
 
     Args:
         parts: shared ones.
-        conversations: where entries go.
+        conversations: where entries go, and what texts answer.
         pacing: told when a report says that a sender is too fast.
         retries: sends again what failed for a passing reason.
     """
@@ -47,7 +47,8 @@ def wire(
     inbound = Inbound(
         clock=parts.clock,
         record=parts.record,
-        conversations=conversations,
+        conversations=conversations.entries,
+        replies=conversations.replies,
         ledger=parts.ledger,
         topic=parts.topic,
         quarantine=quarantine,

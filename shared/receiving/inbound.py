@@ -16,19 +16,19 @@ kept: after some refusals Event Grid holds new events back, STOPs among them, fo
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime
 from typing import Final
 
 from opentelemetry.trace import SpanKind
 
 from shared.azure import telemetry
-from shared.azure.event_grid import Answered, Envelope, Received, read_received
+from shared.azure.event_grid import Envelope, Received, read_received
 from shared.azure.topic import OutgoingEvent, Topic
 from shared.base import ids, log
 from shared.base.clock import Clock
 from shared.base.errors import Unintelligible
 from shared.base.tasks import every
-from shared.conversations import Conversations, Entry
+from shared.conversations import Conversations, Entry, Kind, Replies
 from shared.messages.events import sms_received
 from shared.messages.record import Record
 from shared.optouts import Change, Channel, Direction, Effect, Ledger
@@ -40,8 +40,6 @@ from shared.rules.keywords import Keyword, Meaning
 from shared.rules.senders import Programs
 
 HANDLER: Final = "inbound"
-# A text within this time after one of ours is taken for its answer.
-ANSWERS_WITHIN: Final = timedelta(hours=72)
 _DIRECTIONS: Final = {Meaning.STOP: Direction.OUT, Meaning.START: Direction.IN}
 
 
@@ -51,6 +49,7 @@ class Inbound:
     Args:
         record: where messages go.
         conversations: where entries go.
+        replies: finds what a text answers.
         ledger: where opt-outs go.
         topic: the way to the application.
         quarantine: where what is not understood goes.
@@ -63,6 +62,7 @@ class Inbound:
         clock: Clock,
         record: Record,
         conversations: Conversations,
+        replies: Replies,
         ledger: Ledger,
         topic: Topic,
         quarantine: Quarantine,
@@ -71,6 +71,7 @@ class Inbound:
         self._clock = clock
         self._record = record
         self._conversations = conversations
+        self._replies = replies
         self._ledger = ledger
         self._topic = topic
         self._quarantine = quarantine
@@ -117,26 +118,29 @@ class Inbound:
         self, message_id: str, received: Received, keyword: Keyword | None
     ) -> tuple[Received, bool]:
         """Record the message; as it is recorded, and whether this was the first time."""
-        answered = await self._conversations.last_outbound(
-            received.ours,
-            received.theirs,
-            since=received.received - ANSWERS_WITHIN,
-            before=received.received,
-        )
+        answered = await self._replies.answered_by(received)
         if answered is not None:
-            found = Answered(answered.message_id, answered.tag)
-            received = replace(received, in_reply_to=found)
-        first, _ = await every(
+            received = replace(received, in_reply_to=answered)
+        entry = entry_of(message_id, received, keyword, self._clock())
+        # Together they mark it unread: the one where it is looked for, the other where it is late.
+        first, written, _ = await every(
             self._record.inbound(message_id, received),
-            self._conversations.write(entry_of(message_id, received, keyword)),
+            self._conversations.insert(entry),
+            self._conversations.note_late(entry),
         )
         if first:
+            if written is None:
+                # An attempt that died before it recorded the text may have found another answer.
+                await self._conversations.write(entry)
             return received, True
         recorded = await self._record.inbound_message(message_id)
         if recorded is None or recorded.in_reply_to == received.in_reply_to:
             return received, False
         received = replace(received, in_reply_to=recorded.in_reply_to)
-        await self._conversations.write(entry_of(message_id, received, keyword))
+        if written is not None:
+            # What this repeat has just written; what stood there already is as it was recorded.
+            again = entry_of(message_id, received, keyword, entry.arrived)
+            await self._conversations.write(again)
         return received, False
 
     async def _change_ledger(
@@ -161,16 +165,19 @@ class Inbound:
         return [opt_out_changed(change, made)] if made.effect is Effect.APPLIED else []
 
 
-def entry_of(message_id: str, received: Received, keyword: Keyword | None) -> Entry:
+def entry_of(
+    message_id: str, received: Received, keyword: Keyword | None, arrived: datetime | None
+) -> Entry:
     """The entry that a person's text has in its conversation."""
     return Entry(
         message_id=message_id,
         ours=received.ours,
         theirs=received.theirs,
-        inbound=True,
+        kind=Kind.RECEIVED,
         text=received.text,
         at=received.received,
         segments=received.segments,
         keyword=keyword.word if keyword else None,
         in_reply_to=received.in_reply_to.message_id if received.in_reply_to else None,
+        arrived=arrived,
     )

@@ -131,6 +131,12 @@ def normal(text: object) -> str:
     raise BadAddress("An address must be a number, a short code or an alphanumeric sender.")
 
 
+def from_query(text: str) -> str:
+    """An address as a query parameter means it: a `+` that was not written as `%2B` is a space."""
+    written = text.lstrip(" ")
+    return f"+{written}" if written != text and written[:1].isdigit() else text
+
+
 def masked(address: str) -> str:
     """The address for a log: `+1425*****23`. Never shows more than six digits of a longer number.
 

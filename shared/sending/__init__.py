@@ -6,12 +6,13 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from shared.conversations import Conversations
+from shared.conversations import ConversationRoom
 from shared.limits import Limits
 from shared.messages.parts import Parts
 from shared.sending.api import Sending
 from shared.sending.attempts import AttemptRules
 from shared.sending.decisions import Gates
+from shared.sending.entries import SendEntries
 from shared.sending.follow_up import FollowUp
 from shared.sending.idempotency import IdempotencyKeys
 from shared.sending.outcomes import Outcomes
@@ -50,7 +51,7 @@ class SendingRoom:
 
 def wire(
     parts: Parts,
-    conversations: Conversations,
+    conversations: ConversationRoom,
     limits: Limits,
     *,
     standing: Callable[[str], Awaitable[CampaignStanding]],
@@ -88,13 +89,15 @@ def wire(
         repeat_window=timedelta(seconds=settings.repeat_window_seconds),
         send_again=settings.send_again_when_uncertain,
     )
-    outcomes = Outcomes(parts, conversations)
+    entries = SendEntries(parts, conversations)
+    outcomes = Outcomes(parts, entries)
     api = Sending(
         parts,
         runner=AttemptRunner(
             parts,
             rules=rules,
             gates=Gates(parts, rules=rules, guards=limits.guards),
+            entries=entries,
             outcomes=outcomes,
         ),
         outcomes=outcomes,
@@ -121,7 +124,12 @@ def wire(
             timetable=timetable,
         ),
         keys=keys,
-        follow_up=FollowUp(queues=parts.queues, topic=parts.topic, outcomes=outcomes),
+        follow_up=FollowUp(
+            queues=parts.queues,
+            topic=parts.topic,
+            outcomes=outcomes,
+            senders=parts.senders,
+        ),
         retries=retries,
         timetable=timetable,
     )

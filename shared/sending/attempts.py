@@ -64,6 +64,7 @@ from shared.messages.facts import Intent, Outcome
 from shared.messages.request import SendRequest
 from shared.rules.message_states import State
 from shared.rules.segments import Measure
+from shared.sending.entries import NOTHING, Written
 
 ACCEPTED: Final = 202
 # Ends after which it is certain that the attempt has texted nobody.
@@ -94,11 +95,13 @@ class Attempt:
         earlier_doubt: since when an earlier attempt may have texted somebody; None if it is known
             of each.
         asleep: those whose quiet hours have begun since an earlier attempt that is in doubt.
+        written: the conversations' entries that were written beside it.
     """
 
     intent: Intent
     earlier_doubt: datetime | None = None
     asleep: frozenset[str] = frozenset()
+    written: Written = NOTHING
 
 
 # The row, as attempts come and go ---------------------------------------------------------------

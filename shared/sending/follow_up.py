@@ -1,6 +1,6 @@
 """What the `record` queue brings: work that a request left for after its answer.
 
-- `conversations`: write the entries of a send to many.
+- `conversations`: write the entries of a send to many, or those that storage did not take.
 - `outcome`: write an outcome that storage did not take when ACS had answered.
 - `relay`: publish an event that the topic did not take.
 
@@ -12,6 +12,7 @@ does an event that the topic refuses for what is in it. After its attempts it is
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 from shared.azure.packing import message_text, read_message
@@ -39,12 +40,26 @@ class FollowUp:
         queues: the queue.
         topic: the way to the application.
         outcomes: records outcomes and what follows from them.
+        senders: those configured.
     """
 
-    def __init__(self, *, queues: Queues, topic: Topic, outcomes: Outcomes) -> None:
+    def __init__(
+        self, *, queues: Queues, topic: Topic, outcomes: Outcomes, senders: Iterable[str]
+    ) -> None:
+        self._senders = tuple(senders)
         self._queues = queues
         self._topic = topic
         self._outcomes = outcomes
+
+    async def write_old_entries(self) -> None:
+        """Write the entries of sends to many that the queue has not brought within ten minutes.
+
+        Raises:
+            StorageDown: the next run goes on.
+        """
+        written = await self._outcomes.write_old_entries(self._senders)
+        if written:
+            log.event("entries.written_late", sends=written)
 
     async def run_queued(self, text: str) -> None:
         """Do the work of one queue message.
@@ -67,6 +82,7 @@ class FollowUp:
                 # Its process died before the outcome. Whatever brings the outcome, the repeat of
                 # the request or a message of its own, brings the entries again.
                 log.trouble("record.without_outcome", sendId=str(message["sendId"]))
+                await self._outcomes.write_left_entries(str(message["sendId"]), undecided=True)
         except Unavailable:
             await self._put_back(message, tries)
 
@@ -79,7 +95,10 @@ class FollowUp:
         if kind == "relay":
             await self._topic.publish([event_from_json(message["event"])])
         elif kind == "conversations":
-            if not await self._outcomes.write_left_entries(message["sendId"]):
+            done = await self._outcomes.write_left_entries(
+                message["sendId"], etag=message.get("pending")
+            )
+            if not done:
                 # The outcome is written beside this message; it may be a moment behind.
                 raise _NotYet(f"The send {message['sendId']} has no outcome yet.")
         elif kind == "outcome":

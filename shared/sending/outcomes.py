@@ -1,16 +1,16 @@
 """Concluding: the outcome of a send is recorded, and what follows from it.
 
-An outcome is written beside the conversation's entries and the events about who was blocked. Ids
-derive from the send, so that doing any of it again doubles nothing. What storage does not take now
-is left to the `record` queue: the texts have left, and the caller must hear so.
+An outcome is written beside what it changes in the conversations' entries, and the events about
+who was blocked. Ids derive from the send, so that doing any of it again doubles nothing. What
+storage does not take now is left to the `record` queue: the texts have left, and the caller must
+hear so.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from datetime import datetime
-from typing import Any
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 from shared.azure import telemetry
 from shared.azure.acs import AcsItem
@@ -20,16 +20,19 @@ from shared.azure.topic import QUEUE, OutgoingEvent
 from shared.base import ids, log
 from shared.base.clock import from_iso, iso
 from shared.base.errors import Unintelligible
-from shared.base.tasks import both
-from shared.conversations import Conversations, Entry
+from shared.base.tasks import few_at_once, settled
 from shared.messages import facts
 from shared.messages.events import BLOCKED_DETAILS, delivery_report
 from shared.messages.facts import Intent, Outcome
 from shared.messages.parts import Parts
 from shared.messages.record import Send
 from shared.rules.delivery_codes import CODES, OPTED_OUT
-from shared.rules.message_states import MAY_HAVE_LEFT, State
-from shared.sending.attempts import uncertain
+from shared.rules.message_states import State
+from shared.sending.attempts import Attempt, uncertain
+from shared.sending.entries import SendEntries
+
+# The queue had them to write, and has not.
+_LEFT_LONG_AGO: Final = timedelta(minutes=10)
 
 
 class Outcomes:
@@ -37,30 +40,32 @@ class Outcomes:
 
     Args:
         parts: shared ones.
-        conversations: where entries go.
+        entries: writes those of conversations.
     """
 
-    def __init__(self, parts: Parts, conversations: Conversations) -> None:
+    def __init__(self, parts: Parts, entries: SendEntries) -> None:
         self._id_key = parts.id_key
         self._clock = parts.clock
         self._queues = parts.queues
         self._record = parts.record
         self._topic = parts.topic
-        self._conversations = conversations
+        self._entries = entries
 
-    async def conclude(self, intent: Intent, outcomes: list[Outcome]) -> bool:
+    async def conclude(self, attempt: Attempt, outcomes: list[Outcome]) -> bool:
         """Record the outcome and what follows. False if another attempt had recorded one."""
-        at = self._clock()
-        concluded, followed = await both(
+        at, intent = self._clock(), attempt.intent
+        results = await settled(
             self._record.conclude(intent.send_id, outcomes, at),
-            self.write_entries_and_events(intent, outcomes),
+            self._entries.conclude(intent, outcomes, attempt.written),
+            self._topic.publish_or_queue(self._blocked_events(intent, outcomes)),
         )
-        for result in (concluded, followed):
-            if isinstance(result, BaseException) and not isinstance(result, StorageDown):
+        down = [result for result in results if isinstance(result, StorageDown)]
+        for result in results:
+            if isinstance(result, BaseException) and result not in down:
                 raise result
-        if isinstance(concluded, StorageDown) or isinstance(followed, StorageDown):
+        if down:
             await self._leave_to_queue(intent, outcomes, at)
-        return concluded is not False
+        return results[0] is not False
 
     async def _leave_to_queue(
         self, intent: Intent, outcomes: Sequence[Outcome], at: datetime
@@ -93,30 +98,52 @@ class Outcomes:
         await self.write_entries_and_events(send.intent, recorded)
 
     async def write_entries_and_events(self, intent: Intent, outcomes: Sequence[Outcome]) -> None:
-        """What follows from an outcome. Entries of a send to many are left to the queue."""
-        entries = entries_of(intent, outcomes, self._id_key)
-        if len(entries) == 1:
-            await self._conversations.write(entries[0])
-        elif entries:
-            await self._queues.enqueue(
-                QUEUE, json.dumps({"kind": "conversations", "sendId": intent.send_id})
-            )
+        """What follows from an outcome, all of it again. Entries of many are left to the queue."""
+        await self._entries.write_or_queue(intent, outcomes)
         await self._topic.publish_or_queue(self._blocked_events(intent, outcomes))
 
-    async def write_left_entries(self, send_id: str) -> bool:
-        """Write the entries of a send to many. False if it has no outcome yet.
+    async def write_left_entries(
+        self, send_id: str, *, etag: str | None = None, undecided: bool = False
+    ) -> bool:
+        """Write the entries that a send has left to others. False if it has no outcome yet.
+
+        Args:
+            send_id: the send's.
+            etag: of the row that stands for them, where it is known.
+            undecided: whether to write them without an outcome, too, as the send stands now.
 
         Raises:
             Unintelligible: there is no such send.
             StorageDown: trying again is safe.
         """
         send = await self.recorded_send(send_id)
-        if send.outcomes is None:
+        if send.outcomes is None and not undecided:
             return False
-        await self._conversations.write_all(
-            entries_of(send.intent, list(send.outcomes.values()), self._id_key)
-        )
+        await self._entries.write_all(send, etag)
         return True
+
+    async def write_old_entries(self, senders: Iterable[str]) -> int:
+        """Write the entries of sends to many that nobody wrote within ten minutes; of how many.
+
+        One query for each sender. What stands for a send that is not on record is dropped: its
+        attempt never began.
+
+        Raises:
+            StorageDown: trying again is safe.
+        """
+        before = self._clock() - _LEFT_LONG_AGO
+
+        async def one(sender: str) -> int:
+            old = await self._entries.waiting_since(sender, before)
+            for send_id, etag in old:
+                send = await self._record.send(send_id)
+                if send is not None:
+                    await self._entries.write_all(send, etag)
+                else:
+                    await self._entries.drop_waiting(sender, send_id, etag)
+            return len(old)
+
+        return sum(await few_at_once(one, senders))
 
     async def recorded_send(self, send_id: str) -> Send:
         """A send that must be there.
@@ -150,25 +177,6 @@ class Outcomes:
             for outcome in outcomes
             if outcome.ledger_sequence is not None
         ]
-
-
-def entries_of(intent: Intent, outcomes: Sequence[Outcome], id_key: bytes) -> list[Entry]:
-    """The conversation entries of a send: what has reached ACS, or may have."""
-    request = intent.request
-    return [
-        Entry(
-            message_id=ids.message_id(id_key, intent.send_id, outcome.address),
-            ours=request.sender,
-            theirs=outcome.address,
-            inbound=False,
-            text=request.shown,
-            at=intent.first_attempt_at,
-            segments=intent.segments,
-            tag=request.tag or None,
-        )
-        for outcome in outcomes
-        if outcome.state in MAY_HAVE_LEFT
-    ]
 
 
 def outcome_of_item(address: str, item: AcsItem | None) -> Outcome:

@@ -1,9 +1,9 @@
 """An attempt, step by step, and what a crash between two steps leaves.
 
-    1. The ledger's news, beside the intent.
+    1. The ledger's news, beside the intent and the conversations' entries.
     2. Decisions: refused, blocked, in doubt, or to be sent.
     3. ACS.
-    4. The outcome, beside the conversation's entry; events.
+    4. The outcome, beside what it changes in the entries; events.
 
 A crash leaves an intent without an outcome. What that means, and when somebody else may take it
 over, is said in `shared.sending.attempts`.
@@ -11,7 +11,8 @@ over, is said in `shared.sending.attempts`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from opentelemetry.trace import SpanKind
@@ -27,7 +28,7 @@ from shared.base.errors import (
     StillSending,
     Unavailable,
 )
-from shared.base.tasks import both
+from shared.base.tasks import settled
 from shared.messages.facts import Intent, Outcome
 from shared.messages.parts import Parts
 from shared.rules.message_states import State
@@ -43,6 +44,7 @@ from shared.sending.attempts import (
     time_left,
 )
 from shared.sending.decisions import Gates
+from shared.sending.entries import SendEntries, Written
 from shared.sending.outcomes import Outcomes, count_outcomes, outcome_of_item
 
 
@@ -53,11 +55,18 @@ class AttemptRunner:
         parts: shared ones.
         rules: the numbers.
         gates: decides who is not texted.
+        entries: writes those of conversations.
         outcomes: records what became of everybody.
     """
 
     def __init__(
-        self, parts: Parts, *, rules: AttemptRules, gates: Gates, outcomes: Outcomes
+        self,
+        parts: Parts,
+        *,
+        rules: AttemptRules,
+        gates: Gates,
+        entries: SendEntries,
+        outcomes: Outcomes,
     ) -> None:
         self._clock = parts.clock
         self._randomness = parts.randomness
@@ -66,6 +75,7 @@ class AttemptRunner:
         self._acs = parts.acs
         self._rules = rules
         self._gates = gates
+        self._entries = entries
         self._outcomes = outcomes
 
     # Beginning ----------------------------------------------------------------------------------
@@ -77,16 +87,28 @@ class AttemptRunner:
             LedgerUnavailable, StorageDown: repeating is safe.
         """
         # Whoever opted out before this request arrived is in the news.
-        news, begun = await both(self._ledger.news(), self._record.begin(intent))
+        news, begun, written = await settled(
+            self._ledger.news(), self._record.begin(intent), self._entries.begin(intent)
+        )
         if isinstance(begun, BaseException):
+            # It may have begun all the same: then a repeat writes them again.
+            await self._entries.withdraw(intent, written)
             raise begun
         if begun is None:
+            await self._leave_to(intent, written)
             return None
-        attempt = Attempt(begun)
+        attempt = Attempt(begun, written=written)
+        await self._entries.report_failed(begun, written)
         if isinstance(news, BaseException):
             await self._record_end(attempt, news, in_doubt=False)
             raise news
         return attempt
+
+    async def _leave_to(self, intent: Intent, written: Written) -> None:
+        """Take our entries back, unless the attempt that is there is this one: they are its own."""
+        there = await self._record.intent(intent.send_id)
+        if there is not None and there.attempt != intent.attempt:
+            await self._entries.withdraw(intent, written)
 
     async def begin_written(self, intent: Intent) -> Attempt:
         """The first attempt of a send whose row was written down just now.
@@ -94,7 +116,7 @@ class AttemptRunner:
         Raises:
             LedgerUnavailable: repeating is safe.
         """
-        return await self._informed(Attempt(intent))
+        return await self._informed(Attempt(intent), self._entries.begin(intent))
 
     async def begin_found(self, intent: Intent) -> Attempt:
         """A first attempt of our own: storage had taken its row, the answer was lost on the way.
@@ -142,15 +164,18 @@ class AttemptRunner:
         except Changed:
             raise StillSending("Another repeat of this send is at work.", retry_after=1) from None
         log.event("send.taken_over", sendId=intent.send_id)
-        return await self._informed(Attempt(ours, earlier_doubt=intent.doubt_since, asleep=asleep))
+        begun = Attempt(ours, earlier_doubt=intent.doubt_since, asleep=asleep)
+        return await self._informed(begun, self._entries.begin_again(ours))
 
-    async def _informed(self, attempt: Attempt) -> Attempt:
-        """The attempt, once the ledger's news have been read for it."""
-        try:
-            await self._ledger.news()
-        except LedgerUnavailable as error:
-            await self._record_end(attempt, error, in_doubt=False)
-            raise
+    async def _informed(self, attempt: Attempt, entries: Awaitable[Written]) -> Attempt:
+        """The attempt, once its entries are written and the ledger's news have been read for it."""
+        news, written = await settled(self._ledger.news(), entries)
+        attempt = replace(attempt, written=written)
+        await self._entries.report_failed(attempt.intent, written)
+        if isinstance(news, BaseException):
+            if isinstance(news, LedgerUnavailable):
+                await self._record_end(attempt, news, in_doubt=False)
+            raise news
         return attempt
 
     # Deciding, asking, concluding ---------------------------------------------------------------
@@ -185,7 +210,7 @@ class AttemptRunner:
             outcome or outcome_of_item(address, answers.get(address))
             for address, outcome in decided.items()
         ]
-        if not await self._outcomes.conclude(intent, outcomes):
+        if not await self._outcomes.conclude(attempt, outcomes):
             return None
         failed = {o.address for o in outcomes if o.state is State.FAILED}
         await self._gates.release(intent, [address for address in to_send if address in failed])
@@ -228,3 +253,6 @@ class AttemptRunner:
         except (Changed, StorageDown):
             # The repeat then waits until the attempt is certainly dead. Nothing is lost.
             log.trouble("send.end_not_noted", sendId=send_id)
+            return
+        if not in_doubt and attempt.earlier_doubt is None:
+            await self._entries.end_unsent(attempt.intent, attempt.written)

@@ -9,11 +9,11 @@ import pytest
 
 from shared.base import ids
 from shared.base.clock import from_iso
-from shared.conversations import Entry
+from shared.conversations import Entry, Kind
 from shared.conversations.entries import TABLE
 from shared.conversations.index import TABLE as INDEX
 from shared.conversations.index import spoken_in
-from shared.conversations.listing import PAGES
+from shared.conversations.listing import PAGES, Wanted
 from shared.messages.record import Send
 from shared.services import Services
 from tests.analytics.world import END, START, Account, Author, FakeClock, run_until_done
@@ -28,7 +28,8 @@ async def entries_of_all(parts: Services) -> list[Entry]:
             message_id = (
                 key if inbound else ids.message_id(parts.parts.settings.id_key, key, theirs)
             )
-            found.append(Entry(message_id, ours, theirs, inbound, "Hello", at, 1))
+            kind = Kind.RECEIVED if inbound else Kind.SENT
+            found.append(Entry(message_id, ours, theirs, kind, "Hello", at, 1))
     return found
 
 
@@ -38,7 +39,7 @@ async def listed(parts: Services, size: int) -> list[dict[str, Any]]:
     after: str | None = None
     while True:
         page = await parts.conversations.listing.list_conversations(
-            sender=None, unread=False, after=PAGES.after(after), limit=size
+            Wanted(), after=PAGES.after(after), limit=size
         )
         found += page.value
         if (after := page.after) is None:

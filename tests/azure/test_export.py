@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import gzip
 import json
-import os
 import subprocess
 import sys
-import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from aiohttp import web
 from azure.monitor.opentelemetry._constants import _ALL_SUPPORTED_INSTRUMENTED_LIBRARIES
 
 from local.stack import Stack
@@ -21,12 +16,12 @@ from shared.azure import telemetry
 from tests.support.client import TOLL_FREE, send_body
 from tests.support.golden import golden_event
 from tests.support.host import second_host
+from tests.support.ingestion import ROLE, Ingestion, exporting_to
 from tests.support.polling import eventually
 from tests.support.settings import minimal
 from tests.support.wire import closed_port, numbers_in, records
 
 ROOT = Path(__file__).parents[2]
-ROLE = "func-parley-test"
 # Of each reader of the app's metrics. It ends without a last export, which nobody would take.
 INTERVAL = """
 import os, function_app
@@ -37,68 +32,10 @@ os._exit(0)
 """
 
 
-class Ingestion:
-    """Takes envelopes as Application Insights does, and keeps them."""
-
-    def __init__(self, port: int) -> None:
-        self.url = f"http://127.0.0.1:{port}/"
-        self.envelopes: list[dict[str, Any]] = []
-
-    async def take(self, request: web.Request) -> web.Response:
-        body = await request.read()
-        if not request.path.endswith("/track"):
-            return web.Response(status=404)
-        # aiohttp has unpacked it already where the request says that it is packed.
-        text = gzip.decompress(body) if body[:2] == b"\x1f\x8b" else body
-        found = [json.loads(line) for line in text.splitlines() if line.strip()]
-        taken = [e for part in found for e in (part if isinstance(part, list) else [part])]
-        self.envelopes += taken
-        count = len(taken)
-        return web.json_response({"itemsReceived": count, "itemsAccepted": count, "errors": []})
-
-    def of(self, kind: str) -> list[dict[str, Any]]:
-        """The data of one kind, e.g. `MessageData`."""
-        return [
-            envelope["data"]["baseData"]
-            for envelope in self.envelopes
-            if envelope["data"]["baseType"] == kind
-        ]
-
-    def messages(self, event: str) -> list[str]:
-        """The log lines that begin with an event's name."""
-        lines = [str(data["message"]) for data in self.of("MessageData")]
-        return [line for line in lines if line.startswith(f"{event} ")]
-
-    def metrics(self) -> set[str]:
-        """The names of the metrics that have arrived."""
-        return {m["name"] for data in self.of("MetricData") for m in data["metrics"]}
-
-
 @pytest.fixture
 async def ingestion(unused_tcp_port: int) -> AsyncIterator[Ingestion]:
-    made = Ingestion(unused_tcp_port)
-    server = web.Application()
-    server.router.add_route("*", "/{path:.*}", made.take)
-    runner = web.AppRunner(server)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", unused_tcp_port).start()
-    yield made
-    await runner.cleanup()
-
-
-def exporting_to(ingestion: Ingestion, folder: Path) -> dict[str, str]:
-    """What a deployed app has, and what keeps the exporter from calling anybody else."""
-    return {
-        "APPLICATIONINSIGHTS_CONNECTION_STRING": (
-            f"InstrumentationKey={uuid.uuid4()};IngestionEndpoint={ingestion.url};"
-            f"LiveEndpoint={ingestion.url}"
-        ),
-        "APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL": "true",
-        "APPLICATIONINSIGHTS_CONTROLPLANE_DISABLED": "true",
-        "OTEL_SERVICE_NAME": ROLE,
-        "TMPDIR": str(folder),
-        "HOME": os.environ.get("HOME", str(folder)),
-    }
+    async with Ingestion.running(unused_tcp_port) as made:
+        yield made
 
 
 async def test_what_an_instance_counted_arrives_while_it_lives(
@@ -114,7 +51,7 @@ async def test_what_an_instance_counted_arrives_while_it_lives(
             strange = golden_event("received", person=person)
             strange["data"]["to"] = "?"
             assert await parley.deliver("inbound", [strange]) == 202
-            await parley.own("GET", f"/conversations/{TOLL_FREE}/{person}".replace("+", "%2B"))
+            await parley.own("GET", f"/conversations/{parley.conversation_id(TOLL_FREE, person)}")
             await parley.signed("POST", "/sms", send_body(person, sender="NOBODY"))
 
         async def arrived() -> bool:

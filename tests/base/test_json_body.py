@@ -253,7 +253,10 @@ def interface() -> dict[str, tuple[Any, dict[str, Any]]]:
             {**common, "senders": ["24680"], "list": {"name": "l.csv", "numberColumn": "phone"}},
         ),
         "opt-outs": (read_acs_change, {"from": "24680", "recipients": [{"to": "+14255550123"}]}),
-        "operator": (read_operator_change, {"from": "24680", "reason": "Why.", "changeId": "1"}),
+        "operator": (
+            read_operator_change,
+            {"recipient": "+14255550123", "from": "24680", "reason": "Why.", "changeId": "1"},
+        ),
         "mark": (lambda body: read_mark(body, NOW), {"readUpTo": "2026-11-22T11:00:00Z"}),
         "rebuild": (
             lambda body: read_rebuild(parse_json(body), NOW),

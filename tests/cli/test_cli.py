@@ -19,7 +19,7 @@ from shared.azure.event_grid import Envelope
 from shared.base.errors import Unintelligible
 from shared.jobs.poison import MOST_ATTEMPTS, Taken, id_of
 from shared.optouts.events import OPT_OUT_CHANGED
-from tests.support.client import TOLL_FREE, Platform
+from tests.support.client import TOLL_FREE, Parley, Platform
 from tests.support.parts import parts_of
 
 
@@ -146,17 +146,17 @@ async def test_what_is_new_and_who_said_it(cli: Command, platform: Platform, per
     await platform.relayed_event("Parley.SMSReceived", platformMessageId=spoken)
     unread = await cli("conversations", "--unread", "--from", TOLL_FREE, "--most", "5")
     assert f"{TOLL_FREE}  {person}  < STOP \\u001b[2J\\u202e" in unread.out
-    # Of those that are unread: a test whose clock runs ahead may have texted somebody "later".
-    newest = ("conversations", "--unread", "--most", "1", "--from", TOLL_FREE)
-    as_json = await cli("--json", *newest)
+    as_json = await cli("--json", "conversations", "--with", person, "--from", TOLL_FREE)
     assert json.loads(as_json.out)["lastMessage"]["message"] == "STOP \x1b[2J\u202e"
     assert "\u202e" not in as_json.out
     assert (await cli("conversation", TOLL_FREE, person, "--mark-read")).code == 0
     assert person not in (await cli("conversations", "--unread", "--from", TOLL_FREE)).out
 
 
-async def test_opting_out_by_hand(cli: Command, person: str) -> None:
+async def test_opting_out_by_hand(cli: Command, parley: Parley, person: str) -> None:
     """Out and in again, with reasons; without one it is refused; the conversation shows both."""
+    assert (await cli("conversation", TOLL_FREE, person)).out == ""
+    await parley.send(person)
     change = ("optouts", person, "--from", TOLL_FREE)
     assert (await cli(*change, "--add")).code == 1
     out = await cli(*change, "--add", "--reason", "Asked by telephone.")

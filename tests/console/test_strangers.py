@@ -6,13 +6,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from azure.data.tables.aio import TableServiceClient
 from playwright.async_api import Page, expect
 
 from local.stack import Stack
-from shared.conversations.entries import TABLE, Entry, _row
+from shared.conversations import Entry, Kind
 from tests.console.desk import Desk
 from tests.support.client import TOLL_FREE, Parley, Platform
+from tests.support.parts import parts_of
 
 pytestmark = pytest.mark.slow
 
@@ -43,7 +43,8 @@ async def test_is_shown_as_it_is(
     assert set(await bubbles.all_text_contents()) == set(ODD)
     assert await bubbles.locator("*").count() == 0
     await page.get_by_role("link", name="Live feed").click()
-    rows = page.locator("tr", has=page.locator(f"a[href*='{person[1:]}']"))
+    talk = parley.conversation_id(TOLL_FREE, person)
+    rows = page.locator("tr", has=page.locator(f"a[href*='{talk}']"))
     await expect(rows).to_have_count(len(ODD) + 1)
     assert set(await rows.locator(".clamp").all_text_contents()) == {*ODD, "Contoso: yes"}
     await rows.filter(has_text="Contoso: yes").get_by_role("button").click()
@@ -64,17 +65,14 @@ async def long_talk(stack: Stack, person: str) -> list[str]:
             theirs=person,
             at=first + timedelta(minutes=10 * number),
             message_id=f"01M81WKFTM31A6ZQY6MBJ{number:05d}.in",
-            inbound=True,
+            kind=Kind.RECEIVED,
             text=f"text {number}",
             segments=1,
         )
         for number in range(5000)
     ]
-    rows = [("upsert", dict(_row(entry))) for entry in entries]
-    async with TableServiceClient.from_connection_string(stack.storage) as tables:
-        client = tables.get_table_client(TABLE)
-        for start in range(0, len(rows), 100):
-            await client.submit_transaction(rows[start : start + 100])
+    async with parts_of(stack) as parts:
+        await parts.conversations.entries.write_all(entries)
     return [str(entry.text) for entry in entries]
 
 

@@ -8,14 +8,13 @@ from urllib.parse import quote, urlencode
 
 import pytest
 from azure.core.rest import HttpRequest
-from azure.data.tables.aio import TableServiceClient
 
 from local.stack import Stack
 from shared.base import ids
 from shared.base.clock import from_iso, iso
 from shared.base.randomness import SYSTEM
-from shared.conversations import Entry
-from shared.conversations.entries import TABLE, _row
+from shared.conversations import Entry, Kind
+from shared.conversations.entries import TABLE
 from tests.support.client import SHORT_CODE, TOLL_FREE, Parley, Platform, all_pages
 from tests.support.golden import golden_event
 from tests.support.parts import parts_of
@@ -27,9 +26,9 @@ LONG = 5000
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
-def conversation(person: str, sender: str = TOLL_FREE, **query: Any) -> str:
+def conversation(parley: Parley, person: str, sender: str = TOLL_FREE, **query: Any) -> str:
     """The target of a conversation."""
-    target = f"/conversations/{quote(sender)}/{quote(person)}"
+    target = f"/conversations/{parley.conversation_id(sender, person)}"
     return f"{target}?{urlencode(query)}" if query else target
 
 
@@ -109,7 +108,7 @@ async def test_messages_with_their_states_and_changes_of_mind(
     for word in ("STOP", "START"):
         await spoken(platform, person, word)
     await spoken(platform, person, "STOP", SHORT_CODE)
-    oldest = (await parley.own("GET", conversation(person))).items
+    oldest = (await parley.own("GET", conversation(parley, person))).items
     assert [(e["type"], e.get("message"), e["direction"], e.get("state")) for e in oldest] == [
         ("message", "Hello", "outbound", "delivered"),
         ("message", "STOP", "inbound", "received"),
@@ -122,11 +121,11 @@ async def test_messages_with_their_states_and_changes_of_mind(
         *("type", "at", "direction", "channel", "rule", "sequence", "effect"),
     }
     assert (change["channel"], change["effect"]) == ("keyword", "applied")
-    newest = (await parley.own("GET", conversation(person, order="desc"))).items
+    newest = (await parley.own("GET", conversation(parley, person, order="desc"))).items
     assert newest == oldest[::-1]
     for size in (1, 2, 3):
         for order in ("asc", "desc"):
-            pages = await all_pages(parley, conversation(person, order=order), size)
+            pages = await all_pages(parley, conversation(parley, person, order=order), size)
             assert all(len(page) <= size for page in pages)
             found = [item for page in pages for item in page]
             assert found == (oldest if order == "asc" else newest)
@@ -156,22 +155,45 @@ class Counted(Wrapper):
         return await super().send(request, **named)
 
 
+async def long_talk(stack: Stack, person: str, count: int, apart: timedelta) -> list[str]:
+    """So many texts of a person, put down; their ids, oldest first."""
+    entries = [
+        entry(person, NOW - apart * (count - number), inbound=True) for number in range(count)
+    ]
+    async with parts_of(stack) as parts:
+        await parts.conversations.entries.write_all(entries)
+    return [one.message_id for one in entries]
+
+
+async def read_to_the_end(stack: Stack, person: str, order: str) -> tuple[list[str], int]:
+    """Ids of a whole conversation, page by page, and the most queries that a page took."""
+    ways: list[Counted] = []
+
+    def way(network: Inner) -> Inner:
+        ways.append(Counted(network))
+        return ways[-1]
+
+    found: list[str] = []
+    most, after = 0, ""
+    async with parts_of(stack, way=way) as parts:
+        talk = parts.conversations.entries.ids.of(TOLL_FREE, person)
+        while True:
+            before = ways[0].count
+            shown = await parts.conversations.api.read_conversation(
+                talk, after=after, limit=500, newest_first=order == "desc"
+            )
+            most = max(most, ways[0].count - before)
+            found += [item["messageId"] for item in shown.page.value]
+            if shown.page.after is None:
+                return found, most
+            after = shown.page.after
+
+
 @pytest.fixture(scope="module")
 async def long_one(stack: Stack, people: People) -> tuple[str, list[str]]:
     """Somebody with 5,000 texts, and their ids, oldest first."""
     person = people.one()
-    entries = [
-        entry(person, NOW - timedelta(minutes=97) * (LONG - number), inbound=True)
-        for number in range(LONG)
-    ]
-    async with TableServiceClient.from_connection_string(stack.storage) as tables:
-        await tables.create_table_if_not_exists(TABLE)
-        table = tables.get_table_client(TABLE)
-        for start in range(0, LONG, 100):
-            await table.submit_transaction(
-                [("upsert", _row(one)) for one in entries[start : start + 100]]
-            )
-    return person, [one.message_id for one in entries]
+    return person, await long_talk(stack, person, LONG, timedelta(minutes=97))
 
 
 @pytest.mark.parametrize(("order", "most"), [("asc", 10), ("desc", 1)])
@@ -180,24 +202,19 @@ async def test_a_conversation_of_five_thousand(
 ) -> None:
     """Either way, each page costs a bounded number of queries and each text is shown once."""
     person, expected = long_one
-    ways: list[Counted] = []
-
-    def way(network: Inner) -> Inner:
-        ways.append(Counted(network))
-        return ways[-1]
-
-    async with parts_of(stack, way=way) as parts:
-        found: list[str] = []
-        after: str | None = ""
-        while after is not None:
-            before = ways[0].count
-            page = await parts.conversations.api.read_conversation(
-                TOLL_FREE, person, after=after, limit=500, newest_first=order == "desc"
-            )
-            assert ways[0].count - before <= most
-            found += [item["messageId"] for item in page.value]
-            after = page.after
+    found, queries = await read_to_the_end(stack, person, order)
     assert found == (expected if order == "asc" else expected[::-1])
+    assert queries <= most
+
+
+@pytest.mark.slow
+async def test_a_conversation_of_seventy_thousand(stack: Stack, person: str) -> None:
+    """As many as a machine may have said in years: pages stay as cheap as those of a short one."""
+    expected = await long_talk(stack, person, 70_000, timedelta(minutes=13))
+    for order, most in (("asc", 14), ("desc", 1)):
+        found, queries = await read_to_the_end(stack, person, order)
+        assert found == (expected if order == "asc" else expected[::-1])
+        assert queries <= most
 
 
 async def test_the_first_page_of_five_thousand(
@@ -206,7 +223,7 @@ async def test_the_first_page_of_five_thousand(
     """Over HTTP, a page each way."""
     person, expected = long_one
     for order, ends in (("asc", expected[:50]), ("desc", expected[::-1][:50])):
-        reply = await parley.own("GET", conversation(person, order=order))
+        reply = await parley.own("GET", conversation(parley, person, order=order))
         assert [item["messageId"] for item in reply.items] == ends
         assert "nextLink" in reply.json
 
@@ -216,7 +233,7 @@ async def test_the_first_page_of_five_thousand(
 
 async def mark(parley: Parley, person: str, body: Any = b"") -> dict[str, Any]:
     """Mark it read; the answer."""
-    reply = await parley.own("POST", f"{conversation(person)}:markRead", body)
+    reply = await parley.own("POST", f"{conversation(parley, person)}:markRead", body)
     assert reply.status == 200, reply.body
     marked: dict[str, Any] = reply.json
     return marked
@@ -224,18 +241,29 @@ async def mark(parley: Parley, person: str, body: Any = b"") -> dict[str, Any]:
 
 async def test_the_read_mark_never_moves_backwards(parley: Parley, person: str) -> None:
     """Now where no moment is named; an earlier moment changes nothing, one ahead is now."""
+    await parley.send(person)
     early, late = "2026-01-01T00:00:00.000000Z", "2026-02-01T00:00:00.000000Z"
     for wanted, marked in ((early, early), (late, late), (early, late)):
         assert await mark(parley, person, {"readUpTo": wanted}) == {
-            "ours": TOLL_FREE,
-            "theirs": person,
+            "conversationId": parley.conversation_id(TOLL_FREE, person),
             "readUpTo": marked,
         }
     for body in (b"", {}, {"readUpTo": "2099-01-01T00:00:00Z"}):
         before = datetime.now(UTC)
         moment = from_iso((await mark(parley, person, body))["readUpTo"])
         assert before <= moment <= datetime.now(UTC)
-    assert await parley.conversation(TOLL_FREE, person) == []
+    assert len(await parley.conversation(TOLL_FREE, person)) == 1
+
+
+async def test_nobody_marks_what_is_not_there(parley: Parley, person: str) -> None:
+    """404, and nothing is written that a later conversation would find."""
+    reply = await parley.own("POST", f"{conversation(parley, person)}:markRead")
+    assert (reply.status, reply.json["code"]) == (404, "NotFound")
+    await parley.send(person)
+    found = await parley.own(
+        "GET", f"/conversations?theirs={quote(person)}&ours={quote(TOLL_FREE)}"
+    )
+    assert found.items[0]["readUpTo"] is None
 
 
 @pytest.mark.parametrize(
@@ -253,7 +281,7 @@ async def test_a_mark_that_makes_no_sense(
     body: Any, member: str, parley: Parley, person: str
 ) -> None:
     """A bad body is 400 and the member is named."""
-    reply = await parley.own("POST", f"{conversation(person)}:markRead", body)
+    reply = await parley.own("POST", f"{conversation(parley, person)}:markRead", body)
     assert (reply.status, list(reply.json["errors"])) == (400, [member])
 
 
@@ -268,13 +296,13 @@ async def test_a_mark_that_makes_no_sense(
 )
 async def test_bad_parameters(target: str, member: str, parley: Parley, person: str) -> None:
     """A parameter that makes no sense is 400 and named."""
-    reply = await parley.own("GET", conversation(person) + target)
+    reply = await parley.own("GET", conversation(parley, person) + target)
     assert (reply.status, list(reply.json["errors"])) == (400, [member])
 
 
 async def test_an_operation_that_is_none(parley: Parley, person: str) -> None:
     """404, whatever it looks like."""
-    for target in (conversation(person), f"{conversation(person)}:forget"):
+    for target in (conversation(parley, person), f"{conversation(parley, person)}:forget"):
         assert (await parley.own("POST", target)).status == 404
 
 
@@ -284,4 +312,7 @@ def entry(person: str, at: datetime, *, inbound: bool) -> Entry:
         message_id = ids.inbound_id(f"{person} {iso(at)}", at)
     else:
         message_id = f"{ids.drawn_send_id(at, SYSTEM)}.0123456789"
-    return Entry(message_id, TOLL_FREE, person, inbound, "Hello", at, 1)
+    kind = Kind.RECEIVED if inbound else Kind.SENT
+    return Entry(
+        message_id, TOLL_FREE, person, kind, "Hello", at, 1, arrived=at if inbound else None
+    )

@@ -6,7 +6,7 @@ import random
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 import pytest
 
@@ -14,17 +14,20 @@ from local.stack import Stack
 from shared.azure.event_grid import Received
 from shared.azure.tables import Tables
 from shared.base import ids
-from shared.conversations import Entry
+from shared.conversations import Entry, Kind
 from shared.conversations.entries import place
 from shared.conversations.index import PERSONS_A_ROW, TABLE, ConversationIndex
-from shared.conversations.listing import PAGES, IndexedUpTo, Listing
+from shared.conversations.listing import PAGES, Listing, Wanted
+from shared.conversations.looks import IndexedUpTo
 from shared.messages.record import MinuteFacts
+from shared.rules.conversation_ids import ConversationIds
 from shared.services import Services
 from tests.support.client import LONG_CODE, SHORT_CODE, TOLL_FREE, Parley, Platform, all_pages
 from tests.support.parts import parts_of
 from tests.support.people import People
 
 MINUTE = timedelta(minutes=1)
+IDS = ConversationIds(b"a key of tests alone")
 # Far from what other tests of this stack say.
 NOW = datetime(2031, 3, 1, 12, tzinfo=UTC)
 
@@ -37,7 +40,8 @@ class Fold:
         self.now = now
         self.progress: IndexedUpTo | None = IndexedUpTo(now, now)
         self.storage: Tables = parts.conversations.entries._tables
-        self.index = ConversationIndex(self.storage)
+        self.ids = parts.conversations.entries.ids
+        self.index = ConversationIndex(self.storage, self.ids)
 
     def listing(self, *senders: str) -> Listing:
         """A listing by this index, at its time."""
@@ -55,16 +59,32 @@ class Fold:
         )
 
     async def said(
-        self, ours: str, theirs: str, at: datetime, *, facts_of: datetime | None = None, **way: bool
+        self, ours: str, theirs: str, at: datetime, *, facts_of: datetime | None = None, **way: Any
     ) -> str:
         """Somebody said something: its entry, and its place in the index unless told otherwise."""
         message_id = ids.inbound_id(f"{ours} {theirs} {at}", facts_of or at)
         inbound = way.get("inbound", True)
-        entry = Entry(message_id, ours, theirs, inbound, f"At {at:%H:%M:%S}", at, 1)
+        entry = Entry(
+            message_id,
+            ours,
+            theirs,
+            Kind.RECEIVED if inbound else Kind.SENT,
+            way.get("text", f"At {at:%H:%M:%S}"),
+            at,
+            1,
+            keyword=way.get("keyword"),
+            arrived=way.get("arrived", at) if inbound else None,
+        )
         await self.parts.conversations.entries.write(entry)
+        await self.parts.conversations.entries.note_late(entry)
         if way.get("folded", True):
             await self.fold(facts_of or at, [Received(message_id, theirs, ours, "", at, 1)])
         return message_id
+
+    async def mark(self, ours: str, theirs: str, moment: datetime) -> None:
+        """Somebody has read what had arrived up to a moment."""
+        entries = self.parts.conversations.entries
+        assert await entries.mark_read(self.ids.of(ours, theirs), moment) == moment
 
     async def fold(self, facts_of: datetime, texts: list[Received]) -> None:
         """Put the rows of texts into the index, as facts of a minute of their own."""
@@ -73,14 +93,14 @@ class Fold:
         for row in self.index.rows(minute, facts):
             await self.storage.put(TABLE, row)
 
-    async def all(self, size: int, *senders: str, unread: bool = False) -> list[dict[str, Any]]:
+    async def all(self, size: int, *senders: str, **wanted: Any) -> list[dict[str, Any]]:
         """All pages."""
         listing = self.listing(*senders)
         found: list[dict[str, Any]] = []
         after: str | None = None
         while True:
             page = await listing.list_conversations(
-                sender=None, unread=unread, after=PAGES.after(after), limit=size
+                Wanted(**wanted), after=PAGES.after(after), limit=size
             )
             assert len(page.value) <= size
             found += page.value
@@ -110,7 +130,7 @@ def who(items: list[dict[str, Any]]) -> list[str]:
 
 def test_rows_are_by_sender_and_minute_spoken(stack: Stack) -> None:
     """A minute's facts make a row for each sender and minute in which it spoke."""
-    index = ConversationIndex(tables=None)  # type: ignore[arg-type]  # rows need none
+    index = ConversationIndex(tables=None, ids=IDS)  # type: ignore[arg-type]  # rows need none
     texts = [
         Received("1", "+14255550001", TOLL_FREE, "", NOW + timedelta(seconds=5), 1),
         Received("2", "+14255550001", TOLL_FREE, "", NOW + timedelta(seconds=9), 1),
@@ -126,7 +146,7 @@ def test_rows_are_by_sender_and_minute_spoken(stack: Stack) -> None:
 
 def test_a_busy_minute_takes_several_rows() -> None:
     """No row holds more than what surely fits, whatever a minute brings."""
-    index = ConversationIndex(tables=None)  # type: ignore[arg-type]  # rows need none
+    index = ConversationIndex(tables=None, ids=IDS)  # type: ignore[arg-type]  # rows need none
     draw = random.Random(17)  # noqa: S311  # no secret
     texts = [
         Received("1", f"+1425{number:07d}", TOLL_FREE, "", NOW + timedelta(microseconds=at), 1)
@@ -207,13 +227,13 @@ async def test_what_is_said_between_two_pages(fold: Fold, people: People, sender
     for number, person in enumerate(persons):
         await fold.said(sender, person, NOW - timedelta(hours=1 + number))
     listing = fold.listing(sender)
-    first = await listing.list_conversations(sender=sender, unread=False, after=None, limit=2)
+    first = await listing.list_conversations(Wanted(sender), after=None, limit=2)
     for number in range(7):
         await fold.said(sender, persons[3], NOW + timedelta(seconds=1 + number))
         await fold.said(sender, persons[0], NOW + timedelta(seconds=1 + number))
     fold.now += MINUTE
     rest = await listing.list_conversations(
-        sender=sender, unread=False, after=PAGES.after(first.after), limit=50
+        Wanted(sender), after=PAGES.after(first.after), limit=50
     )
     assert who(first.value) + who(rest.value) == persons
     assert rest.after is None
@@ -228,8 +248,8 @@ async def test_unread(fold: Fold, people: People, sender: str) -> None:
     at = NOW - timedelta(hours=1)
     for number, person in enumerate(persons):
         await fold.said(sender, person, at - MINUTE * number, inbound=person != only_ours)
-    await fold.parts.conversations.entries.mark_read(sender, read, at)
-    await fold.parts.conversations.entries.mark_read(sender, since, at - 5 * MINUTE)
+    await fold.mark(sender, read, at)
+    await fold.mark(sender, since, at - 5 * MINUTE)
     for number in range(7):
         await fold.said(sender, answered, at + MINUTE * (1 + number), inbound=False)
     found = {item["theirs"]: item for item in await fold.all(2, sender)}
@@ -247,6 +267,75 @@ async def test_unread(fold: Fold, people: People, sender: str) -> None:
     assert set(who(unread)) == {never, since, answered}
 
 
+async def test_a_text_that_arrives_late_is_unread(fold: Fold, people: People, sender: str) -> None:
+    """Order goes by when it was said, unread by when it arrived, however deep it then stands."""
+    shallow, deep, seen = persons = people.many(3)
+    # Each in an hour of its own: a minute has one row in the index.
+    begin = {person: NOW - timedelta(hours=9 + n) for n, person in enumerate(persons)}
+    for person, at in begin.items():
+        for number in range(9 if person == deep else 1):
+            await fold.said(sender, person, at + MINUTE * number)
+        await fold.mark(sender, person, NOW - timedelta(hours=2))
+    assert await fold.all(50, sender, unread=True) == []
+    for person, at in begin.items():
+        await fold.said(sender, person, at - MINUTE, arrived=NOW - timedelta(hours=1))
+    await fold.mark(sender, seen, NOW - timedelta(hours=1))
+    assert set(who(await fold.all(50, sender, unread=True))) == {shallow, deep}
+    found = {item["theirs"]: item["lastMessage"]["message"] for item in await fold.all(50, sender)}
+    assert found[shallow] == f"At {begin[shallow]:%H:%M:%S}"
+    assert found[deep] == f"At {begin[deep] + 8 * MINUTE:%H:%M:%S}"
+
+
+async def test_the_second_between_said_and_arrived(fold: Fold, people: People, sender: str) -> None:
+    """A mark that lies between the two leaves the text unread, though it was said before it."""
+    person = people.one()
+    at = NOW - timedelta(hours=1)
+    await fold.said(sender, person, at, arrived=at + timedelta(seconds=5))
+    for number in range(7):
+        await fold.said(sender, person, at + MINUTE * (1 + number), inbound=False)
+    await fold.mark(sender, person, at + timedelta(seconds=4))
+    (item,) = await fold.all(50, sender)
+    assert item["unread"] is True
+    await fold.mark(sender, person, at + timedelta(seconds=5))
+    (item,) = await fold.all(50, sender)
+    assert item["unread"] is False
+
+
+async def test_unanswered(fold: Fold, people: People, sender: str) -> None:
+    """The person had the last word, read or not; a STOP asks for nothing."""
+    stories = {
+        "asked": ["in"],
+        "answered": ["in", "out"],
+        "stopped": ["out", "STOP"],
+        "asked, then stopped": ["in", "STOP"],
+        "asked, then stopped often": ["in", *["STOP"] * 6],
+        "only ours": ["out"],
+    }
+    persons = dict(zip(stories, people.many(len(stories)), strict=True))
+    for n, (name, story) in enumerate(stories.items()):
+        for number, said in enumerate(story):
+            at = NOW - timedelta(hours=1 + n) + MINUTE * number
+            way: dict[str, Any] = {"text": "STOP", "keyword": "STOP"} if said == "STOP" else {}
+            await fold.said(sender, persons[name], at, inbound=said != "out", **way)
+    await fold.mark(sender, persons["asked"], NOW)
+    wanted = {"asked", "asked, then stopped", "asked, then stopped often"}
+    found = await fold.all(2, sender, unanswered=True)
+    assert set(who(found)) == {persons[name] for name in wanted}
+    both = await fold.all(2, sender, unanswered=True, unread=True)
+    assert set(who(both)) == {persons[name] for name in wanted - {"asked"}}
+
+
+async def test_two_spellings_of_one_telephone(fold: Fold, sender: str) -> None:
+    """They are one conversation, shown as the person's number was written last."""
+    at = NOW - timedelta(hours=1)
+    await fold.said(sender, "+5491155550100", at)
+    await fold.said(sender, "+541155550100", at + MINUTE, inbound=False)
+    (item,) = await fold.all(1, sender)
+    assert (item["theirs"], item["unread"]) == ("+541155550100", True)
+    (found,) = (await fold.listing(sender).list_with("+5491155550100", Wanted())).value
+    assert found == item
+
+
 # Over HTTP ----------------------------------------------------------------------------------------
 
 
@@ -256,7 +345,7 @@ def target(**query: Any) -> str:
 
 async def _of(parley: Parley, *persons: str) -> list[dict[str, Any]]:
     # Others may be texted by the same sender at the same time.
-    listed = (await parley.own("GET", target(**{"from": LONG_CODE, "maxpagesize": 50}))).items
+    listed = (await parley.own("GET", target(ours=LONG_CODE, maxpagesize=50))).items
     return [item for item in listed if item["theirs"] in persons]
 
 
@@ -279,7 +368,7 @@ async def test_fresh_at_once(parley: Parley, platform: Platform, people: People)
             "keyword": None,
         }.items()
     )
-    await parley.own("POST", f"/conversations/{quote(LONG_CODE)}/{quote(writer)}:markRead")
+    await parley.own("POST", f"/conversations/{parley.conversation_id(LONG_CODE, writer)}:markRead")
     first, _ = await _of(parley, texted, writer)
     assert (first["theirs"], first["unread"]) == (writer, False)
 
@@ -289,7 +378,7 @@ async def test_pages_over_http(parley: Parley, people: People) -> None:
     persons = people.many(5)
     for person in persons:
         await parley.send(person, sender=SHORT_CODE)
-    pages = await all_pages(parley, target(**{"from": SHORT_CODE}), 2)
+    pages = await all_pages(parley, target(ours=SHORT_CODE), 2)
     found = [item["theirs"] for page in pages for item in page]
     assert found[:5] == persons[::-1]
     assert len(found) == len(set(found))
@@ -302,20 +391,49 @@ async def test_by_the_real_fold(stack: Stack, parley: Parley, people: People) ->
     await parley.send(*many, sender=LONG_CODE)
     start = datetime.now(UTC).replace(second=0, microsecond=0) - MINUTE
     async with parts_of(stack) as parts:
-        index = ConversationIndex(parts.conversations.entries._tables)
+        index = parts.conversations.index
         async for facts in parts.receiving.inbound._record.minutes(start, start + 2 * MINUTE):
             for row in index.rows(facts.minute, facts):
                 await parts.conversations.entries._tables.put(TABLE, row)
-        listed = [pair async for pair in index.newest(LONG_CODE, since="0")]
-    assert {theirs for _, _, theirs in listed} >= set(persons)
+        listed = [spoken async for spoken in index.newest(LONG_CODE, since="0")]
+    assert {spoken.theirs for spoken in listed} >= set(persons)
+
+
+async def test_the_conversations_of_one_person(
+    parley: Parley, platform: Platform, people: People
+) -> None:
+    """One for each sender that has said or heard something; with a sender, that one in any case."""
+    person, stranger = people.many(2)
+    await parley.send(person, sender=LONG_CODE)
+    await parley.send(person, sender=SHORT_CODE)
+    found = (await parley.own("GET", target(theirs=person))).items
+    assert [item["ours"] for item in found] == [SHORT_CODE, LONG_CODE]
+    for item in found:
+        one = (await parley.own("GET", target(theirs=person, ours=item["ours"]))).items
+        assert one == [item]
+        talk = (await parley.own("GET", f"/conversations/{item['conversationId']}")).json
+        assert (talk["ours"], talk["theirs"]) == (item["ours"], person)
+    assert (await parley.own("GET", target(theirs=stranger))).items == []
+    (begun,) = (await parley.own("GET", target(theirs=stranger, ours=LONG_CODE))).items
+    assert begun == {
+        "conversationId": parley.conversation_id(LONG_CODE, stranger),
+        "ours": LONG_CODE,
+        "theirs": stranger,
+        "lastMessage": None,
+        "unread": False,
+        "unanswered": False,
+        "readUpTo": None,
+    }
 
 
 @pytest.mark.parametrize(
     ("query", "member"),
     [
-        ({"from": "+18005550999"}, "from"),
-        ({"from": "nobody at all"}, "from"),
+        ({"ours": "+18005550999"}, "ours"),
+        ({"ours": "nobody at all"}, "ours"),
+        ({"theirs": "a/b"}, "theirs"),
         ({"unread": "yes"}, "unread"),
+        ({"unanswered": "1"}, "unanswered"),
         ({"after": "x"}, "after"),
         ({"after": "1~2~3~4"}, "after"),
         ({"maxpagesize": "0"}, "maxpagesize"),

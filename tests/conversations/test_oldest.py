@@ -83,6 +83,14 @@ async def test_a_page_of_five_thousand(apart: timedelta) -> None:
     assert most <= 10
 
 
+async def test_seventy_thousand() -> None:
+    """However long a conversation is, a page costs a bounded number of queries."""
+    rows = Rows([NOW - timedelta(minutes=30) * number for number in range(70_000)])
+    seen, most = await rows.all(501)
+    assert seen == rows.keys[::-1]
+    assert most <= 12
+
+
 async def test_one_query_for_most_conversations() -> None:
     """What fits into one window is found by the first."""
     rows = Rows([NOW - timedelta(days=number) for number in range(FULL - 1)])

@@ -37,6 +37,7 @@ _ROWS: Final = [
         (rf"{_ULID}\.in", "inbound"),
         (rf"{_ULID}\.[0-9a-f]{{10}}\.[0-9a-f]{{8}}", "report"),
         (r"log:~(\w+)", r"\1"),
+        (r"~pending~.*", "pending"),
         (r"(log|num|src):.*", r"\1"),
         (r".*", "row"),
     )

@@ -11,6 +11,7 @@ from local.ports import Ports
 from local.stack import StackOptions
 from tests.crash.counts import Counts
 from tests.crash.rig import Rig, StorageAndPlatform, rig_on
+from tests.crash.scenarios import ID_KEY
 
 _COUNTS = pytest.StashKey[Counts]()
 
@@ -22,7 +23,9 @@ def crash_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def storage_and_platform(crash_folder: Path) -> Iterator[StorageAndPlatform]:
-    options = StackOptions(ports=Ports.any_free(), logs=crash_folder)
+    options = StackOptions(
+        ports=Ports.any_free(), logs=crash_folder, settings={"PARLEY_ID_KEY": ID_KEY}
+    )
     with StorageAndPlatform(options) as stack:
         yield stack
 

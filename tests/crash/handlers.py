@@ -9,7 +9,6 @@ from typing import Any, ClassVar, Final
 from tests.crash.observed import Findings, Observed, body_of
 from tests.crash.rig import Rig, Step, event_step, http_step, queue_step
 from tests.crash.scenarios import (
-    ENTRY,
     OPT_OUT,
     OUTCOME,
     RECEIVED,
@@ -18,6 +17,7 @@ from tests.crash.scenarios import (
     Case,
     Scenario,
     conversation_step,
+    entries_in,
     judge_change,
     judge_message,
     opt_out_step,
@@ -51,9 +51,7 @@ class Inbound(Scenario):
         self, case: Case, seen: Observed, read: Sequence[dict[str, Any]], found: Findings
     ) -> None:
         found.equal(case.answers[-1], {"ok": True}, "the repeat")
-        entries = [
-            entry for entry in body_of(read[0])["value"] if entry.get("message") == self.text
-        ]
+        entries = [entry for entry in entries_in(read[0]) if entry.get("message") == self.text]
         found.once(len(entries), "the conversation's entry")
         found.told_once(seen.told(RECEIVED, platformMessageId=case.platform_id), "the text")
         if self.direction is not None:
@@ -237,7 +235,7 @@ class QueuedOutcome(QueuedEntries):
     strangers = ()
     opted_out = 0
     twice = False
-    lost = (OUTCOME, ENTRY)
+    lost = (OUTCOME,)
 
 
 class QueuedEvent(QueuedEntries):

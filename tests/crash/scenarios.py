@@ -6,17 +6,21 @@ another's fault), says how each is repeated, and judges the world afterwards.
 
 from __future__ import annotations
 
+import base64
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
-from urllib.parse import quote
 
+from shared.rules.conversation_ids import ConversationIds
 from tests.crash.calls import Trace
 from tests.crash.observed import Findings, Observed, body_of
 from tests.crash.rig import Rig, Step, http_step
 
 SENDER: Final = "+18005550100"
+# The deployment's, so that the id of a conversation is known.
+ID_KEY: Final = base64.b64encode(b"thirty-two bytes for crash tests").decode()
+_CONVERSATIONS: Final = ConversationIds(base64.b64decode(ID_KEY))
 REPORT: Final = "Parley.SMSDeliveryReportReceived"
 RECEIVED: Final = "Parley.SMSReceived"
 OPT_OUT: Final = "Parley.OptOutChanged"
@@ -27,7 +31,8 @@ INTENT: Final = "POST messages intent"
 TAKEN_OVER: Final = "PATCH messages intent"
 ASKED: Final = "POST acs"
 OUTCOME: Final = "POST messages outcome"
-ENTRY: Final = "PUT conversations row"
+ENTRY: Final = "POST conversations row"
+PENDING: Final = "POST conversations pending"
 QUEUED: Final = "POST queue record"
 
 
@@ -115,7 +120,12 @@ def in_doubt(case: Case) -> bool:
 
 def conversation_step(number: str) -> Step:
     """Reads what the sender and a person have said."""
-    return http_step("GET", f"/conversations/{quote(SENDER, safe='')}/{quote(number, safe='')}")
+    return http_step("GET", f"/conversations/{_CONVERSATIONS.of(SENDER, number)}")
+
+
+def entries_in(answer: dict[str, Any]) -> list[dict[str, Any]]:
+    """What an answer to that shows; nothing where there is no conversation."""
+    return list(body_of(answer).get("value", []))
 
 
 def opt_out_step(rig: Rig, numbers: Sequence[str]) -> Step:

@@ -15,11 +15,13 @@ from tests.crash.scenarios import (
     BLOCKED,
     ENTRY,
     OUTCOME,
+    PENDING,
     REPORT,
     SENDER,
     Case,
     Scenario,
     conversation_step,
+    entries_in,
     in_doubt,
     judge_message,
     opt_out,
@@ -105,7 +107,7 @@ class Send(Scenario):
         for number, message, talk in zip(self.shown_of(case), read[::2], read[1::2], strict=True):
             _, state = self._expected_of(case, number)
             judge_message(message, state, found)
-            entries = [e for e in body_of(talk)["value"] if e.get("tag") == case.label]
+            entries = [e for e in entries_in(talk) if e.get("tag") == case.label]
             if state == "blocked":
                 found.equal(len(entries), 0, "the number of entries of a blocked text")
             else:
@@ -177,7 +179,22 @@ class SendWithoutOutcome(SendToOne):
     """ACS has answered and the tables take nothing: the queue is to keep the outcome."""
 
     name = "send whose outcome goes through the queue"
-    unreachable = (OUTCOME, ENTRY)
+    unreachable = (OUTCOME,)
+
+
+class SendWithoutEntry(SendToOne):
+    """Conversations take nothing: the text leaves, and the queue is to write the entry."""
+
+    name = "send whose entry goes through the queue"
+    unreachable = (ENTRY,)
+
+
+class SendWithoutPending(SendToAHundred):
+    """The same of a send to many."""
+
+    name = "send to a hundred whose entries are not announced"
+    people = 6
+    unreachable = (PENDING,)
 
 
 class LateSend(Send):
@@ -262,7 +279,16 @@ class LateTakenOver(TakenOver):
         return (1, "sent") if case.did(OUTCOME) else (int(case.did(ASKED)), "uncertain")
 
 
-SENDS: Final = (SendToOne, Send, SendToAHundred, SendWithKey, SendWithoutOutcome, FirstSendWithKey)
+SENDS: Final = (
+    SendToOne,
+    Send,
+    SendToAHundred,
+    SendWithKey,
+    SendWithoutOutcome,
+    SendWithoutEntry,
+    SendWithoutPending,
+    FirstSendWithKey,
+)
 LATE_SENDS: Final = (LateSendToOne, LateSend, LateSendWithKey)
 
 

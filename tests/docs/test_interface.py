@@ -148,6 +148,7 @@ async def environment(stack: Stack, parley: Parley, folder: Path) -> dict[str, s
         "FUNCTION_KEY": parley.function_key,
         "ACCESS_KEY": parley.access_keys[0],
         "MESSAGE_ID": message_id,
+        "CONVERSATION_ID": parley.conversation_id(TOLL_FREE, PERSON),
         "PYTHONPATH": str(folder),
     }
 

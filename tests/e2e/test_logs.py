@@ -17,7 +17,13 @@ from tests.support.golden import golden_event
 from tests.support.host import second_host
 from tests.support.wire import closed_port, numbers_in, records, silent_port
 
-LOOK_UPS = ("/optouts/{person}", "/conversations/{ours}/{person}", "/conversations", "/messages")
+LOOK_UPS = (
+    "/optouts?recipient={person}",
+    "/conversations?ours={ours}&theirs={person}",
+    "/conversations/{conversation}",
+    "/conversations",
+    "/messages",
+)
 
 
 def _log_of(stack: Stack) -> str:
@@ -44,7 +50,11 @@ async def test_no_log_tells_who_or_what(
     await platform.speak(person, "STOP")
     await platform.relayed_event("Parley.OptOutChanged", recipient=person)
     for target in LOOK_UPS:
-        path = target.format(ours=quote(TOLL_FREE, safe=""), person=quote(person, safe=""))
+        path = target.format(
+            ours=quote(TOLL_FREE, safe=""),
+            person=quote(person, safe=""),
+            conversation=parley.conversation_id(TOLL_FREE, person),
+        )
         assert (await parley.own("GET", path)).status == 200
     await parley.send(person, message=words)
     await parley.signed("POST", "/sms", send_body(person, sender="NOBODY", message=words))
@@ -79,7 +89,7 @@ async def test_no_number_while_storage_is_away(
             if not silent:
                 report = golden_event("report-delivered", person=person)
                 assert await parley.deliver("delivery_report", [report]) == 500
-                path = f"/optouts/{quote(person, safe='')}"
+                path = f"/optouts?recipient={quote(person, safe='')}"
                 assert (await parley.own("GET", path)).status == 503
                 assert (await parley.own("POST", "/messages", send_body(person))).status == 503
     assert "StorageDown" in host.everything

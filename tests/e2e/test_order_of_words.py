@@ -105,7 +105,9 @@ async def test_every_order_and_twice(stack: Stack, parley: Parley, stories: list
                 )
         await check_the_end(parley, stories)
         for story in stories:
-            found = await parts.conversations.entries.oldest(TOLL_FREE, story.person, limit=10)
+            found = await parts.conversations.entries.oldest(
+                parts.conversations.entries.ids.of(TOLL_FREE, story.person), limit=10
+            )
             said = [str(entry.text) for entry in found.entries if entry.inbound]
             assert sorted(said) == sorted((STOP, START))
             in_time = [story.minute_of[word] for word in said]

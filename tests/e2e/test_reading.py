@@ -6,7 +6,7 @@ import asyncio
 import base64
 import uuid
 from datetime import UTC, datetime, timedelta
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 import pytest
 
@@ -196,7 +196,9 @@ async def test_pages_of_a_conversation(
         if count < 4:
             spoken = await platform.speak(person, f"Answer {count}")
             await platform.relayed_event("Parley.SMSReceived", platformMessageId=spoken)
-    pages = await all_pages(parley, f"/conversations/{quote(TOLL_FREE)}/{quote(person)}", size)
+    pages = await all_pages(
+        parley, f"/conversations/{parley.conversation_id(TOLL_FREE, person)}", size
+    )
     assert all(len(page) == size for page in pages[:-1])
     said = [entry["message"] for page in pages for entry in page]
     assert said == [
@@ -205,13 +207,18 @@ async def test_pages_of_a_conversation(
     ]
 
 
-async def test_a_conversation_under_any_spelling(parley: Parley, person: str) -> None:
-    """Numbers in a path may come with or without their plus sign; unknown ones are empty."""
+@pytest.mark.parametrize("plus", ["%2B", "+", ""])
+async def test_a_conversation_under_any_spelling(plus: str, parley: Parley, person: str) -> None:
+    """A look-up takes numbers with a plus sign, with one that was not encoded, and without."""
     (item,) = await parley.send(person)
-    for ours, theirs in ((TOLL_FREE, person), (TOLL_FREE[1:], person[1:])):
-        (entry,) = await parley.conversation(ours, theirs)
-        assert entry["messageId"] == item["messageId"]
-    assert await parley.conversation(SHORT_CODE, person) == []
+    target = f"/conversations?ours={plus}{TOLL_FREE[1:]}&theirs={plus}{person[1:]}"
+    (found,) = (await parley.own("GET", target)).items
+    assert found["lastMessage"]["messageId"] == item["messageId"]
+    assert found["conversationId"] == parley.conversation_id(TOLL_FREE, person)
+    (other,) = (
+        await parley.own("GET", f"/conversations?ours={SHORT_CODE}&theirs={plus}{person[1:]}")
+    ).items
+    assert other["lastMessage"] is None
 
 
 # Previews -----------------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ from tests.support.client import (
 )
 from tests.support.people import People
 
+TALK = "cv_" + "0" * 22
 PERSON = "+14255550123"
 LONE = "\ud83d"
 
@@ -537,10 +538,10 @@ async def test_api_versions_that_are_served(version: str, parley: Parley, person
         ("POST", "/messages:preview"),
         ("GET", "/messages"),
         ("GET", "/messages/x"),
-        ("GET", f"/optouts/{PERSON}"),
-        ("POST", f"/optouts/{PERSON}:add"),
-        ("GET", f"/conversations/{TOLL_FREE}/{PERSON}"),
-        ("POST", f"/conversations/{TOLL_FREE}/{PERSON}:markRead"),
+        ("GET", f"/optouts?recipient={PERSON}"),
+        ("POST", "/optouts:add"),
+        ("GET", f"/conversations/{TALK}"),
+        ("POST", f"/conversations/{TALK}:markRead"),
         ("GET", "/senders"),
         ("GET", "/quarantine"),
         ("POST", "/quarantine/inbound/x:retry"),
@@ -584,12 +585,20 @@ async def test_a_function_key_may_stand_in_the_query(parley: Parley, people: Peo
         ("/messages?startTime=9999-12-31T23:59:59-14:00", "startTime"),
         ("/messages?endTime=0001-01-01T01:00:00Z", "endTime"),
         ("/messages?endTime=9999-12-31T00:00:00Z", "endTime"),
-        (f"/conversations/{TOLL_FREE}/{PERSON}?maxpagesize=-1", "maxpagesize"),
-        (f"/conversations/{TOLL_FREE}/{PERSON}?after=%00", "after"),
-        (f"/conversations/{TOLL_FREE}/a%2Fb", "theirs"),
-        (f"/conversations/%00/{PERSON}", "ours"),
-        ("/optouts/24680", "recipient"),
-        ("/optouts/%ED%A0%80", "recipient"),
+        (f"/conversations/{TALK}?maxpagesize=-1", "maxpagesize"),
+        (f"/conversations/{TALK}?after=%00", "after"),
+        (f"/conversations/{TALK}?include=everything", "include"),
+        (f"/conversations/{TALK[:-1]}", "conversationId"),
+        (f"/conversations/{TALK}0", "conversationId"),
+        (f"/conversations/{TALK.upper()}", "conversationId"),
+        ("/conversations/%00", "conversationId"),
+        ("/conversations?theirs=a%2Fb", "theirs"),
+        (f"/conversations?ours=%00&theirs={PERSON}", "ours"),
+        ("/optouts", "recipient"),
+        ("/optouts?recipient=", "recipient"),
+        ("/optouts?recipient=24680", "recipient"),
+        (f"/optouts?recipient={PERSON.lstrip('+')}", "recipient"),
+        ("/optouts?recipient=%ED%A0%80", "recipient"),
     ],
 )
 async def test_bad_parameters(target: str, member: str, parley: Parley) -> None:

@@ -41,8 +41,8 @@ async def chunked(
     [
         ("POST", "/messages"),
         ("POST", "/messages:preview"),
-        ("POST", f"/conversations/{TOLL_FREE}/{PERSON}:markRead"),
-        ("POST", f"/optouts/{PERSON}:add"),
+        ("POST", "/conversations/cv_0000000000000000000000:markRead"),
+        ("POST", "/optouts:add"),
         ("POST", "/campaigns"),
         ("POST", "/campaigns/none:pause"),
         ("PUT", "/lists/chunked.csv"),
@@ -102,7 +102,9 @@ async def test_a_request_without_a_body_is_served(parley: Parley, person: str) -
     for operation, state in (("pause", "paused"), ("resume", "scheduled"), ("cancel", "canceled")):
         assert await bare_post(parley, f"/campaigns/{campaign_id}:{operation}") == 200
         await campaign_in_state(parley, campaign_id, state)
-    assert await bare_post(parley, f"/conversations/{TOLL_FREE}/{person}:markRead") == 200
+    await parley.send(person)
+    talk = parley.conversation_id(TOLL_FREE, person)
+    assert await bare_post(parley, f"/conversations/{talk}:markRead") == 200
 
 
 @pytest.mark.parametrize("path", ["/messages", "/sms"])

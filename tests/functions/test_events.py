@@ -264,8 +264,9 @@ async def outcome(
         assert len(kept) == 1
         return "quarantined", kept[0]["reason"]
     if function == "inbound":
-        partition = f"{TOLL_FREE}|{person}"
-        rows = await storage.rows("conversations", "PartitionKey eq @of", of=partition)
+        rows = await storage.rows(
+            "conversations", "ours eq @ours and theirs eq @theirs", ours=TOLL_FREE, theirs=person
+        )
     else:
         rows = await storage.records("PartitionKey eq 'stray-20261122' and to eq @to", to=person)
     assert len(rows) == 1

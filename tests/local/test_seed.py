@@ -115,11 +115,12 @@ def test_what_was_written_reads_as_if_it_had_happened(young: Stack) -> None:
         assert (item["state"] == "delivered") is (told.status == DELIVERED)
 
     leaving = next(h for h in day if isinstance(h, Said) and h.text.upper() == "STOP")
-    standing = _get(young, f"/optouts/{quote(leaving.theirs)}")["value"]
+    standing = _get(young, f"/optouts?recipient={quote(leaving.theirs)}")["value"]
     assert any(scope["isOptedOut"] for scope in standing)
-    conversation = _get(
-        young, f"/conversations/{quote(leaving.ours)}/{quote(leaving.theirs)}?maxpagesize=500"
+    (found,) = _get(
+        young, f"/conversations?ours={quote(leaving.ours)}&theirs={quote(leaving.theirs)}"
     )["value"]
+    conversation = _get(young, f"/conversations/{found['conversationId']}?maxpagesize=500")["value"]
     assert leaving.text in {item.get("message") for item in conversation}
 
     (campaign,) = {sent.campaign for sent, _ in texts if sent.campaign}

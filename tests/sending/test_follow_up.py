@@ -98,7 +98,7 @@ async def test_what_storage_does_not_take_comes_back_for_as_long_as_that_lasts()
     """However often a message has been put back, it is put back again, an hour later at most."""
     kept = KeptMessages()
     topic = Topic(load(minimal()), kept, transport=Wrapper(AioHttpTransport()))
-    follow_up = FollowUp(queues=kept, topic=topic, outcomes=NoStorage())
+    follow_up = FollowUp(queues=kept, topic=topic, outcomes=NoStorage(), senders=())
     await come_back(follow_up, kept, {"kind": "outcome", "sendId": "x"}, MANY)
     assert kept.messages[-1][2] == AN_HOUR
 
@@ -110,7 +110,7 @@ async def test_what_the_topic_does_not_take_comes_back(
     """A topic that is away, or does not let Parley in, is waited for."""
     end, topic, kept = topic_end
     end.status = status
-    follow_up = FollowUp(queues=kept, topic=topic, outcomes=NoStorage())
+    follow_up = FollowUp(queues=kept, topic=topic, outcomes=NoStorage(), senders=())
     await come_back(follow_up, kept, RELAY, 2)
     end.status = 200
     await follow_up.run_queued(kept.messages[-1][1])
@@ -128,7 +128,7 @@ async def test_what_the_topic_refuses_is_broken_in_itself(
     await topic.publish_or_queue(EVENTS)
     good, bad = (text for _, text, _ in kept.messages)
     assert read_message(bad)["event"]["id"] == "bad"
-    follow_up = FollowUp(queues=kept, topic=topic, outcomes=NoStorage())
+    follow_up = FollowUp(queues=kept, topic=topic, outcomes=NoStorage(), senders=())
     await follow_up.run_queued(good)
     with pytest.raises(Unintelligible, match=str(status)):
         await follow_up.run_queued(bad)

@@ -18,6 +18,7 @@ from local.stack import Stack
 from shared.azure.signatures import signed_headers
 from shared.base import ids
 from shared.base.clock import from_http_date, http_date
+from shared.rules.conversation_ids import ConversationIds
 from tests.support.polling import eventually
 
 API_VERSION = "2021-03-07"
@@ -107,6 +108,7 @@ class Parley:
         self.host = urlsplit(stack.endpoint).netloc
         self.function_key = stack.function_key
         self._eventgrid_key = stack.keys.host_eventgrid
+        self._conversations = ConversationIds(base64.b64decode(stack.keys.id_key))
         self._session = session
 
     async def call(
@@ -183,15 +185,21 @@ class Parley:
 
     async def optouts(self, recipient: str) -> list[dict[str, Any]]:
         """What the ledger says of a person."""
-        reply = await self.own("GET", f"/optouts/{quote(recipient)}")
+        reply = await self.own("GET", f"/optouts?recipient={quote(recipient)}")
         assert reply.status == 200, reply.body
         return reply.items
 
     async def conversation(self, ours: str, theirs: str) -> list[dict[str, Any]]:
         """Everything that two have said to each other, if it fits into one page."""
-        reply = await self.own("GET", f"/conversations/{quote(ours)}/{quote(theirs)}")
+        reply = await self.own("GET", f"/conversations/{self.conversation_id(ours, theirs)}")
+        if reply.status == 404:
+            return []
         assert reply.status == 200, reply.body
         return [item for item in reply.items if item["type"] == "message"]
+
+    def conversation_id(self, ours: str, theirs: str) -> str:
+        """The id of what a sender and a person say to each other."""
+        return str(self._conversations.of(ours, theirs))
 
     async def deliver(self, function: str, body: Any) -> int:
         """Hand a delivery of Event Grid's to the webhook; the status of its answer."""

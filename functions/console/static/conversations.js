@@ -21,24 +21,26 @@ export function mount(root, parameters) {
   const list = conversationList(side);
   let open = null;
 
-  function show([ours, theirs]) {
-    if (open && open.ours === ours && open.theirs === theirs) return;
+  // One is named by its id; one in which nothing has been said yet, by sender and person.
+  function show([first, second], focus) {
+    const name = [first, second].filter(Boolean).join("|");
+    if (open && open.name === name) return;
     open?.destroy();
     open = null;
-    both.classList.toggle("has-thread", Boolean(theirs));
-    list.mark(ours, theirs);
-    if (theirs) {
-      open = { ours, theirs, destroy: thread(main, ours, theirs, list) };
+    both.classList.toggle("has-thread", Boolean(name));
+    list.mark(name);
+    if (name) {
+      const named = second ? { ours: first, theirs: second } : { conversationId: first, ...list.between(first) };
+      open = { name, destroy: thread(main, named, list, focus) };
     } else {
       refill(main, empty(t("conversations.choose"), t("conversations.chooseAbout")));
     }
   }
 
-  show(parameters);
+  show(parameters, false);
   return {
     update(next) {
-      show(next);
-      if (next.length) main.querySelector("h1")?.focus({ preventScroll: true });
+      show(next, true);
       return true;
     },
     destroy() {
@@ -51,24 +53,26 @@ export function mount(root, parameters) {
 // ---- the list ----
 
 function conversationList(root) {
-  let pages = 1, entries = [], next = null, marked = "", unread = false, from = "";
+  let pages = 1, entries = [], next = null, marked = "", ours = "";
+  const only = { unread: false, unanswered: false };
   const body = h("div", { class: "scroller" }, skeleton(7));
   const senders = h("span", { class: "contents" });
-  const only = h("button", { type: "button", class: "chip", "aria-pressed": "false", on: { click: toggle } }, t("conversations.unread"));
+  const chips = Object.keys(only).map((name) =>
+    h("button", { type: "button", class: "chip", "aria-pressed": "false", on: { click: (event) => toggle(name, event.currentTarget) } }, t(`conversations.${name}`)));
   refill(root,
     heading(t("nav.conversations"), button(t("conversations.new"), begin, { kind: "quiet", glyph: "plus" })),
-    h("div", { class: "toolbar" }, senders, only), body);
+    h("div", { class: "toolbar" }, senders, chips), body);
   senderChoice([["", t("conversations.anySender")]], { "aria-label": t("feed.sender") }).then((choice) => {
     choice.addEventListener("change", () => {
-      from = choice.value;
+      ours = choice.value;
       reload();
     });
     refill(senders, choice);
   }).catch(() => {});
 
-  function toggle() {
-    unread = !unread;
-    only.setAttribute("aria-pressed", String(unread));
+  function toggle(name, chip) {
+    only[name] = !only[name];
+    chip.setAttribute("aria-pressed", String(only[name]));
     reload();
   }
 
@@ -78,11 +82,10 @@ function conversationList(root) {
     poller.now();
   }
 
-  const key = (ours, theirs) => `${ours}|${theirs}`;
-
   function draw() {
     if (!entries.length) {
-      refill(body, empty(unread ? t("conversations.noneUnread") : t("conversations.none"), unread ? "" : t("conversations.noneAbout")));
+      const chosen = only.unread ? t("conversations.noneUnread") : only.unanswered ? t("conversations.noneUnanswered") : "";
+      refill(body, empty(chosen || t("conversations.none"), chosen ? "" : t("conversations.noneAbout")));
       return;
     }
     const focused = document.activeElement?.closest?.(".conversation")?.dataset.key;
@@ -96,9 +99,9 @@ function conversationList(root) {
 
   function line(entry) {
     const last = entry.lastMessage;
-    const id = key(entry.ours, entry.theirs);
+    const id = entry.conversationId;
     return h("li", {}, h("a", {
-      class: `conversation${entry.unread ? " unread" : ""}`, href: path("conversations", entry.ours, entry.theirs), data: { key: id },
+      class: `conversation${entry.unread ? " unread" : ""}`, href: path("conversations", id), data: { key: id },
       "aria-current": id === marked ? "true" : undefined,
     },
     h("span", { class: "avatar", "aria-hidden": "true" }, entry.theirs.slice(-2)),
@@ -113,7 +116,7 @@ function conversationList(root) {
     const found = [];
     let cursor = null;
     for (let page = 0; page < pages; page += 1) {
-      const answer = await get(`conversations${query({ from, unread: unread ? "true" : "", maxpagesize: PAGE, after: cursor })}`, { signal });
+      const answer = await get(`conversations${query({ ours, unread: only.unread || "", unanswered: only.unanswered || "", maxpagesize: PAGE, after: cursor })}`, { signal });
       found.push(...answer.value);
       cursor = after(answer);
       if (cursor === null) break;
@@ -126,13 +129,15 @@ function conversationList(root) {
   }, { every: LIST_EVERY, failed: (error) => refill(body, problem(error, () => poller.now())) });
 
   return {
-    mark(ours, theirs) {
-      marked = key(ours, theirs);
+    mark(id) {
+      marked = id;
       for (const entry of body.querySelectorAll(".conversation")) {
         if (entry.dataset.key === marked) entry.setAttribute("aria-current", "true");
         else entry.removeAttribute("aria-current");
       }
     },
+    // Between whom it is, as far as the list knows.
+    between: (id) => entries.find((entry) => entry.conversationId === id),
     refresh: () => poller.now(),
     destroy: poller.stop,
   };
@@ -159,7 +164,36 @@ const keywordOf = (keyword) => (typeof keyword === "string" ? keyword : keyword.
 
 // ---- one conversation ----
 
-function thread(root, ours, theirs, list) {
+function thread(root, named, list, focus) {
+  let stop = null, gone = false;
+
+  async function find() {
+    const { conversationId: id, ours, theirs } = named;
+    if (id) return ours ? named : get(`conversations/${segment(id)}${query({ maxpagesize: 1 })}`);
+    return (await get(`conversations${query({ ours, theirs })}`)).value[0];
+  }
+
+  function begin(found) {
+    if (gone) return;
+    list.mark(found.conversationId);
+    stop = talk(root, found, list);
+    if (focus) root.querySelector("h1").focus({ preventScroll: true });
+  }
+
+  function load() {
+    refill(root, skeleton(4));
+    find().then(begin).catch((error) => gone || refill(root, problem(error, load)));
+  }
+
+  if (named.conversationId && named.ours) begin(named);
+  else load();
+  return () => {
+    gone = true;
+    stop?.();
+  };
+}
+
+function talk(root, { conversationId, ours, theirs }, list) {
   const items = [];
   const known = new Map();
   let older = null, loaded = false, reading = false, looks = 0, settled = false, readUpTo = "";
@@ -177,7 +211,8 @@ function thread(root, ours, theirs, list) {
       status),
     scroller, writing.element);
 
-  const url = (members) => `conversations/${segment(ours)}/${segment(theirs)}${query(members)}`;
+  const url = (members) => `conversations/${segment(conversationId)}${query(members)}`;
+  const arrival = (item) => item.arrivedAt ?? item.at;
   const idOf = (item) => (item.type === "optOutChange" ? `change ${item.sequence}` : item.messageId);
   const order = (item) => `${item.at} ${idOf(item)}`;
   const look = (item) => `${item.state ?? ""}`;
@@ -188,9 +223,9 @@ function thread(root, ours, theirs, list) {
   };
   const atEnd = () => scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < 80;
 
-  // Puts items where they belong; those that are there already are brought up to date. New ones: count.
+  // Puts items where they belong; those that are there already are brought up to date. The new texts.
   function take(found) {
-    let fresh = 0;
+    const fresh = [];
     for (const item of found) {
       const id = idOf(item), before = known.get(id);
       if (before) {
@@ -201,7 +236,7 @@ function thread(root, ours, theirs, list) {
         }
         continue;
       }
-      fresh += item.direction === "inbound" && item.type !== "optOutChange" ? 1 : 0;
+      if (item.direction === "inbound" && item.type !== "optOutChange") fresh.push(item);
       const entry = { item, element: draw(item), look: look(item), key: order(item), day: null };
       if (settled) entry.element.classList.add("new");
       known.set(id, entry);
@@ -246,7 +281,7 @@ function thread(root, ours, theirs, list) {
   }
 
   async function check() {
-    const { value } = await get(`optouts/${segment(theirs)}`);
+    const { value } = await get(`optouts${query({ recipient: theirs })}`);
     const out = value.filter((entry) => entry.isOptedOut);
     refill(status, h("a", { class: "standing", href: path("ledger", theirs), title: out.length ? why(out[0].entry) : t("ledger.seeHistory") },
       out.length ? tag(t("ledger.optedOut"), "warn") : value.length ? tag(t("ledger.optedIn"), "good") : tag(t("ledger.none"))));
@@ -277,15 +312,23 @@ function thread(root, ours, theirs, list) {
   const watch = new IntersectionObserver((seen) => seen[0].isIntersecting && settled && loadOlder(), { root: scroller, rootMargin: "400px" });
 
   async function markRead() {
-    const last = items.findLast((entry) => entry.item.direction === "inbound" && entry.item.type !== "optOutChange");
-    if (!last || document.hidden || readUpTo >= last.item.at) return;
-    readUpTo = last.item.at;
+    // By arrival: a text that comes late stands above others that were read long ago.
+    const texts = items.filter((entry) => entry.item.direction === "inbound" && entry.item.type !== "optOutChange");
+    const last = texts.map((entry) => arrival(entry.item)).sort().at(-1);
+    if (!last || document.hidden || readUpTo >= last) return;
+    readUpTo = last;
     try {
-      await alter("POST", `conversations/${segment(ours)}/${segment(theirs)}:markRead`, { body: { readUpTo: last.item.at } });
+      await alter("POST", `conversations/${segment(conversationId)}:markRead`, { body: { readUpTo: last } });
       list.refresh();
     } catch {
       readUpTo = "";
     }
+  }
+
+  // Before the first text there is no conversation.
+  function nothingYet(error) {
+    if (error.status !== 404 || error.code !== "NotFound") throw error;
+    return { value: [] };
   }
 
   // A note under the box takes room from the log, and must not hide its end.
@@ -295,7 +338,7 @@ function thread(root, ours, theirs, list) {
   room.observe(scroller);
 
   const poller = poll(async (signal) => {
-    const page = await get(url({ order: "desc", maxpagesize: PAGE }), { signal });
+    const page = await get(url({ order: "desc", maxpagesize: PAGE }), { signal }).catch(nothingYet);
     if (signal.aborted) return;
     const stay = settled && !atEnd();
     if (!loaded) {
@@ -311,9 +354,9 @@ function thread(root, ours, theirs, list) {
     else log.querySelector(".none")?.remove();
     if (stay) scroller.scrollTop = top;
     else toEnd();
-    if (settled && fresh) announce(t("conversation.arrived", { n: fresh, text: items.at(-1).item.message ?? "" }));
+    if (settled && fresh.length) announce(t("conversation.arrived", { n: fresh.length, text: fresh.at(-1).message ?? "" }));
     settled = true;
-    if (looks % OPTOUT_EVERY === 0 || fresh) check().catch(() => {});
+    if (looks % OPTOUT_EVERY === 0 || fresh.length) check().catch(() => {});
     looks += 1;
     markRead();
   }, { every: EVERY, failed: (error) => loaded || refill(scroller, problem(error, () => poller.now())) });

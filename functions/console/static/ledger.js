@@ -1,6 +1,6 @@
 // The ledger: look a number up, read why it is blocked and since when, change it with a reason.
 
-import { alter, get, segment } from "./api.js";
+import { alter, get, query } from "./api.js";
 import { h, icon, refill, uuid } from "./dom.js";
 import { address, dateTime } from "./format.js";
 import { t, word } from "./i18n.js";
@@ -46,7 +46,7 @@ export function mount(root, parameters) {
     const { signal } = life;
     refill(body, h("div", { class: "card" }, skeleton(5)));
     try {
-      const found = await get(`optouts/${segment(number)}`, { signal });
+      const found = await get(`optouts${query({ recipient: number })}`, { signal });
       if (!signal.aborted) draw(found);
     } catch (error) {
       if (!signal.aborted) refill(body, h("div", { class: "card flush" }, problem(error, load)));
@@ -115,8 +115,8 @@ export function mount(root, parameters) {
       yes: t(`ledger.${operation}`),
       danger: operation === "add",
       async act() {
-        const body = { from: choice.value, reason: said.value.trim(), changeId };
-        answer = await alter("POST", `optouts/${segment(who)}:${operation}`, { body, key: changeId });
+        const body = { recipient: who, from: choice.value, reason: said.value.trim(), changeId };
+        answer = await alter("POST", `optouts:${operation}`, { body, key: changeId });
       },
     });
     if (!done) return;

@@ -23,7 +23,7 @@ export async function openMessage(messageId) {
 
 function contents(message, dialog) {
   const inbound = message.direction === "inbound";
-  const [ours, theirs] = inbound ? [message.to, message.from] : [message.from, message.to];
+  const theirs = inbound ? message.from : message.to;
   const answered = message.inReplyTo?.messageId ?? message.inReplyTo;
   const another = (id) => button(t("message.show"), () => {
     dialog.close();
@@ -51,7 +51,7 @@ function contents(message, dialog) {
       message.platformMessageId && [t("message.platformId"), h("code", {}, message.platformMessageId)],
     ]),
     message.history && h("section", {}, h("h3", {}, t("message.history")), h("ol", { class: "timeline" }, message.history.map(step))),
-    h("p", { class: "row wrap" }, go(path("conversations", ours, theirs), t("message.conversation")), go(path("ledger", theirs), t("message.ledger"))),
+    h("p", { class: "row wrap" }, go(path("conversations", message.conversationId), t("message.conversation")), go(path("ledger", theirs), t("message.ledger"))),
   ];
 }
 

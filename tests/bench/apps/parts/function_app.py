@@ -23,13 +23,12 @@ from shared.base import ids
 from shared.base.clock import http_date, utc_now
 from shared.base.randomness import SYSTEM
 from shared.base.tasks import every
-from shared.conversations import Entry
+from shared.conversations import Entry, Kind
 from shared.messages.events import sms_received
 from shared.messages.facts import Intent, Outcome
-from shared.receiving.inbound import ANSWERS_WITHIN
 from shared.rules import segments
 from shared.rules.message_states import State
-from shared.sending.outcomes import entries_of
+from shared.sending.entries import SendEntries
 from shared.sending.request_body import read_send
 from shared.services import services
 from shared.settings import settings_of_this_app
@@ -92,17 +91,20 @@ async def topic(req: func.HttpRequest) -> func.HttpResponse:
 async def _send(order: dict[str, Any]) -> None:
     parley, now = services(), utc_now()
     intent = _intent(order["recipients"], now)
-    await every(parley.parts.ledger.news(), parley.parts.record.begin(intent))
+    await every(
+        parley.parts.ledger.news(),
+        parley.parts.record.begin(intent),
+        SendEntries(parley.parts, parley.conversations).begin(intent),
+    )
     outcomes = [
         Outcome(address, State.SENT, 202, platform_id=f"Outgoing_20261122130107{uuid4()}")
         for address in intent.request.addresses()
     ]
-    if len(outcomes) == 1:
-        entry = entries_of(intent, outcomes, settings_of_this_app().id_key)[0]
-        follow_up = parley.conversations.entries.write(entry)
-    else:
-        follow_up = parley.parts.queues.enqueue(_QUEUE, json.dumps({"sendId": intent.send_id}))
-    await every(parley.parts.record.conclude(intent.send_id, outcomes, now), follow_up)
+    concluding: list[Awaitable[Any]] = [parley.parts.record.conclude(intent.send_id, outcomes, now)]
+    if len(outcomes) > 1:
+        text = json.dumps({"sendId": intent.send_id})
+        concluding.append(parley.parts.queues.enqueue(_QUEUE, text))
+    await every(*concluding)
 
 
 async def _report(order: dict[str, Any]) -> None:
@@ -125,22 +127,18 @@ async def _report(order: dict[str, Any]) -> None:
 async def _inbound(_order: dict[str, Any]) -> None:
     taker, received = services().receiving.inbound, _received()
     message_id = ids.inbound_id(received.platform_id, received.received)
-    await taker._conversations.last_outbound(
-        _OURS,
-        _THEIRS,
-        since=received.received - ANSWERS_WITHIN,
-        before=received.received,
-    )
+    await taker._replies.answered_by(received)
     entry = Entry(
         message_id=message_id,
         ours=_OURS,
         theirs=_THEIRS,
-        inbound=True,
+        kind=Kind.RECEIVED,
         text=received.text,
         at=received.received,
         segments=1,
+        arrived=utc_now(),
     )
-    await every(taker._record.inbound(message_id, received), taker._conversations.write(entry))
+    await every(taker._record.inbound(message_id, received), taker._conversations.insert(entry))
 
 
 _STORAGE: Final[dict[str, Callable[[dict[str, Any]], Awaitable[None]]]] = {
