@@ -211,7 +211,17 @@ CHANGES = {
     ("poison", "retry", "record", "x"): True,
     ("poison", "drop", "record", "x"): True,
 }
-SAID = {"type": "message", "direction": "inbound", "message": "Hi", "state": "received", "at": "t"}
+# A text of a conversation, and the conversation that it is the last text of.
+SAID = {
+    "type": "message",
+    "direction": "inbound",
+    "message": "Hi",
+    "state": "received",
+    "at": "t",
+    "arrivedAt": "t",
+    "conversationId": "cv_0123456789abcdef012345",
+    "lastMessage": {},
+}
 
 
 @pytest.mark.parametrize(("change", "taken"), CHANGES.items(), ids=map(" ".join, CHANGES))
