@@ -44,6 +44,8 @@ _TRIES: Final = 20
 _NOT_FOUND: Final = 404
 _CONFLICT: Final = 409
 _PRECONDITION_FAILED: Final = 412
+# Bad request, and too large.
+_REFUSED: Final = frozenset({400, 413})
 _NO_TABLE: Final = "TableNotFound"
 
 
@@ -191,6 +193,8 @@ class Tables:
                 inside the client this can also mean that the first try went through: the caller
                 reads before it judges.
             StorageDown: if the answer is missing; the transaction may have gone through.
+            ValueError: if storage refuses what was to be written: too large, or of no form that it
+                knows. Nothing was written, and a repeat changes nothing.
         """
         try:
             if must_exist:
@@ -202,6 +206,8 @@ class Tables:
                 raise TableMissing(table) from None
             if error.status_code in {_NOT_FOUND, _CONFLICT, _PRECONDITION_FAILED}:
                 raise Changed from None
+            if error.status_code in _REFUSED:
+                raise ValueError(f"Storage refuses a transaction ({error_code(error)}).") from None
             raise StorageDown(said(error)) from None
         except (ResourceExistsError, ResourceModifiedError):
             raise Changed from None

@@ -66,6 +66,7 @@ LEAF_MEMBERS: Final = (
 NO_CHAIN: Final = bytes(hashlib.sha256().digest_size)
 _LEAF: Final = b"\x00"
 SALT_BYTES: Final = 16
+MOST_WORDS: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,8 +228,12 @@ def halt_row(halt: Halt) -> Entity:
 
 
 def evidence_of(change: Change) -> str:
-    """The erasable evidence: what was said and what it was said in, as canonical JSON."""
-    return _canonical({"cause": dict(change.cause), "words": change.words})
+    """The erasable evidence: what was said and what it was said in, as canonical JSON.
+
+    Of words the first 10,000 characters: a report's details have no limit, a row's property has.
+    """
+    words = change.words[:MOST_WORDS] if change.words is not None else None
+    return _canonical({"cause": dict(change.cause), "words": words})
 
 
 def log_row(

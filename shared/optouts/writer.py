@@ -77,17 +77,26 @@ class Writer:
 
     async def _work(self) -> None:
         while self._waiting:
-            batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
-            try:
-                made = await self._commit({item.change.change_id: item.change for item in batch})
-            except Exception as error:  # noqa: BLE001  # whatever it is, those who wait are told
+            await self._work_on(
+                [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
+            )
+
+    async def _work_on(self, batch: Sequence[_WaitingChange]) -> None:
+        try:
+            made = await self._commit({item.change.change_id: item.change for item in batch})
+        except Exception as error:  # noqa: BLE001  # whatever it is, those who wait are told
+            if len(batch) > 1 and isinstance(error, ValueError):
+                # One of them cannot be written; its neighbours are somebody's STOP.
                 for item in batch:
-                    if not item.made.done():
-                        item.made.set_exception(error)
-            else:
-                for item in batch:
-                    if not item.made.done():
-                        item.made.set_result(made[item.change.change_id])
+                    await self._work_on([item])
+                return
+            for item in batch:
+                if not item.made.done():
+                    item.made.set_exception(error)
+        else:
+            for item in batch:
+                if not item.made.done():
+                    item.made.set_result(made[item.change.change_id])
 
     async def _commit(self, changes: dict[str, Change]) -> dict[str, Made]:
         made: dict[str, Made] = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -148,6 +148,30 @@ async def test_when_storage_is_gone(bench: Bench) -> None:
         await ledger.change([one])
     assert (await bench.rows())["log"] == []
     await bench.ledger().change([one])
+    await check_rules(bench, [one])
+
+
+async def test_a_change_that_cannot_be_written_fails_alone(bench: Bench) -> None:
+    """Whatever arrives together with it is somebody's STOP, and is made."""
+    good = [change(f"good-{n}", ADDRESSES[n], Direction.OUT) for n in range(3)]
+    bad = replace(change("bad", "+14255550104", Direction.OUT), rule="x" * 70_000)
+    ledger = bench.ledger()
+    made = await asyncio.gather(
+        *(ledger.change([one]) for one in (*good, bad)), return_exceptions=True
+    )
+    assert isinstance(made[3], ValueError)
+    assert not any(isinstance(one, BaseException) for one in made[:3])
+    await check_rules(bench, good)
+
+
+async def test_the_longest_words_are_kept_as_far_as_a_row_holds_them(bench: Bench) -> None:
+    """A report's details have no limit; the opt-out that it brings is made all the same."""
+    one = change("one", ADDRESSES[0], Direction.OUT, words="\N{OCTAGONAL SIGN}" * 70_000)
+    ledger = bench.ledger()
+    await ledger.change([one])
+    evidence = await ledger.evidence("one")
+    assert evidence is not None
+    assert evidence["words"] == "\N{OCTAGONAL SIGN}" * 10_000
     await check_rules(bench, [one])
 
 
