@@ -26,6 +26,7 @@ from shared.optouts import Ledger
 from shared.rules import segments
 from shared.rules.cost.estimate import CostTally
 from shared.rules.cost.prices import own_prices
+from shared.rules.recipient_warnings import RecipientWarnings
 from shared.rules.text_warnings import find_warnings
 from shared.rules.timing.quiet import built_in_rules
 from shared.sending.timetable import Timetable
@@ -91,7 +92,7 @@ class DryRun:
             "list": _shape(definition),
             **found.shown(),
             "cost": self._cost(found),
-            "warnings": self._warnings(definition),
+            "warnings": [*self._warnings(definition), *found.warnings.shown()],
             "startAt": iso(start),
             "lastLeavesAt": iso(eta),
         }
@@ -127,6 +128,7 @@ class _Findings:
         self.segments: Counter[str] = Counter()
         self.latest: datetime | None = None
         self.tallies = {address: CostTally() for address in definition.senders}
+        self.warnings = RecipientWarnings()
         self._recipients = 0
 
     def add_row(self, row: ListRow | Refused, judged: Recipient | str) -> None:
@@ -142,6 +144,7 @@ class _Findings:
         if self._ledger.closed_by(judged.address, judged.sender) is not None:
             self._blocked += 1
             return
+        self.warnings.add(range_known=judged.range_known)
         if judged.until is not None:
             self._waiting += 1
             self.latest = max(self.latest or judged.until, judged.until)

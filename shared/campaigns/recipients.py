@@ -20,7 +20,7 @@ from shared.campaigns.list_reader import ListRow, Refused, rows_async
 from shared.campaigns.order import Definition
 from shared.campaigns.store import CONTAINER
 from shared.campaigns.templates import CannotFill, fill
-from shared.rules.addresses import BadAddress, recipient
+from shared.rules.addresses import BadAddress, read_recipient
 from shared.rules.persons import person
 from shared.rules.segments import measure
 from shared.rules.senders import Sender
@@ -43,6 +43,7 @@ class Recipient:
         text: what.
         segments: of the text.
         until: for when the text has to wait; None if it need not.
+        range_known: whether the numbering data has the number's range.
     """
 
     address: str
@@ -50,6 +51,7 @@ class Recipient:
     text: str
     segments: int
     until: datetime | None = None
+    range_known: bool = True
 
 
 class Recipients:
@@ -79,7 +81,7 @@ class Recipients:
     def judge(self, row: ListRow) -> Recipient | str:
         """Who is to be texted; or why nobody is, a sentence without the row's values."""
         try:
-            address = recipient(row.number)
+            address, range_known = read_recipient(row.number)
             text = fill(self._template, row.fields)
         except (BadAddress, CannotFill) as error:
             return str(error)
@@ -92,7 +94,12 @@ class Recipients:
                 return NEVER_OPEN
             until = allowed.at if allowed.delay is not None else None
         return Recipient(
-            address, sender_for(address, self._pool), text, measure(text).segments, until
+            address,
+            sender_for(address, self._pool),
+            text,
+            measure(text).segments,
+            until,
+            range_known=range_known,
         )
 
 

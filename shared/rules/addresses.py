@@ -3,39 +3,21 @@
 An opt-out that is filed under another spelling than a send asks for protects nobody. So every
 address passes one of two doors: `recipient` for what a caller wants to text (strict, the caller is
 told what is wrong), `normal` for what the platform reports (tolerant, an event is never lost
-because a number looks odd). Both end in the same canonical form.
+because a number looks odd). Both read what was written by `shared.rules.written_numbers`, and end
+in the same canonical form.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from functools import cache
 from typing import Final
 
-# ACS's own words for a refused recipient (docs/platform.md 1.4); applications may match on them.
-_REFUSAL: Final = "Invalid To phone number format."
-_NO_NUMBER: Final = (
-    "Write the number in E.164 form: +, country code, number, digits only, such as +14255550123."
-)
-_NO_PLUS: Final = (
-    "The number must start with + and its country code, such as +14255550123; without them it"
-    " cannot be told which country it belongs to."
-)
-_SHORT: Final = "A short code can send texts but cannot be texted from another sender."
-_LETTERS: Final = "Letters and extensions cannot be texted; write the digits alone."
-_IMPOSSIBLE: Final = "No telephone number of this form exists."
-_PREMIUM: Final = "This is a premium-rate number; Parley does not send to those."
+from shared.rules.number_plans import NumberRead, read_number
+from shared.rules.written_numbers import BadAddress, folded, plus_and_digits
 
-_LONGEST_INPUT: Final = 64
-# What people and address books put between digits; white space other than spaces is left out on
-# purpose: a line feed inside a number means that two values have run together.
-_PUNCTUATION: Final = r" \u00a0\u2007\u202f\-\u2010-\u2015\u2212().\[\]/"
-_WRITTEN_NUMBER: Final = re.compile(rf"\+(?:[{_PUNCTUATION}]*[0-9])+[{_PUNCTUATION}]*")
-_WRITTEN_SHORT_CODE: Final = re.compile(r"\+?[0-9]{5,6}")
-_LETTER: Final = re.compile(r"[^\W\d_]|[#;,*]")
+__all__ = ["BadAddress", "from_query", "masked", "normal", "read_recipient", "recipient"]
 
-_SEPARATORS: Final = dict.fromkeys(map(ord, " \u00a0-()."))
+_SEPARATORS: Final = dict.fromkeys(map(ord, " -().[]/"))
 _LONG_NUMBER: Final = re.compile(r"\+?([0-9]{7,15})")
 _SHORT_NUMBER: Final = re.compile(r"\+?([0-9]{1,6})")
 # The documented alphabet of alphanumeric sender IDs, old and new (docs/platform.md 1.3).
@@ -48,65 +30,26 @@ _SHOWN_AT_THE_END: Final = 2
 _LEAST_HIDDEN: Final = 5
 
 
-class BadAddress(ValueError):
-    """A text that is no usable address.
-
-    `str(error)` is a sentence for whoever wrote the address. It never repeats the address. From
-    `recipient` it starts with ACS's own "Invalid To phone number format.".
-    """
-
-
 def recipient(text: str) -> str:
     """The E.164 form of a recipient as the caller wrote it.
 
-    Spaces, dashes, dots, slashes and brackets between the digits are accepted. Landlines pass: ACS
-    cannot tell them apart in the United States and charges for them (docs/platform.md 5.2).
+    Raises:
+        BadAddress: as `read_recipient`.
+    """
+    return read_recipient(text).address
+
+
+def read_recipient(text: str) -> NumberRead:
+    """A recipient as the caller wrote it: in E.164, and whether the numbering data knows its range.
+
+    Spaces, dashes, dots, slashes and brackets between the digits are accepted, digits of any script
+    and width, marks that nobody sees, and a spreadsheet's apostrophe before the plus.
 
     Raises:
-        BadAddress: no leading +, letters, an extension, control characters, a short code, a
-            premium-rate number, or a number that cannot exist.
+        BadAddress: no leading +, letters, an extension, two numbers, a digit too many, a short
+            code, a premium-rate number, or a number that cannot exist.
     """
-    written = text.strip(" ")
-    if len(written) > _LONGEST_INPUT or not _WRITTEN_NUMBER.fullmatch(written):
-        raise BadAddress(f"{_REFUSAL} {_why_unreadable(written)}")
-    return _reader()(written)
-
-
-def _why_unreadable(written: str) -> str:
-    if _WRITTEN_SHORT_CODE.fullmatch(written):
-        return _SHORT
-    if written and written[0].isdigit():
-        return _NO_PLUS
-    if _LETTER.search(written):
-        return _LETTERS
-    return _NO_NUMBER
-
-
-@cache
-def _reader() -> Callable[[str], str]:
-    # Imported here: it costs every cold start 36 ms, and only the paths that send need it.
-    import phonenumbers  # noqa: PLC0415
-    from phonenumbers import NumberParseException, PhoneNumberFormat, PhoneNumberType  # noqa: PLC0415
-
-    # A number that is not valid has type UNKNOWN, so the type alone decides and validity need not
-    # be computed a second time.
-    refused = {
-        PhoneNumberType.UNKNOWN: _IMPOSSIBLE,
-        PhoneNumberType.PREMIUM_RATE: _PREMIUM,
-    }
-
-    def read(written: str) -> str:
-        if _WRITTEN_SHORT_CODE.fullmatch(written):
-            raise BadAddress(f"{_REFUSAL} {_SHORT}")
-        try:
-            number = phonenumbers.parse(written, None)
-        except NumberParseException:
-            raise BadAddress(f"{_REFUSAL} {_IMPOSSIBLE}") from None
-        if reason := refused.get(phonenumbers.number_type(number)):
-            raise BadAddress(f"{_REFUSAL} {reason}")
-        return phonenumbers.format_number(number, PhoneNumberFormat.E164)
-
-    return read
+    return read_number(plus_and_digits(text))
 
 
 def normal(text: object) -> str:
@@ -120,10 +63,10 @@ def normal(text: object) -> str:
     """
     if not isinstance(text, str):
         raise BadAddress("An address must be a text.")
-    written = text.strip()
+    written = folded(text)
     digits = written.translate(_SEPARATORS)
     if long := _LONG_NUMBER.fullmatch(digits):
-        return f"+{long[1]}"
+        return _as_a_caller_s(written) or f"+{long[1]}"
     if short := _SHORT_NUMBER.fullmatch(digits):
         return short[1]
     if _ALPHANUMERIC.fullmatch(written):
@@ -135,6 +78,16 @@ def from_query(text: str) -> str:
     """An address as a query parameter means it: a `+` that was not written as `%2B` is a space."""
     written = text.lstrip(" ")
     return f"+{written}" if written != text and written[:1].isdigit() else text
+
+
+def _as_a_caller_s(written: str) -> str | None:
+    """What `recipient` makes of a number with a plus and a bracket in it, such as +44 (0)20."""
+    if "(" not in written or not written.lstrip("( ").startswith("+"):
+        return None
+    try:
+        return recipient(written)
+    except BadAddress:
+        return None
 
 
 def masked(address: str) -> str:

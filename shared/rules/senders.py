@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, TypeVar
 
+from shared.rules.written_numbers import BadAddress, folded, plus_and_digits
+
 _E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")
 _SHORT_CODE: Final = re.compile(r"[0-9]{5,6}")
 # ACS: at most 11 of A-Z a-z 0-9 and space, at least one letter (docs/platform.md 1.3).
@@ -138,7 +140,7 @@ def _parse_sender(where: str, entry: Any) -> Sender:
         raise ValueError(f"{where} must be an object")  # noqa: TRY004  # one error type for one setting
     if unknown := sorted(entry.keys() - _MEMBERS):
         raise ValueError(f"{where}: unknown member {unknown[0]!r}; known are {sorted(_MEMBERS)}")
-    address = _text(where, entry, "sender", "")
+    address = _as_written(_text(where, entry, "sender", ""))
     inferred = kind_of(address)
     if inferred is None:
         raise ValueError(
@@ -165,6 +167,14 @@ def _parse_sender(where: str, entry: Any) -> Sender:
             where, entry, "stopAnsweredBy", StopAnsweredBy, rule.stop_answered_by
         ),
     )
+
+
+def _as_written(address: str) -> str:
+    """A number with spaces, brackets or marks that nobody sees, as ACS knows it."""
+    try:
+        return plus_and_digits(address)
+    except BadAddress:
+        return folded(address)
 
 
 def _may_be(inferred: SenderKind, stated: SenderKind) -> bool:

@@ -14,6 +14,8 @@ from shared.limits import Guards
 from shared.messages.request import Asked, SendRequest
 from shared.optouts import Ledger
 from shared.rules import segments
+from shared.rules.addresses import read_recipient
+from shared.rules.recipient_warnings import RecipientWarnings
 from shared.rules.segments import Measure
 from shared.rules.text_warnings import find_warnings
 from shared.rules.timing.when import check_not_past
@@ -103,7 +105,8 @@ class Preview:
                 for found in find_warnings(
                     request.message, sender, category=request.category, first=True
                 )
-            ],
+            ]
+            + _about(reached),
             "recipients": [_shown(s, why.get(s.sequence or 0)) for s in seen],
         }
 
@@ -114,6 +117,14 @@ class Preview:
         if sequence is not None:
             return _Seen(asked, BLOCKED, sequence, None)
         return _Seen(asked, self._guards.refusal(asked.address), None, waits.get(asked.address))
+
+
+def _about(addresses: list[str]) -> list[dict[str, Any]]:
+    """The warnings about those who would be texted."""
+    found = RecipientWarnings()
+    for address in addresses:
+        found.add(range_known=read_recipient(address).range_known)
+    return found.shown()
 
 
 def _measured(measure: Measure) -> dict[str, Any]:

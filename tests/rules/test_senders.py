@@ -139,6 +139,14 @@ def test_a_stated_kind_brings_its_own_rule() -> None:
     assert _parsed(sender="+14255550123", kind="longCode")["stop_answered_by"] == "parley"
 
 
+@pytest.mark.parametrize(
+    "written", ["+1 (800) 555-0100", "\u202a+18005550100\u202c", " \uff0b18005550100"]
+)
+def test_a_sender_is_read_as_any_number(written: str) -> None:
+    """A number that an operator copied from a page is the sender that ACS knows."""
+    assert _parsed(sender=written)["address"] == TOLL_FREE
+
+
 def test_senders_keep_their_order() -> None:
     """The first sender listed is the first one, wherever one is chosen by default."""
     text = json.dumps([{"sender": "12345"}, {"sender": TOLL_FREE}, {"sender": "Contoso"}])

@@ -165,6 +165,7 @@ export const en = {
   "warning.longText": "Texts longer than 320 characters are delivered less reliably.",
   "warning.shortCodeSegments": "Short codes carry at most four segments.",
   "warning.allCapitals": "Capitals throughout read as shouting.",
+  "warning.numberRangeUnknown": "The range of this number is not known; it may be new, or nobody's.",
 
   "ledger.optedOut": "Opted out",
   "ledger.optedIn": "Opted in",

@@ -165,6 +165,7 @@ export const ko = {
   "warning.longText": "320자를 넘는 문자는 전달이 덜 확실합니다.",
   "warning.shortCodeSegments": "단축 번호는 세그먼트 네 개까지만 보냅니다.",
   "warning.allCapitals": "모두 대문자이면 고함처럼 읽힙니다.",
+  "warning.numberRangeUnknown": "알려지지 않은 번호 대역입니다. 새 대역이거나 없는 번호일 수 있습니다.",
 
   "ledger.optedOut": "수신 거부",
   "ledger.optedIn": "수신 동의",

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from functools import cache
 from typing import Final
 
+from shared.rules.timing.zones import NORTH_AMERICA, area_codes
+
 # What phonenumbers says of numbers that belong to no country, such as +800.
 _NO_COUNTRY: Final = "001"
 
@@ -18,7 +20,12 @@ def country_of(address: str) -> str | None:
 
     None for numbers of no country and of none that is known. About 40 microseconds.
     """
-    return _reader()(address)
+    found = _reader()(address)
+    if found is None and address.startswith(NORTH_AMERICA):
+        # The range is newer than the numbering data; the area code is the administrator's.
+        place = area_codes().get(address[2:5])
+        return None if place is None else place.partition("-")[0]
+    return found
 
 
 @cache

@@ -30,7 +30,7 @@ NOWHERE: Final = ("Etc/UTC",)
 
 _UNKNOWN: Final = "Etc/Unknown"
 _AREA_CODES: Final = Path(__file__).with_name("area_codes.json")
-_NORTH_AMERICA: Final = "+1"
+NORTH_AMERICA: Final = "+1"
 _LENGTH_WITH_AREA_CODE: Final = len("+1212")
 
 # Area codes laid over an older one (the code beside it): the same ground, so the same zones,
@@ -99,7 +99,7 @@ def zones_of(address: str) -> tuple[str, ...]:
     Returns:
         At least one zone, sorted; `NOWHERE` for a number of no country.
     """
-    if address.startswith(_NORTH_AMERICA) and len(address) >= _LENGTH_WITH_AREA_CODE:
+    if address.startswith(NORTH_AMERICA) and len(address) >= _LENGTH_WITH_AREA_CODE:
         return _of_area_code(address[2:_LENGTH_WITH_AREA_CODE])
     return _of_number(address)
 
@@ -110,7 +110,7 @@ def places_of(address: str) -> tuple[str, ...]:
     States and provinces are known in North America only, where area codes tell them. A toll-free
     number counts as one of the United States; a number of no country has no place.
     """
-    if address.startswith(_NORTH_AMERICA) and len(address) >= _LENGTH_WITH_AREA_CODE:
+    if address.startswith(NORTH_AMERICA) and len(address) >= _LENGTH_WITH_AREA_CODE:
         place = area_codes().get(address[2:_LENGTH_WITH_AREA_CODE], "US")
         country = place.partition("-")[0]
         return (place,) if place == country else (place, country)

@@ -143,6 +143,10 @@ def test_what_is_no_table_is_refused(text: str, words: str) -> None:
         ("+447400123456", "GB"),
         ("+821012345678", "KR"),
         ("+38344123456", "XK"),
+        # Newer than the numbering data: by its area code, or unknown where countries share a code.
+        ("+16245550123", "US"),
+        ("+18795550123", "CA"),
+        ("+447700900123", None),
         ("+80012345678", None),
         ("+99912345678", None),
         ("24680", None),
