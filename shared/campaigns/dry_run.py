@@ -109,7 +109,11 @@ class DryRun:
         return [
             {"code": str(one.code), "message": one.message, "position": one.position}
             for one in find_warnings(
-                definition.message, sender, category=definition.category, first=True
+                definition.message,
+                sender,
+                category=definition.category,
+                first=True,
+                columns=definition.layout.columns,
             )
         ]
 

@@ -12,6 +12,7 @@ from shared.base.errors import InvalidRequest, PlanChanged
 from shared.campaigns.list_reader import HEAD, Format, sniff
 from shared.campaigns.order import Definition, Order, check_list_name
 from shared.campaigns.store import CONTAINER
+from shared.campaigns.templates import doubled_braces
 
 # Well below what the Functions host reads of a body (FUNCTIONS_REQUEST_BODY_SIZE_LIMIT, 24 MiB).
 LARGEST_LIST: Final = 20 * 1024 * 1024
@@ -49,6 +50,8 @@ class ListUploads:
         if missing and (shape.format is Format.CSV or order.inline is not None):
             named = ", ".join(f"{{{name}}}" for name in missing)
             raise InvalidRequest.of("message", f"No recipient has a value for {named}.")
+        if doubled := doubled_braces(definition.message, shape.columns):
+            raise InvalidRequest.of("message", doubled)
         return definition
 
     async def _with_uploaded_list(self, order: Order) -> Definition:

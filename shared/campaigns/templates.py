@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from shared.campaigns.list_format import same_name
+from shared.rules.text_placeholders import leftovers, plain_name
 
 _BRACE: Final = re.compile(r"\{\{|\}\}|[{}]")
 _LONGEST_NAME: Final = 100
@@ -129,6 +130,24 @@ def parse(text: str) -> Template:
             literal.append(brace[0][0])
     parts.append("".join((*literal, text[at:])))
     return Template(tuple(part for part in parts if part != ""))
+
+
+def doubled_braces(text: str, columns: Iterable[str]) -> str | None:
+    """Why a text with `{{name}}` is refused where `name` is a column; None if it holds none.
+
+    Doubled braces are braces here and placeholders in many other programs: whoever writes a column
+    between them means the value. Filters and paths are left out: `{{ user.name | upper }}`.
+    """
+    known = {plain_name(column): column for column in columns}
+    for found in leftovers(text, columns=()):
+        # Three are a brace and a placeholder in it, as two and one should be.
+        doubled = found.braces and not found.written.startswith("{{{")
+        if doubled and (column := known.get(plain_name(found.name))) is not None:
+            return (
+                f"Character {found.position + 1}: {found.written} would be sent as it stands; write"
+                f" {{{column}}}."
+            )
+    return None
 
 
 def _placeholder(text: str, start: int, end: int) -> Placeholder:

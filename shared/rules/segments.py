@@ -19,6 +19,8 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 
+from shared.rules.invisible import INVISIBLE
+
 # 3GPP TS 23.038, 6.2.1, in table order. Position 0x1B, the escape, is no character of its own.
 _BASIC: Final = frozenset(
     "@£$¥èéùìòÇ\nØø\rÅå"
@@ -42,6 +44,8 @@ _HIGH_SURROGATES: Final = range(0xD800, 0xDC00)
 _LOW_SURROGATES: Final = range(0xDC00, 0xE000)
 # The combining class of strokes through a character: without its stroke, "not equal" is "equal".
 _OVERLAY: Final = 1
+# A letter and the accents that a keyboard sent apart from it.
+_ACCENTED: Final = re.compile("[^\u0300-\u036f][\u0300-\u036f]+")
 
 
 def _stand_ins() -> Mapping[str, str]:
@@ -57,9 +61,6 @@ def _stand_ins() -> Mapping[str, str]:
         "\t\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a": " ",
         "\u202f\u205f\u3000": " ",
         "\x0b\x85\u2028\u2029": "\n",
-        # What has no width: joiners, marks of direction, soft hyphen, variation selectors.
-        "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\ufe0e\ufe0f": "",
-        "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069": "",
         # Letters that Unicode does not decompose.
         "Łł": "Ll",
         "ĐđÐð": "DdDd",
@@ -97,7 +98,7 @@ class CostlyCharacter:
     """A character that GSM-7 lacks, and that therefore makes the whole text UCS-2.
 
     Attributes:
-        character: one code point.
+        character: one code point, or a letter and its separate accents that are one together.
         position: index of its first occurrence, in code points.
         count: how often it occurs.
         stand_in: what could be written in GSM-7 instead, empty for what prints nothing; None where
@@ -155,28 +156,25 @@ def measure(text: str) -> Measure:
 
 
 def in_gsm7(text: str) -> str:
-    """The text with a stand-in for each costly character that has one.
+    """The text with a stand-in for each costly character, if the whole of it then fits GSM-7.
 
-    What has none stays, and then the result is still UCS-2. A text in GSM-7 comes back unchanged.
+    If it does not, or fits already, it comes back unchanged: what would be misspelt saves nothing
+    (Persian needs its joiners, an emoji of a family its own).
     """
     if _GSM7.issuperset(text):
         return text
     # Composed first, so that a letter with a separate accent finds its place in the table.
     composed = unicodedata.normalize("NFC", text)
-    return "".join(_written_in_gsm7(character) for character in composed)
-
-
-def _written_in_gsm7(character: str) -> str:
-    if character in _GSM7:
-        return character
-    stand_in = _stand_in(character)
-    return character if stand_in is None else stand_in
+    written = [c if c in _GSM7 else _stand_in(c) for c in composed]
+    return text if None in written else "".join(map(str, written))
 
 
 @lru_cache(maxsize=4096)
 def _stand_in(character: str) -> str | None:
     if character in STAND_INS:
         return STAND_INS[character]
+    if INVISIBLE.fullmatch(character):
+        return ""
     parts = unicodedata.normalize("NFKD", character)
     if _means_more_than_its_parts(character, parts):
         return None
@@ -218,12 +216,32 @@ def _measure_ucs2(text: str) -> Measure:
 
 
 def _costly(text: str) -> tuple[CostlyCharacter, ...]:
-    counts = Counter(text)
-    return tuple(
+    accented: dict[str, str] = {}
+    rest = text
+    if not unicodedata.is_normalized("NFC", text):
+        for found in _ACCENTED.finditer(text):
+            composed = unicodedata.normalize("NFC", found[0])
+            if len(composed) < len(found[0]):
+                accented.setdefault(found[0], composed)
+        for written in sorted(accented, key=len, reverse=True):
+            rest = rest.replace(written, "")
+    counts = Counter(rest)
+    # What stands among the accented letters is counted there.
+    costly = [
         CostlyCharacter(character, text.index(character), count, _stand_in(character))
         for character, count in counts.items()
         if character not in _GSM7
-    )
+    ]
+    costly += [
+        CostlyCharacter(written, text.index(written), text.count(written), _stand_in_of(composed))
+        for written, composed in accented.items()
+    ]
+    return tuple(sorted(costly, key=lambda one: one.position))
+
+
+def _stand_in_of(composed: str) -> str | None:
+    parts = [c if c in _GSM7 else _stand_in(c) for c in composed]
+    return None if None in parts else "".join(map(str, parts))
 
 
 def _packed(

@@ -13,13 +13,16 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
 from shared.rules import keywords, segments
+from shared.rules.keywords import Meaning
 from shared.rules.senders import Sender, SenderKind
+from shared.rules.text_invitations import INVITED, other_uses
+from shared.rules.text_placeholders import leftovers
 
 # Named by ACS as blocked by carriers in the United States (docs/platform.md 5.2).
 SHORTENERS: Final = frozenset(
@@ -55,6 +58,9 @@ class WarningCode(StrEnum):
     LONG = "longText"
     SHORT_CODE_SEGMENTS = "shortCodeSegments"
     CAPITALS = "allCapitals"
+    OTHER_USE = "keywordForOtherUse"
+    FRAGILE = "fragileCharacters"
+    UNFILLED = "unfilledPlaceholder"
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,16 +128,6 @@ WAYS_OUT: Final[tuple[WayOut, ...]] = (
 )
 # Words that leave no doubt even in small letters.
 _PLAIN: Final = frozenset({"unsubscribe", "opt out", "opt-out", "optout", "stopall"})
-# Invitations to reply, without case; the word itself follows at once or in quotation marks.
-_INVITATIONS: Final = (
-    "reply|text|txt|send|sms|répondez|repondez|envoyez|tapez|responde|responda|envía|envia|envie|"
-    "antworte|antworten|antwort|sende|senden|stuur|svar|skicka|vastaa|rispondi|invia|wyślij|ответьте|"
-    "отправьте"
-)
-_INVITED: Final = re.compile(
-    rf"(?:{_INVITATIONS})\s+(?:with\s+|by\s+|avec\s+|con\s+|com\s+|mit\s+)?[\"'\u2018-\u201f\u00ab]?\s*\Z",
-    re.IGNORECASE,
-)
 _QUOTES: Final = frozenset("\"'\u2018\u2019\u201a\u201c\u201d\u201e\u00ab\u00bb\u300c\u300d")
 
 # Host names are ASCII; what stands directly before and after is judged by `_continues`.
@@ -151,11 +147,28 @@ _NUMBER: Final = re.compile(r"(?<![0-9])[+(]{0,3}[0-9](?:[ ().\-/\u00a0\u2011]{0
 _FEWEST_DIGITS: Final = 9
 # Written with + or a leading zero, freephone numbers among them are shorter.
 _FEWEST_DIGITS_MARKED: Final = 6
+# What some carriers' gateways garble on the way from GSM-7's second table; a link breaks of it.
+_FRAGILE: Final = re.compile(r"[_^~\[\]{}|\\]")
+# What a sentence puts behind a link.
+_BEHIND_A_LINK: Final = ")]}>,.;:!?'\"\u2019\u201d\u00bb"
+_PLACEHOLDER: Final = re.compile(r"\{[^{}]*\}")
+_DOES: Final = {
+    Meaning.STOP: "opts out whoever answers with it",
+    Meaning.START: "opts in whoever answers with it",
+    Meaning.HELP: "is answered with help by carriers",
+}
 # "STOP to 36105": the number that the word is to be sent to.
 _STOP_TO: Final = re.compile(r"\bstop\s+\w{1,4}\s+[0-9]{4,6}\b", re.IGNORECASE)
 
 
-def find_warnings(text: str, sender: Sender, *, category: str | None, first: bool) -> list[Finding]:
+def find_warnings(
+    text: str,
+    sender: Sender,
+    *,
+    category: str | None,
+    first: bool,
+    columns: Collection[str] | None = None,
+) -> list[Finding]:
     """What is questionable about a text, by position; what concerns the whole of it comes last.
 
     Args:
@@ -163,9 +176,13 @@ def find_warnings(text: str, sender: Sender, *, category: str | None, first: boo
         sender: whose kind and brand matter.
         category: marketing, transactional, oneTimeCode, or None.
         first: whether it can be the first text of this sender to somebody.
+        columns: of the list that fills its placeholders; None for a text that is sent as it is.
     """
     found = [
         *_shorteners(text),
+        *_fragile(text if columns is None else _PLACEHOLDER.sub(_letters, text)),
+        *_other_uses(text),
+        *_unfilled(text, columns),
         *_long(text),
         *_short_code_segments(text, sender),
         *_capitals(text),
@@ -195,6 +212,24 @@ def _shorteners(text: str) -> Iterator[Finding]:
             )
 
 
+def _fragile(text: str) -> Iterator[Finding]:
+    for link in _links(text):
+        written = link[0].rstrip(_BEHIND_A_LINK)
+        if found := _FRAGILE.search(written):
+            shown = " ".join(dict.fromkeys(_FRAGILE.findall(written)))
+            yield Finding(
+                WarningCode.FRAGILE,
+                f"Some carriers garble {shown} on the way, and the link then leads nowhere; use a"
+                " link of letters, digits and hyphens.",
+                link.start() + found.start(),
+            )
+
+
+def _letters(placeholder: re.Match[str]) -> str:
+    """As many letters as a placeholder has characters: what will stand in its place."""
+    return "x" * len(placeholder[0])
+
+
 def _links(text: str) -> Iterator[re.Match[str]]:
     """What reads as a link, with a scheme or without; not the host of an e-mail address."""
     for link in _LINK.finditer(text):
@@ -212,6 +247,31 @@ def _continues(neighbour: str) -> bool:
     So a link is found right after a Chinese character, and a brand right before a Korean particle.
     """
     return neighbour.isdigit() or neighbour.lower() != neighbour.upper()
+
+
+# Words and placeholders -------------------------------------------------------------------------
+
+
+def _other_uses(text: str) -> Iterator[Finding]:
+    for found in other_uses(text, shouted=_is_shouted(text)):
+        yield Finding(
+            WarningCode.OTHER_USE,
+            f"{found.word.upper()} {_DOES[found.meaning]}, whatever the text says it is for. Ask"
+            " for another word, such as C or NO.",
+            found.position,
+        )
+
+
+def _unfilled(text: str, columns: Collection[str] | None) -> Iterator[Finding]:
+    for found in leftovers(text, columns=columns):
+        way = "Campaigns fill {name}; a text that is sent alone is sent as it stands."
+        if columns is not None:
+            way = "Placeholders are written {name}, after a column of the list."
+        yield Finding(
+            WarningCode.UNFILLED,
+            f"{found.written} looks like a placeholder, and nobody fills it. {way}",
+            found.position,
+        )
 
 
 # Marketing --------------------------------------------------------------------------------------
@@ -267,7 +327,7 @@ def _ways_out(text: str) -> Iterator[tuple[WayOut, int]]:
 def _is_offered(text: str, way: WayOut, place: int, *, shouted: bool) -> bool:
     end = place + len(way.word)
     written = text[place:end]
-    if _INVITED.search(text[max(0, place - 40) : place]):
+    if INVITED.search(text[max(0, place - 40) : place]):
         return True
     if not way.alone:
         return False

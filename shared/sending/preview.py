@@ -150,6 +150,8 @@ def _with_stand_ins(text: str, measure: Measure, saved: Saving | None) -> dict[s
     if not measure.costly:
         return None
     plain = segments.in_gsm7(text)
+    if plain == text:
+        return None
     plain_measure = segments.measure(plain)
     shown = saved.shown() if saved is not None else {}
     return {

@@ -34,6 +34,7 @@ from shared.base.json_body import (
 from shared.messages.request import Asked, SendRequest
 from shared.rules.addresses import BadAddress, recipient
 from shared.rules.categories import CATEGORIES
+from shared.rules.invisible import prints_nothing
 from shared.rules.persons import person
 from shared.rules.senders import Sender
 from shared.rules.timing.when import TIME_ZONE, moment_member, read_moment
@@ -73,6 +74,10 @@ def check_text(message: Any) -> list[str]:
     problems = []
     if not message:
         problems.append("The message is empty.")
+    elif prints_nothing(message):
+        problems.append(
+            "The message prints nothing: it is white space or characters that nobody sees."
+        )
     if found := HALF_A_PAIR.search(message):
         problems.append(
             f"The message has half a surrogate pair at position {found.start()}; it is no text."

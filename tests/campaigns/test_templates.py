@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.campaigns.templates import BadTemplate, BadValue, MissingValue, fill, parse
+from shared.campaigns.templates import (
+    BadTemplate,
+    BadValue,
+    MissingValue,
+    doubled_braces,
+    fill,
+    parse,
+)
 
 
 @pytest.mark.parametrize(
@@ -105,3 +112,20 @@ def test_nothing_but_a_bad_template_is_raised(text: str) -> None:
         assert text[error.position - 1] in "{}"  # noqa: PT017  # either outcome is right
     else:
         assert fill(template, dict.fromkeys(template.names, "x")).count("{") <= text.count("{{")
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("Hi {{name}}", "{Name}"),
+        ("Hi {{ NAME }}", "{Name}"),
+        ("Hi {{user.name | upper}}", "{Name}"),
+        ("Hi {{{name}}}", None),
+        ("Hi {{nobody}}", None),
+        ("Hi {name} {{ }}", None),
+    ],
+)
+def test_doubled_braces_around_a_column_are_refused(text: str, written: str | None) -> None:
+    """Whoever writes a column between doubled braces means its value, as in other programs."""
+    found = doubled_braces(text, ["to", "Name"])
+    assert found is None if written is None else f"write {written}." in str(found)

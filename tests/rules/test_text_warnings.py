@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.rules.invisible import prints_nothing
 from shared.rules.senders import Sender, parse_senders
 from shared.rules.text_warnings import (
     SHORTENERS,
@@ -292,3 +293,127 @@ def test_any_text_can_be_looked_at(*, text: str, address: str, first: bool) -> N
     for one in find_warnings(text, sender(address), category="marketing", first=first):
         assert one.message.endswith(".")
         assert one.position is None or 0 <= one.position < len(text)
+
+
+# Words and placeholders --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "position"),
+    [
+        ("Contoso: Reply CANCEL to cancel your appointment", 15),
+        ("Contoso: reply cancel to cancel your booking", 15),
+        ("Contoso: Reply END to end your rental", 15),
+        ("Contoso: START to begin", 9),
+        ("Contoso: HELP to talk to us", 9),
+        ("Contoso: Reply YES to confirm, CANCEL to cancel your visit", 31),
+        ("Contoso: To cancel your appointment, reply CANCEL", 43),
+        ("Contoso: If you cannot come, text CANCEL", 34),
+        ("Contoso: Reply 'STOP' to stop the delivery", 16),
+        ("Contoso: Text QUIT to 12345 to give up your seat", 14),
+        ("Contoso: Reply C or CANCEL to cancel your order.", 20),
+        ("Contoso: CANCEL = cancel appointment", 9),
+        ("Contoso: Antworte STOP um deinen Termin abzusagen", 18),
+    ],
+)
+def test_a_keyword_for_something_else_is_warned_of(text: str, position: int) -> None:
+    """CANCEL opts out whatever the text says it is for: 47 CFR 64.1200(a)(10)."""
+    assert places(text, WarningCode.OTHER_USE) == [position]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Reply STOP to opt out",
+        "Reply STOP to end, HELP for help",
+        "Text STOP to stop receiving texts",
+        "To stop receiving texts, reply STOP",
+        "Reply CANCEL to cancel your appointment reminders",
+        "Reply STOP to unsubscribe from Contoso",
+        "SALE TODAY ONLY, REPLY STOP TO END",
+        "Reply START to resume",
+        "Reply UNSTOP to rejoin",
+        "Reply HELP for help, STOP to quit.",
+        "Text STOP to 36105 to opt out",
+        "R\u00e9pondez STOP pour ne plus recevoir nos messages",
+        "The sale will END for all on Monday",
+        "We cancel orders at noon. Send for help if you need it",
+    ],
+)
+def test_a_keyword_for_what_it_does_is_left_alone(text: str) -> None:
+    """Ways out, ways in and help, in the words that people use for them."""
+    assert places(text, WarningCode.OTHER_USE) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "positions"),
+    [
+        ("https://contoso.example/a_b~c^d", [25]),
+        ("Look: contoso.example/a|b and https://contoso.example/x[1]", [23, 55]),
+        ("contoso.example/?q={x}", [19]),
+        ("(https://contoso.example/a]", []),
+        ("https://contoso.example/a-b.c", []),
+        ("snake_case and [brackets] ~ 5", []),
+    ],
+)
+def test_characters_that_break_links_are_warned_of(text: str, positions: list[int]) -> None:
+    """Only in links, where one garbled character leads nowhere; what stands behind is no part."""
+    assert places(text, WarningCode.FRAGILE) == positions
+
+
+@pytest.mark.parametrize(
+    ("text", "positions"),
+    [
+        ("Hi {{name}}", [3]),
+        ("Hi {{ customer.first_name | upper }}", [3]),
+        ("Hi {name}", [3]),
+        ("Hi ${name}", [3]),
+        ("Hi *|FNAME|*", [3]),
+        ("Hi %name%", [3]),
+        ("Hi %%FirstName%%", [3]),
+        ("Hi [NAME]", [3]),
+        ("Hi [First Name]", [3]),
+        ("Hi [FIRST_NAME] and <<Link>>", [3, 20]),
+        ("Hi \u00abVorname\u00bb", [3]),
+        ("{% if member %}Hi", [0]),
+        ("[CONTOSO] 20% off", []),
+        ("[Web\ubc1c\uc2e0] 20% off, 30% tomorrow", []),
+        ("I <3 you, 100%sure%", []),
+    ],
+)
+def test_a_placeholder_that_nobody_fills_is_warned_of(text: str, positions: list[int]) -> None:
+    """Other programs' placeholders, and Parley's own in a text that is sent as it stands."""
+    assert places(text, WarningCode.UNFILLED) == positions
+
+
+@pytest.mark.parametrize(
+    ("text", "positions"),
+    [
+        ("Hi {name}, ${sum} for #{order}", []),
+        ("https://contoso.example/{code}", []),
+        ("Hi [Branch]", [3]),
+        ("Hi {{name}}", [3]),
+    ],
+)
+def test_a_campaign_fills_its_own_placeholders(text: str, positions: list[int]) -> None:
+    """In a campaign `{name}` is filled, and what is called like a column is a placeholder."""
+    warnings = find_warnings(
+        text, sender(), category=None, first=True, columns=["name", "sum", "order", "branch"]
+    )
+    assert [one.position for one in warnings] == positions
+
+
+@pytest.mark.parametrize(
+    ("text", "nothing"),
+    [
+        ("   ", True),
+        ("\u200b\u00a0", True),
+        ("\u3164\u2800\ufe0f", True),
+        ("\n\r\t", True),
+        (".", False),
+        ("\U0001f44d", False),
+    ],
+)
+def test_what_prints_nothing_is_known(text: str, *, nothing: bool) -> None:
+    """A text of which nobody sees anything is charged all the same."""
+    assert prints_nothing(text) is nothing

@@ -166,6 +166,9 @@ export const en = {
   "warning.shortCodeSegments": "Short codes carry at most four segments.",
   "warning.allCapitals": "Capitals throughout read as shouting.",
   "warning.numberRangeUnknown": "The range of this number is not known; it may be new, or nobody's.",
+  "warning.keywordForOtherUse": "The text asks for a word that opts people out or in.",
+  "warning.fragileCharacters": "A character in a link may not arrive as it is.",
+  "warning.unfilledPlaceholder": "A placeholder in the text will not be filled.",
 
   "ledger.optedOut": "Opted out",
   "ledger.optedIn": "Opted in",
