@@ -9,7 +9,7 @@ import azure.functions as func
 
 from functions.http import json_answer, own_face, page_answer
 from shared.base.errors import InvalidRequest
-from shared.base.json_body import parse_json
+from shared.base.json_body import WrittenFloat, parse_json
 from shared.base.pages import read_limit
 from shared.campaigns.api import PAGES, REFUSED_PAGES, CampaignApi
 from shared.sending.idempotency import read_key
@@ -26,7 +26,7 @@ async def order_campaign(req: func.HttpRequest) -> func.HttpResponse:
         dry_run = _flag(req, "dryRun")
         key = read_key(req.headers.get("Idempotency-Key"))
         found, replayed = await services().campaigns.api.order(
-            parse_json(req.get_body()), dry_run=dry_run, key=key
+            parse_json(req.get_body(), parse_float=WrittenFloat), dry_run=dry_run, key=key
         )
         headers = {"Idempotency-Replayed": "true"} if replayed else {}
         return json_answer(found, status=200 if dry_run else 202, headers=headers)

@@ -40,14 +40,30 @@ _TOO_DEEP: Final = "The body is nested too deeply."
 _NO_TEXT: Final = "This must be a text."
 
 
-def parse_json(body: bytes) -> Any:
+class WrittenFloat(float):
+    """A number with a fraction, and as it was written: 10.50 is not 10.5 on a bill.
+
+    Attributes:
+        written: its characters.
+    """
+
+    def __init__(self, written: str) -> None:
+        super().__init__()
+        self.written = written
+
+
+def parse_json(body: bytes, *, parse_float: Callable[[str], float] = float) -> Any:
     """The body as JSON.
+
+    Args:
+        body: bytes in UTF-8.
+        parse_float: what is made of a number with a fraction or an exponent.
 
     Raises:
         InvalidRequest: if it is none, with the position.
     """
     try:
-        value = json.loads(body)
+        value = json.loads(body, parse_float=parse_float)
     except UnicodeDecodeError:
         raise InvalidRequest.of("", "The body is not UTF-8.") from None
     except json.JSONDecodeError as error:

@@ -18,6 +18,8 @@ MOST_IN_A_CHUNK: Final = 100
 _MOST_ROWS_IN_A_CHUNK: Final = 1000
 _MOST_BYTES_IN_A_CHUNK: Final = 4 * 1024 * 1024
 _SECONDS_OF_A_CHUNK: Final = 5
+_MOST_REASONS: Final = 50
+_MOST_REASONS_TOLD: Final = 3
 
 
 class Cutter:
@@ -41,6 +43,7 @@ class Cutter:
         self._size = chunk_size(sum(self._rates.values()))
         self._sum: Counter[str] = Counter()
         self._rows = self._recipients = self._refusals = self._duplicates = 0
+        self._reasons: Counter[str] = Counter()
         self._open()
 
     def _open(self) -> None:
@@ -63,6 +66,8 @@ class Cutter:
             self.refused.append(Refused(row.line, judged))
             self._duplicates += judged == TWICE
             self._refusals += judged != TWICE
+            if judged in self._reasons or len(self._reasons) < _MOST_REASONS:
+                self._reasons[judged] += 1
         if (
             self._texts >= self._size
             or self._seen >= _MOST_ROWS_IN_A_CHUNK
@@ -89,6 +94,15 @@ class Cutter:
             self._sum += self._units
             self._recipients += self._texts
         self._open()
+
+    def why_nobody(self) -> str:
+        """Why a list texts nobody: its most frequent reasons, with their counts."""
+        if not self._reasons:
+            return "The list holds nobody."
+        counted = self._reasons.most_common(_MOST_REASONS_TOLD)
+        return "No line of the list can be texted: " + " ".join(
+            f"{reason.rstrip('.')} ({count})." for reason, count in counted
+        )
 
     def totals(self) -> Totals:
         """What the list came to."""

@@ -51,7 +51,7 @@ class Splitter:
     """Cuts bytes into records that touch each other and leave nothing out.
 
     Args:
-        encoding: `utf-8`, `utf-16-le` or `utf-16-be`.
+        encoding: what Python calls it, such as `utf-8`, `utf-16-le` or `cp1252`.
         delimiter: of CSV fields; empty where quotation marks mean nothing (JSON Lines).
         longest: bytes in UTF-8 that a quote may take to close, and a line without an end to end.
     """
@@ -63,8 +63,11 @@ class Splitter:
         self._block = 4 * longest
         self._quoted = _record_pattern(delimiter) if delimiter else None
         self._decoder = None
+        self._encoding, self._wide = encoding, encoding.startswith("utf-16")
+        # What cannot be decoded becomes half a surrogate pair, which no strict reading accepts.
+        self._errors = "surrogatepass" if self._wide else "surrogateescape"
         if encoding != "utf-8":
-            self._decoder = codecs.getincrementaldecoder(encoding)("surrogatepass")
+            self._decoder = codecs.getincrementaldecoder(encoding)(self._errors)
         self._buffer = b""
         self._dropped = 0  # bytes so far of a line that is too long to be kept
         self._skipping = False
@@ -83,7 +86,9 @@ class Splitter:
     def finish(self) -> Iterator[CsvRecord]:
         """The rest; the last record needs no line end."""
         cut = 0
-        if self._decoder is not None and (held := self._decoder.getstate()[0]):
+        if self._decoder is not None and not self._wide:
+            self._buffer += self._decoder.decode(b"", final=True).encode("utf-8", "surrogatepass")
+        elif self._decoder is not None and (held := self._decoder.getstate()[0]):
             # The source ends inside a character, so its last record is not whole.
             cut = self._size(_HALF) - len(held)
             self._buffer += _HALF
@@ -188,7 +193,9 @@ class Splitter:
     def _size(self, raw: bytes) -> int:
         if self._decoder is None:
             return len(raw)
-        return len(raw.decode("utf-8", "surrogatepass").encode("utf-16-le", "surrogatepass"))
+        if raw.isascii():
+            return len(raw) * 2 if self._wide else len(raw)
+        return len(raw.decode("utf-8", "surrogatepass").encode(self._encoding, self._errors))
 
 
 def _content(raw: bytes) -> int:

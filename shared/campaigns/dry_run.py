@@ -148,7 +148,7 @@ class _Findings:
         if self._ledger.closed_by(judged.address, judged.sender) is not None:
             self._blocked += 1
             return
-        self.warnings.add(range_known=judged.range_known)
+        self.warnings.add(range_known=judged.range_known, doubtful=judged.doubtful)
         if judged.until is not None:
             self._waiting += 1
             self.latest = max(self.latest or judged.until, judged.until)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from shared.azure.storage import Changed
+from shared.base.errors import InvalidRequest
 from shared.campaigns.campaign import OVER, Campaign, Phase, Totals
 from shared.campaigns.chunk_sender import REPLACED
 from shared.campaigns.chunking import Cutter
@@ -36,7 +37,8 @@ class Expansion:
         """Write down the chunks of a campaign and its refused lines.
 
         Returns:
-            what the list comes to and the number of chunks; None if the campaign ended meanwhile.
+            what the list comes to and the number of chunks; None if the campaign ended meanwhile,
+            or fails because its list was replaced, cannot be read, or texts nobody.
         """
         recipients = Recipients(
             campaign.definition,
@@ -56,11 +58,20 @@ class Expansion:
                 if known is None or known.phase in OVER or known.expanded:
                     return None
         except Changed:
-            await self._store.stop(campaign.campaign_id, Phase.FAILED, REPLACED, self._clock())
+            await self._fail(campaign, REPLACED)
+            return None
+        except InvalidRequest as error:
+            await self._fail(campaign, str(error))
             return None
         cutter.finish()
         await self._write(campaign.campaign_id, cutter, kept)
+        if not cutter.totals().recipients:
+            await self._fail(campaign, cutter.why_nobody())
+            return None
         return cutter.totals(), cutter.number
+
+    async def _fail(self, campaign: Campaign, reason: str) -> None:
+        await self._store.stop(campaign.campaign_id, Phase.FAILED, reason, self._clock())
 
     async def _write(self, campaign_id: str, cutter: Cutter, kept: int) -> int:
         room = max(0, MOST_REFUSED_KEPT - kept)

@@ -1,12 +1,14 @@
 """Recipient lists as streams: CSV and JSON Lines of any size, read a piece at a time.
 
 Three uses, one reader: `sniff` looks at the beginning of a list and finds its shape, for the dry
-run to show; `ranges` cuts a list into pieces of so many records without parsing them, for a queue
-message to name by bytes; `rows` and `read_range` read records, a whole list's or a piece's, and
-both see the same. Memory depends on the longest record allowed, never on the list.
+run to show (`shared.campaigns.list_sniffing`); `ranges` cuts a list into pieces of so many records
+without parsing them, for a queue message to name by bytes; `rows` and `read_range` read records, a
+whole list's or a piece's, and both see the same. Memory depends on the longest record allowed,
+never on the list.
 
 A bad record never stops the rest: it comes back as `Refused` with its line and a reason. Only what
-makes every record doubtful refuses a list as a whole (see `shapes.sniff`).
+makes every record doubtful refuses a list as a whole: what `sniff` says, and a record that is not
+in the list's encoding, since those around it then only seem to be.
 """
 
 from __future__ import annotations
@@ -16,7 +18,9 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, It
 from typing import Any, Final, Generic, NamedTuple, TypeAlias, TypeVar
 
 from shared.campaigns.csv_records import CsvRecord, Splitter
-from shared.campaigns.list_format import HEAD, Format, Shape, csv_fields, is_scientific, sniff
+from shared.campaigns.list_format import ENCODINGS, NOT_TEXT, Format, Shape, csv_fields, same_name
+from shared.campaigns.list_sniffing import HEAD, Told, not_encoded, sniff
+from shared.rules.written_numbers import is_scientific
 
 __all__ = [
     "HEAD",
@@ -25,6 +29,7 @@ __all__ = [
     "Range",
     "Refused",
     "Shape",
+    "Told",
     "ranges",
     "ranges_async",
     "read_range",
@@ -34,8 +39,6 @@ __all__ = [
 ]
 
 _NUL: Final = "The record holds NUL bytes; they are no part of a text."
-_ENCODING: Final = "The record is not {0}, unlike the beginning of the list."
-_ENCODING_NAMES: Final = {"utf-8": "UTF-8", "utf-16-le": "UTF-16", "utf-16-be": "UTF-16"}
 _COLUMNS: Final = "The record has {0} columns, the list has {1}."
 _COLUMNS_OVER_LINES: Final = (
     "The record has {0} columns, the list has {1}. It takes {2} lines: a quotation mark may be"
@@ -49,8 +52,6 @@ _DIGITS_LOST: Final = (
 _NOT_JSON: Final = "The line is not JSON."
 _NOT_AN_OBJECT: Final = "The line is JSON, but not an object."
 _TWICE: Final = "The object names a member twice."
-_NOT_TEXT: Final = "The value of {0!r} is neither a text nor a number."
-_LONGEST_NAME_SHOWN: Final = 40
 
 _T = TypeVar("_T")
 # The number and the fields of a record; or why it is refused; or None for a blank line.
@@ -67,7 +68,8 @@ class ListRow(NamedTuple):
         offset: its first byte in the source.
         length: its bytes, with its line end.
         number: the number as written; not yet judged.
-        fields: all columns by name, the number's too; for JSON Lines without those that are null.
+        fields: all columns by name, the number's too; for JSON Lines without those that are null,
+            and `NOT_TEXT` for what is neither a text nor a number.
     """
 
     line: int
@@ -111,7 +113,11 @@ class Range(NamedTuple):
 
 
 def rows(source: Iterable[bytes], shape: Shape) -> Iterator[ListRow | Refused]:
-    """The records of a whole list, given from its first byte on in pieces of any size."""
+    """The records of a whole list, given from its first byte on in pieces of any size.
+
+    Raises:
+        InvalidRequest: a record is not in the list's encoding (`list.encoding`).
+    """
     return _read(source, _Rows(shape))
 
 
@@ -166,7 +172,7 @@ class _ListReader(Generic[_T]):
     """Feeds a splitter and leaves out what comes before the first record."""
 
     def __init__(self, shape: Shape, *, skip: int | None = None) -> None:
-        self._splitter = Splitter(shape.encoding, shape.delimiter)
+        self._splitter = Splitter(ENCODINGS[shape.encoding][0], shape.delimiter)
         self._skip = shape.start if skip is None else skip
 
     def feed(self, piece: bytes) -> Iterator[_T]:
@@ -198,7 +204,7 @@ class _Rows(_ListReader[ListRow | Refused]):
         self._parse: _Parser = (
             _csv_parser(shape) if shape.format is Format.CSV else _json_parser(shape)
         )
-        self._not_encoded = _ENCODING.format(_ENCODING_NAMES[shape.encoding])
+        self._encoding = shape.encoding
 
     def _take(self, records: Iterator[CsvRecord]) -> Iterator[ListRow | Refused]:
         for raw, size, lines, broken in records:
@@ -219,7 +225,7 @@ class _Rows(_ListReader[ListRow | Refused]):
         try:
             text = content.decode()
         except UnicodeDecodeError:
-            return self._not_encoded
+            raise not_encoded(self._encoding, self._line) from None
         return self._parse(text, lines)
 
 
@@ -263,8 +269,11 @@ def _csv_parser(shape: Shape) -> _Parser:
         if len(fields) != width:
             if not text.strip(blank):
                 return None
-            reason = _COLUMNS if lines == 1 else _COLUMNS_OVER_LINES
-            return reason.format(len(fields), width, lines)
+            # Exports leave out empty cells at a row's end, or write some more.
+            if lines > 1 or any(cell.strip() for cell in fields[width:]):
+                reason = _COLUMNS if lines == 1 else _COLUMNS_OVER_LINES
+                return reason.format(len(fields), width, lines)
+            fields = (fields + [""] * width)[:width]
         number = fields[place]
         if not number.strip():
             return _NO_NUMBER if text.strip(blank) else None
@@ -302,6 +311,7 @@ _DECODER: Final = json.JSONDecoder(
 
 def _json_parser(shape: Shape) -> _Parser:
     wanted = shape.number
+    key = same_name(wanted)
 
     def parse(text: str, _lines: int) -> _Found:
         if not text.strip():
@@ -312,17 +322,21 @@ def _json_parser(shape: Shape) -> _Parser:
             return _TWICE
         except (ValueError, RecursionError):
             return _NOT_JSON
-        return _members(entry, wanted) if isinstance(entry, dict) else _NOT_AN_OBJECT
+        return _members(entry, wanted, key) if isinstance(entry, dict) else _NOT_AN_OBJECT
 
     return parse
 
 
-def _members(entry: dict[str, Any], wanted: str) -> _Found:
-    fields = {name: value for name, value in entry.items() if value is not None}
-    for name, value in fields.items():
-        if not isinstance(value, str):
-            return _NOT_TEXT.format(name[:_LONGEST_NAME_SHOWN])
-    number = fields.get(wanted, "")
+def _members(entry: dict[str, Any], wanted: str, key: str) -> _Found:
+    # What nobody uses is not judged: true, lists and objects stand in many exports.
+    fields = {
+        name: value if isinstance(value, str) else NOT_TEXT
+        for name, value in entry.items()
+        if value is not None
+    }
+    number = fields.get(wanted)
+    if number is None:
+        number = next((value for name, value in fields.items() if same_name(name) == key), "")
     if not number.strip():
         return _NO_NUMBER
     return _DIGITS_LOST if is_scientific(number) else (number, fields)

@@ -9,7 +9,8 @@ from shared.azure.blobs import Blobs
 from shared.azure.storage import Changed
 from shared.base.digests import keyed_digest
 from shared.base.errors import InvalidRequest, PlanChanged
-from shared.campaigns.list_reader import HEAD, Format, sniff
+from shared.campaigns.list_format import Format
+from shared.campaigns.list_sniffing import HEAD, look, sniff
 from shared.campaigns.order import Definition, Order, check_list_name
 from shared.campaigns.store import CONTAINER
 from shared.campaigns.templates import doubled_braces
@@ -67,7 +68,7 @@ class ListUploads:
                 )
         except Changed:
             raise PlanChanged("The list is being replaced; repeat it.") from None
-        shape = sniff(head, number=order.number_column)
+        shape = sniff(head, order.told)
         return replace(order.definition, blob=name, etag=found.etag, shape=shape)
 
     async def keep(self, name: str, data: bytes) -> dict[str, Any]:
@@ -83,20 +84,24 @@ class ListUploads:
                 f"The list has {len(data)} bytes; at most 20 MB are taken here. Put it into the"
                 f" container `{CONTAINER}` of the record's storage account, under the same name.",
             )
-        numbers: str | None = None
-        try:
-            shape = sniff(data[:HEAD])
-            numbers, columns, form = shape.number, list(shape.columns), str(shape.format)
-        except InvalidRequest as error:
-            if not error.code.startswith("NumberColumn"):
-                raise
-            columns, form = [], ""
+        found = look(data[:HEAD])
+        shape = found.shape
         etag = await self._blobs.upload(CONTAINER, name, data, _LIST_TYPE)
         return {
             "name": name,
             "bytes": len(data),
             "etag": etag,
-            "format": form or None,
-            "columns": columns,
-            "numberColumn": numbers,
+            "format": str(shape.format),
+            "encoding": shape.encoding,
+            "delimiter": shape.delimiter,
+            "header": shape.header,
+            "columns": list(shape.columns),
+            "numberColumn": shape.number or None,
+            "candidates": list(found.candidates),
+            "samples": list(found.samples),
+            "doubt": _sentence(found.doubt),
         }
+
+
+def _sentence(doubt: InvalidRequest | None) -> str | None:
+    return None if doubt is None else " ".join(" ".join(said) for said in doubt.errors.values())

@@ -23,13 +23,23 @@ from shared.base.json_body import (
     ListOf,
     Member,
     Object,
+    OneOf,
     Parsed,
     Place,
     Text,
     Whole,
+    WrittenFloat,
     is_text,
 )
-from shared.campaigns.list_format import LONGEST_NAME, MOST_COLUMNS, Format, Shape, same_name
+from shared.campaigns.list_format import (
+    ENCODINGS,
+    LONGEST_NAME,
+    MOST_COLUMNS,
+    Format,
+    Shape,
+    same_name,
+)
+from shared.campaigns.list_sniffing import Told
 from shared.campaigns.templates import BadTemplate, Template, parse
 from shared.limits.frequency_caps import MOST_HOURS
 from shared.messages.request import SendRequest
@@ -182,14 +192,14 @@ class Order:
         definition: without blob, ETag and shape.
         campaign_id: the caller's; None where it gave none.
         inline: the recipients as JSON Lines; None where a list is named.
-        number_column: the list's column with the number, where the caller names it.
+        told: what the caller says of the list.
         plan_hash: of the dry run that the caller has seen.
     """
 
     definition: Definition
     campaign_id: str | None
     inline: bytes | None
-    number_column: str | None
+    told: Told
     plan_hash: str | None
 
 
@@ -233,9 +243,7 @@ class _InlineRecipient:
             place.member(_NUMBER).say("A recipient is required.")
         if len({same_name(name) for name in value}) != len(value):
             place.say("Two members have one name.")
-        for name, one in value.items():
-            if isinstance(one, bool) or not isinstance(one, str | int | float | None):
-                place.member(name).say("A value is a text or a number.")
+        for name in value:
             if len(name) > LONGEST_NAME:
                 place.member(name).say(f"A name has at most {LONGEST_NAME} characters.")
         return value
@@ -264,6 +272,8 @@ _LIST: Final = Object(
     (
         Member("name", Text(form=_LIST_NAME), _BAD_LIST_NAME, required=True),
         Member("numberColumn", Text(most=LONGEST_NAME), "This is the name of a column."),
+        Member("encoding", OneOf(tuple(ENCODINGS))),
+        Member("header", Flag()),
     )
 )
 _ORDER: Final = (
@@ -338,7 +348,7 @@ def read_order(value: Any, *, senders: Mapping[str, Sender], now: datetime) -> O
         ),
         campaign_id=body["campaignId"],
         inline=None if inline is None else _json_lines(inline),
-        number_column=uploaded.get("numberColumn"),
+        told=Told(uploaded.get("numberColumn"), uploaded.get("encoding"), uploaded.get("header")),
         plan_hash=body["planHash"],
     )
 
@@ -389,5 +399,15 @@ def _columns(body: Body) -> tuple[str, ...]:
 
 
 def _json_lines(entries: Sequence[Mapping[str, Any]]) -> bytes:
-    lines = (json.dumps(entry, separators=(",", ":")) + "\n" for entry in entries)
+    lines = (
+        json.dumps(
+            {
+                name: value.written if isinstance(value, WrittenFloat) else value
+                for name, value in entry.items()
+            },
+            separators=(",", ":"),
+        )
+        + "\n"
+        for entry in entries
+    )
     return "".join(lines).encode()

@@ -19,7 +19,7 @@ from shared.azure.blobs import Blobs
 from shared.campaigns.list_reader import ListRow, Refused, rows_async
 from shared.campaigns.order import Definition
 from shared.campaigns.store import CONTAINER
-from shared.campaigns.templates import CannotFill, fill
+from shared.campaigns.templates import CannotFill, doubtful_values, fill
 from shared.rules.addresses import BadAddress, read_recipient
 from shared.rules.persons import person
 from shared.rules.segments import measure
@@ -44,6 +44,7 @@ class Recipient:
         segments: of the text.
         until: for when the text has to wait; None if it need not.
         range_known: whether the numbering data has the number's range.
+        doubtful: the placeholders in whose place NULL or the like would be read.
     """
 
     address: str
@@ -52,6 +53,7 @@ class Recipient:
     segments: int
     until: datetime | None = None
     range_known: bool = True
+    doubtful: tuple[str, ...] = ()
 
 
 class Recipients:
@@ -95,11 +97,12 @@ class Recipients:
             until = allowed.at if allowed.delay is not None else None
         return Recipient(
             address,
-            sender_for(address, self._pool),
+            sender_for(person(address), self._pool),
             text,
             measure(text).segments,
             until,
             range_known=range_known,
+            doubtful=tuple(doubtful_values(self._template, row.fields)),
         )
 
 
@@ -116,6 +119,7 @@ async def read_recipients(
 
     Raises:
         Changed: the list is another one now.
+        InvalidRequest: it is not in its encoding, or holds nothing that can be read.
     """
     seen = NumberSet()
     stored = blobs.stream(CONTAINER, definition.blob, etag=definition.etag)

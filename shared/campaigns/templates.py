@@ -12,7 +12,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from shared.campaigns.list_format import same_name
+from shared.campaigns.list_format import NOT_TEXT, same_name
+from shared.rules.invisible import bare
 from shared.rules.text_placeholders import leftovers, plain_name
 
 _BRACE: Final = re.compile(r"\{\{|\}\}|[{}]")
@@ -20,6 +21,27 @@ _LONGEST_NAME: Final = 100
 # C0 and C1 controls with line feed and tab, the two separators that act like a line feed, and
 # halves of surrogate pairs, which no encoding can send.
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+
+# What Excel, LibreOffice and Sheets write where a formula failed; German, French and Spanish too.
+ERROR_VALUES: Final = frozenset(
+    {
+        "#N/A", "#REF!", "#NAME?", "#VALUE!", "#DIV/0!", "#NULL!", "#NUM!", "#SPILL!", "#CALC!",
+        "#GETTING_DATA", "#FIELD!", "#BLOCKED!", "#CONNECT!", "#UNKNOWN!", "#ERROR!",
+        "#NV", "#BEZUG!", "#WERT!", "#ZAHL!", "#VALEUR!", "#NOM?", "#NOMBRE?", "#VALOR!", "#NOME?",
+    }
+)  # fmt: skip
+# What programs write where they have nothing, caseless.
+NOTHINGS: Final = frozenset(
+    {
+        "null", "none", "nil", "n/a", "na", "n.a.", "nan", "nat", "undefined", "(null)", "<null>",
+        "[null]", "(blank)", "(empty)", "(none)", "\\n", "-", "--", "\u2014", "\u2013", "?", ".",
+        "tbd", "unknown", "not available", "[object object]",
+    }
+)  # fmt: skip
+_LONGEST_NOTHING: Final = 20
+_FORMULA_SIGNS: Final = frozenset("=+-@\t\r")
+_TEXT_FORMULA: Final = re.compile(r'="((?:[^"]|"")*)"')
 
 
 class BadTemplate(ValueError):
@@ -78,8 +100,8 @@ class Template:
     @property
     def names(self) -> tuple[str, ...]:
         """The placeholders' names, each once, in the order of the text."""
-        found = {part.key: part.name for part in reversed(self._placeholders)}
-        return tuple(dict.fromkeys(found[part.key] for part in self._placeholders))
+        found = {part.key: part.name for part in reversed(self.placeholders)}
+        return tuple(dict.fromkeys(found[part.key] for part in self.placeholders))
 
     def missing_from(self, columns: Iterable[str]) -> tuple[str, ...]:
         """The names that no column has, so that nobody could be sent the text."""
@@ -99,7 +121,8 @@ class Template:
         )
 
     @property
-    def _placeholders(self) -> list[Placeholder]:
+    def placeholders(self) -> list[Placeholder]:
+        """Each place to fill, in the order of the text."""
         return [part for part in self.parts if isinstance(part, Placeholder)]
 
 
@@ -173,13 +196,13 @@ def fill(template: Template, fields: Mapping[str, str]) -> str:
 
     Args:
         template: from `parse`.
-        fields: by the names of the list's columns; compared trimmed and caseless. Values go in as
-            they are.
+        fields: by the names of the list's columns; compared trimmed and caseless. Values go in
+            trimmed, and without the apostrophe by which a spreadsheet marks what is no formula.
 
     Raises:
         MissingValue: a placeholder has no value, or nothing but white space.
-        BadValue: a value holds control characters (a line feed is one), or two fields have the
-            placeholder's name.
+        BadValue: a value holds control characters (a line feed is one) or a spreadsheet's error,
+            is neither a text nor a number, or two fields have the placeholder's name.
     """
     return "".join(
         part if isinstance(part, str) else _value(part, fields) for part in template.parts
@@ -190,14 +213,41 @@ def _value(placeholder: Placeholder, fields: Mapping[str, str]) -> str:
     value = fields.get(placeholder.name)
     if value is None:
         value = _by_key(placeholder, fields)
-    if not value.strip():
+    if value is NOT_TEXT:
+        raise BadValue(
+            placeholder.name, f"The value of {{{placeholder.name}}} is neither a text nor a number."
+        )
+    value = _unguarded(bare(value))
+    if not value:
         raise MissingValue(placeholder.name)
     if _CONTROL.search(value):
         raise BadValue(
             placeholder.name,
             f"The value of {{{placeholder.name}}} holds a line feed or another control character.",
         )
+    if value[0] == "#" and value in ERROR_VALUES:
+        raise BadValue(
+            placeholder.name, f"The value of {{{placeholder.name}}} is a spreadsheet's error."
+        )
     return value
+
+
+def _unguarded(value: str) -> str:
+    """The value without what an export puts before a formula sign so that nothing is computed."""
+    if value.startswith("'") and value[1:2] in _FORMULA_SIGNS:
+        return value[1:].strip()
+    formula = _TEXT_FORMULA.fullmatch(value) if value.startswith('="') else None
+    return value if formula is None else formula[1].replace('""', '"').strip()
+
+
+def doubtful_values(template: Template, fields: Mapping[str, str]) -> list[str]:
+    """The placeholders whose value only says that there is none, such as NULL or N/A."""
+    return [
+        part.name
+        for part in template.placeholders
+        if len(value := fields.get(part.name, "")) <= _LONGEST_NOTHING
+        and value.strip().casefold() in NOTHINGS
+    ]
 
 
 def _by_key(placeholder: Placeholder, fields: Mapping[str, str]) -> str:

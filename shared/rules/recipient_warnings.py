@@ -6,11 +6,14 @@ have a count in place of a position.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any, Final
 
 from shared.rules.number_plans import data_version
 
 RANGE_UNKNOWN: Final = "numberRangeUnknown"
+DOUBTFUL_VALUES: Final = "doubtfulValues"
 
 
 class RecipientWarnings:
@@ -18,10 +21,17 @@ class RecipientWarnings:
 
     def __init__(self) -> None:
         self._unknown = 0
+        self._doubtful: Counter[str] = Counter()
 
-    def add(self, *, range_known: bool) -> None:
-        """One recipient who would be texted."""
+    def add(self, *, range_known: bool, doubtful: Sequence[str] = ()) -> None:
+        """One recipient who would be texted.
+
+        Args:
+            range_known: whether the numbering data has their number's range.
+            doubtful: the placeholders in whose place they would read NULL or the like.
+        """
         self._unknown += not range_known
+        self._doubtful.update(dict.fromkeys(doubtful, 1))
 
     def shown(self) -> list[dict[str, Any]]:
         """As the interface shows them: `code`, `message`, `position` (null) and `count`."""
@@ -34,6 +44,15 @@ class RecipientWarnings:
                     f" {_numbers(self._unknown)}. It may be newer than the data, or in nobody's"
                     " use: the text is sent, and ACS may refuse it.",
                     self._unknown,
+                )
+            )
+        for name, count in self._doubtful.items():
+            found.append(
+                _warning(
+                    DOUBTFUL_VALUES,
+                    f"{count} of the recipients would read NULL, N/A, a dash or the like in place"
+                    f" of {{{name}}}.",
+                    count,
                 )
             )
         return found

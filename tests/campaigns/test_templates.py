@@ -6,11 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shared.campaigns.list_format import NOT_TEXT
 from shared.campaigns.templates import (
+    ERROR_VALUES,
     BadTemplate,
     BadValue,
     MissingValue,
     doubled_braces,
+    doubtful_values,
     fill,
     parse,
 )
@@ -31,12 +34,16 @@ from shared.campaigns.templates import (
         ("", {}, ""),
         ("{a}{b}", {"a": "1", "b": "2"}, "12"),
         ("{name}", {"name": "{b} {{x}} }"}, "{b} {{x}} }"),
-        ("{name}", {"name": " Ann "}, " Ann "),
+        ("{name}!", {"name": " Ann "}, "Ann!"),
+        ("{name}!", {"name": "\u200bAnn\u00a0"}, "Ann!"),
+        ("{sum}", {"sum": "'+5"}, "+5"),
+        ("{sum}", {"sum": '="0042"'}, "0042"),
+        ("{name}", {"name": "'s Gravenhage"}, "'s Gravenhage"),
         ("{name}", {"Name": "other", "name": "Ann"}, "Ann"),
     ],
 )
 def test_filling(text: str, fields: dict[str, str], filled: str) -> None:
-    """Names are compared trimmed and caseless; a value goes in as it is and is never read."""
+    """Names are compared trimmed and caseless; a value goes in trimmed and is never read."""
     assert fill(parse(text), fields) == filled
     assert fill(parse(text).for_columns(fields), fields) == filled
 
@@ -72,7 +79,7 @@ def test_nobody_is_sent_a_hole(fields: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["a\nb", "a\tb", "a\0", "\x1b[0m", "a\x85b", "a\u2028b", "a\u2029", "\ud83d"]
+    "value", ["a\nb", "a\tb", "a\0", "\x1b[0m", "a\x85b", "a\u2028b", "a\u2029b", "\ud83d"]
 )
 def test_control_characters_are_refused(value: str) -> None:
     """A value cannot add lines to a text, nor what no encoding can send; it is not repeated."""
@@ -129,3 +136,31 @@ def test_doubled_braces_around_a_column_are_refused(text: str, written: str | No
     """Whoever writes a column between doubled braces means its value, as in other programs."""
     found = doubled_braces(text, ["to", "Name"])
     assert found is None if written is None else f"write {written}." in str(found)
+
+
+@pytest.mark.parametrize("value", sorted(ERROR_VALUES))
+def test_a_spreadsheet_s_error_refuses_its_row(value: str) -> None:
+    """Nobody is greeted as #N/A."""
+    with pytest.raises(BadValue, match="spreadsheet's error"):
+        fill(parse("Hi {name}"), {"name": f" {value} "})
+
+
+def test_an_error_that_nobody_uses_is_left_alone() -> None:
+    """Only what the text needs is judged."""
+    assert fill(parse("Hi {name}"), {"name": "Ann", "total": "#REF!"}) == "Hi Ann"
+
+
+def test_what_is_no_text_is_told_where_it_is_used() -> None:
+    """True, a list or an object has no form that a person should read."""
+    with pytest.raises(BadValue, match="neither a text nor a number"):
+        fill(parse("Hi {tags}"), {"tags": NOT_TEXT})
+
+
+@pytest.mark.parametrize(
+    "value", ["NULL", " N/A ", "undefined", "None", "nan", "-", "[object Object]"]
+)
+def test_values_that_say_there_is_none_are_noticed(value: str) -> None:
+    """They may be names, and are texted; a dry run counts them."""
+    template = parse("Hi {name}, {city}")
+    assert doubtful_values(template, {"name": value, "city": "Rome"}) == ["name"]
+    assert doubtful_values(template, {"name": "Ann", "city": "Nanaimo", "x": value}) == []
