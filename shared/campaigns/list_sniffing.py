@@ -15,6 +15,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final
 
 from shared.base.errors import InvalidRequest
@@ -40,6 +41,7 @@ _ENCODING_MEMBER: Final = "list.encoding"
 _SAMPLE: Final = 50
 _SHOWN: Final = 3
 _LONGEST_SHOWN: Final = 60
+_MOST_TITLES: Final = 3
 _DELIMITERS: Final = (",", ";", "\t", "|")
 # Excel's own way of naming the delimiter.
 _SEPARATOR_LINE: Final = re.compile(r'"?sep=(?P<delimiter>[,;\t|])"?(?:\r\n|\n|\r)', re.IGNORECASE)
@@ -298,11 +300,12 @@ def _json_lines(source: _Source) -> _Reading:
 def _csv(source: _Source, header: bool | None) -> _Reading:  # noqa: FBT001  # as told
     told, skip = _separator_line(source)
     delimiter, records = _delimited(source, skip, (told,) if told else _DELIMITERS)
-    first = _first(records)
-    start, line = source.start + skip, 1 + bool(told)
-    for record in records[: records.index(first)]:
-        start, line = start + record.size, line + record.lines
-    table = [csv_fields(text, delimiter) for record in records if (text := _text(record))][:_SAMPLE]
+    first = _first(records[_titles(records, delimiter) if header is None else 0 :])
+    before = records[: records.index(first)]
+    start = source.start + skip + sum(record.size for record in before)
+    line = 1 + bool(told) + sum(record.lines for record in before)
+    filled = [text for record in records[len(before) :] if (text := _text(record))][:_SAMPLE]
+    table = [csv_fields(text, delimiter) for text in filled]
     top = [visible(cell) for cell in table[0]]
     _check_number_of(top)
     if header is None:
@@ -313,6 +316,21 @@ def _csv(source: _Source, header: bool | None) -> _Reading:  # noqa: FBT001  # a
     rows = [dict(zip(names, row, strict=False)) for row in table[header:]]
     columns = {name: [row[name] for row in rows if name in row] for name in names}
     return _Reading(Format.CSV, delimiter, header, columns, _sampled(rows), start, line)
+
+
+def _titles(records: Sequence[CsvRecord], delimiter: str) -> int:
+    """How many records stand above a heading: Numbers and reports put the table's title there.
+
+    A title has one filled cell; the record after it names a column of numbers.
+    """
+    for place, (title, heading) in enumerate(pairwise(records[: _MOST_TITLES + 1])):
+        cells = [cell for cell in csv_fields(_text(title), delimiter) if cell.strip()]
+        if len(cells) > 1 or any(_looks(cell) or _is_number_name(cell) for cell in cells):
+            return 0
+        headings = csv_fields(_text(heading), delimiter)
+        if len(headings) > 1 and any(_is_number_name(cell) for cell in headings):
+            return place + 1
+    return 0
 
 
 def _separator_line(source: _Source) -> tuple[str, int]:

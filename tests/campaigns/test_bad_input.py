@@ -58,7 +58,7 @@ async def test_a_bad_line_spoils_itself_alone(
         f"Fay|+1 ({ann[2:5]}) {ann[5:8]}-{ann[8:]}|Ann's number",
         "|".join(["x"] * 10_000),
         f'"Gus {{name}}"|{last}|{{note}}',
-        f"Hal|{last}",
+        f"Hal|{last}|one|too many",
     ]
     content = (end.join(lines) + end).replace("|", delimiter).encode(encoding)
     name = f"bad-{encoding}.csv"
@@ -87,7 +87,7 @@ async def test_a_bad_line_spoils_itself_alone(
         8: "2048",
         10: "earlier line",
         11: "10000 columns",
-        13: "2 columns",
+        13: "4 columns",
     }.items():
         assert part in found[line], found[line]
 
