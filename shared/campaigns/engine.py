@@ -22,12 +22,12 @@ from typing import Any, Final
 from shared.base import log
 from shared.base.clock import iso
 from shared.base.errors import Unintelligible
-from shared.campaigns.campaign import OVER, Campaign, Chunk, Fate, Phase, Piece, Totals
+from shared.campaigns.campaign import OVER, Campaign, Chunk, Fate, Phase, Piece
 from shared.campaigns.chunk_sender import AHEAD, ChunkSender
 from shared.campaigns.chunking import lead
 from shared.campaigns.counting import Counting
 from shared.campaigns.eta import EtaEstimator
-from shared.campaigns.expansion import Expansion
+from shared.campaigns.expansion import Expanded, Expansion
 from shared.campaigns.store import CampaignStore
 from shared.jobs.dispatch import Work
 from shared.limits.pacing import Pacing
@@ -121,20 +121,25 @@ class Engine:
             found = await self._expansion.expand(campaign)
             if found is None:
                 return
-            campaign = await self._note_expanded(campaign, *found)
-        if campaign is not None:
+            campaign = await self._note_expanded(campaign, found)
+        if campaign is not None and campaign.phase not in OVER:
             await self._tell("pump", campaign.campaign_id, campaign.start, next=campaign.next)
 
-    async def _note_expanded(
-        self, campaign: Campaign, totals: Totals, chunks: int
-    ) -> Campaign | None:
+    async def _note_expanded(self, campaign: Campaign, found: Expanded) -> Campaign | None:
+        totals, chunks, nobody = found
         eta = await self._eta.estimate(campaign.definition, totals.segments, campaign.start)
 
         def expanded(known: Campaign) -> Campaign | None:
             if known.expanded:
                 return None
             phase = Phase.RUNNING if known.phase is Phase.PREPARING else known.phase
-            return replace(known, expanded=True, totals=totals, chunks=chunks, eta=eta, phase=phase)
+            grown = replace(
+                known, expanded=True, totals=totals, chunks=chunks, eta=eta, phase=phase
+            )
+            if nobody is None:
+                return grown
+            now = self._clock()
+            return replace(grown, phase=Phase.FAILED, reason=nobody, finished_at=now)
 
         log.event(
             "campaign.expanded",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from shared.azure.storage import Changed
 from shared.base.errors import InvalidRequest
@@ -15,6 +15,20 @@ from shared.messages.parts import Parts
 from shared.sending.timetable import Timetable
 
 _CHUNKS_A_WRITE: Final = 50
+
+
+class Expanded(NamedTuple):
+    """What a list came to.
+
+    Attributes:
+        totals: its rows.
+        chunks: how many were written down.
+        nobody: why it texts nobody; None if it texts somebody.
+    """
+
+    totals: Totals
+    chunks: int
+    nobody: str | None
 
 
 class Expansion:
@@ -33,12 +47,12 @@ class Expansion:
         self._store = store
         self._timetable = timetable
 
-    async def expand(self, campaign: Campaign) -> tuple[Totals, int] | None:
+    async def expand(self, campaign: Campaign) -> Expanded | None:
         """Write down the chunks of a campaign and its refused lines.
 
         Returns:
-            what the list comes to and the number of chunks; None if the campaign ended meanwhile,
-            or fails because its list was replaced, cannot be read, or texts nobody.
+            what the list comes to; None if the campaign ended meanwhile, or fails because its
+            list was replaced or cannot be read.
         """
         recipients = Recipients(
             campaign.definition,
@@ -65,10 +79,8 @@ class Expansion:
             return None
         cutter.finish()
         await self._write(campaign.campaign_id, cutter, kept)
-        if not cutter.totals().recipients:
-            await self._fail(campaign, cutter.why_nobody())
-            return None
-        return cutter.totals(), cutter.number
+        totals = cutter.totals()
+        return Expanded(totals, cutter.number, None if totals.recipients else cutter.why_nobody())
 
     async def _fail(self, campaign: Campaign, reason: str) -> None:
         await self._store.stop(campaign.campaign_id, Phase.FAILED, reason, self._clock())

@@ -141,15 +141,16 @@ async def test_a_window_that_never_opens_texts_nobody(
     parley: Parley, platform: Platform, people: People
 ) -> None:
     """Hours that no marketing may leave in refuse each recipient, in a dry run and in a campaign,
-    which then is done; the same hours for something that is no marketing are hours to wait for."""
+    which then has failed and says why; for what is no marketing they are hours to wait for."""
     person = people.one()
     at_night = order(person, window={"from": "03:00", "to": "04:00"}, timeZone="Etc/GMT+5")
     found = await dry_run(parley, at_night | {"category": "marketing"})
     assert (found["recipients"], found["refused"], found["texts"]) == (0, 1, 0)
     assert "leave no time to text" in found["refusedLines"][0]["reason"]
     made = await ordered(parley, at_night | {"category": "marketing"})
-    done = await campaign_in_state(parley, made["campaignId"], "done")
+    done = await campaign_in_state(parley, made["campaignId"], "failed")
     assert (done["totals"]["recipients"], done["counts"]) == (0, {})
+    assert "leave no time to text" in done["reason"]
     assert list(await refused_lines(parley, made["campaignId"])) == [1]
     assert await texts_of(platform, person) == []
     assert (await dry_run(parley, at_night))["refused"] == 0

@@ -91,7 +91,7 @@ async def one_chunk(parts: Services, people: list[str], message: str, **members:
     made = Campaign(campaign_id, definition, Phase.RUNNING, now, campaign_id, **members)
     found = await parts.campaigns.expansion.expand(made)
     assert found is not None
-    totals, chunks = found
+    totals, chunks, _ = found
     made = replace(made, expanded=True, totals=totals, chunks=chunks, next=chunks)
     assert await desk._store.insert(made)
     (piece,) = await desk._store.pieces(campaign_id, 0, 1)
