@@ -11,9 +11,8 @@ import hashlib
 import math
 import mmap
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from shared.azure.blobs import Blobs
 from shared.campaigns.list_reader import ListRow, Refused, rows_async
@@ -33,8 +32,7 @@ _SCALE: Final = 2.0**64
 _ROWS_A_BREATH: Final = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Recipient:
+class Recipient(NamedTuple):
     """Somebody who is to be texted.
 
     Attributes:
@@ -74,6 +72,7 @@ class Recipients:
         start: datetime | None = None,
     ) -> None:
         self._template = definition.template().for_columns(definition.layout.columns)
+        self._names = tuple(part.name for part in self._template.placeholders)
         self._pool = [senders[address] for address in definition.senders]
         self._probe = definition.send("", definition.senders[0], "")
         keeps_hours = definition.category == MARKETING or definition.window is not None
@@ -97,12 +96,12 @@ class Recipients:
             until = allowed.at if allowed.delay is not None else None
         return Recipient(
             address,
-            sender_for(person(address), self._pool),
+            sender_for(address, self._pool),
             text,
             measure(text).segments,
             until,
             range_known=range_known,
-            doubtful=tuple(doubtful_values(self._template, row.fields)),
+            doubtful=doubtful_values(self._names, row.fields) if self._names else (),
         )
 
 

@@ -217,7 +217,8 @@ def _value(placeholder: Placeholder, fields: Mapping[str, str]) -> str:
         raise BadValue(
             placeholder.name, f"The value of {{{placeholder.name}}} is neither a text nor a number."
         )
-    value = _unguarded(bare(value))
+    if not (value.isascii() and value.isalpha()):
+        value = _unguarded(bare(value))
     if not value:
         raise MissingValue(placeholder.name)
     if _CONTROL.search(value):
@@ -240,14 +241,14 @@ def _unguarded(value: str) -> str:
     return value if formula is None else formula[1].replace('""', '"').strip()
 
 
-def doubtful_values(template: Template, fields: Mapping[str, str]) -> list[str]:
-    """The placeholders whose value only says that there is none, such as NULL or N/A."""
-    return [
-        part.name
-        for part in template.placeholders
-        if len(value := fields.get(part.name, "")) <= _LONGEST_NOTHING
-        and value.strip().casefold() in NOTHINGS
-    ]
+def doubtful_values(names: Iterable[str], fields: Mapping[str, str]) -> tuple[str, ...]:
+    """Those of some columns whose value only says that there is none, such as NULL or N/A."""
+    found: tuple[str, ...] = ()
+    for name in names:
+        value = fields.get(name, "")
+        if len(value) <= _LONGEST_NOTHING and value.strip().casefold() in NOTHINGS:
+            found = (*found, name)
+    return found
 
 
 def _by_key(placeholder: Placeholder, fields: Mapping[str, str]) -> str:

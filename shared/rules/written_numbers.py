@@ -53,6 +53,11 @@ _FEWEST_OF_TWO: Final = 6
 # purpose: a line feed inside a number means that two values have run together.
 _PUNCTUATION: Final = r" \-().\[\]/"
 _PLAIN: Final = re.compile(r"\+[0-9]{7,15}")
+# Most of what is not plain, and can be read in one way only: +1 (425) 555-0123.
+_TIDY: Final = re.compile(
+    r"\+[0-9]{1,4}(?: ?\([0-9]{1,5}\) ?|[ .-])[0-9]{2,}(?:[ .-][0-9]{2,})*", re.ASCII
+)
+_SEPARATORS: Final = dict.fromkeys(map(ord, " .-()"))
 # A bracket may open before the plus: (+1) 425 555 0123.
 _WRITTEN: Final = re.compile(rf"[ (\[]*\+(?:[{_PUNCTUATION}]*[0-9])+[{_PUNCTUATION}]*")
 _WRITTEN_SHORT_CODE: Final = re.compile(r"\+?[0-9]{5,6}")
@@ -94,6 +99,10 @@ def plus_and_digits(text: str) -> str:
     """
     if _PLAIN.fullmatch(text):
         return text
+    if _TIDY.fullmatch(text):
+        digits = text.translate(_SEPARATORS)
+        if _PLAIN.fullmatch(digits):
+            return digits
     written = unguarded(folded(text))
     if len(written) <= _LONGEST and _WRITTEN.fullmatch(written):
         digits = "".join(c for c in written if c.isdigit())
