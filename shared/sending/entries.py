@@ -10,12 +10,12 @@ An entry that storage does not take stops no send: the queue is told of it.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
+from shared.azure.packing import message_text
 from shared.azure.storage import Changed, StorageDown
 from shared.azure.topic import QUEUE
 from shared.base import ids, log
@@ -214,7 +214,7 @@ class SendEntries:
         message = {"kind": "conversations", "sendId": send_id}
         if etag is not None:
             message["pending"] = etag
-        await self._queues.enqueue(QUEUE, json.dumps(message, separators=(",", ":")))
+        await self._queues.enqueue(QUEUE, message_text(message))
 
     def _entries_of(self, intent: Intent, kinds: Mapping[str, Kind]) -> list[Entry]:
         return _entries(intent, kinds, self._id_key)
