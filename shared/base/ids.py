@@ -56,8 +56,12 @@ def child_send_id(send_id: str, cause: str) -> str:
 
 def message_id(id_key: bytes, send_id: str, recipient: str) -> str:
     """The id of one recipient's message of a send."""
-    digits = hmac.digest(id_key, (send_id + recipient).encode(), "sha256").hex()[:10]
-    return f"{send_id}.{digits}"
+    return f"{send_id}.{message_digits(id_key, send_id, recipient).hex()}"
+
+
+def message_digits(id_key: bytes, send_id: str, recipient: str) -> bytes:
+    """What tells the message from others of its send: the ten digits, as five bytes."""
+    return hmac.digest(id_key, (send_id + recipient).encode(), "sha256")[:5]
 
 
 def inbound_id(platform_id: str, received: datetime) -> str:

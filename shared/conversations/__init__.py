@@ -10,14 +10,23 @@ from shared.conversations.entries import Entry, Kind
 from shared.conversations.index import ConversationIndex
 from shared.conversations.listing import Listing
 from shared.conversations.looks import IndexedUpTo
-from shared.conversations.pending import PendingSends
+from shared.conversations.pending import PendingSend, PendingSends
 from shared.conversations.replies import Replies
 from shared.conversations.store import Conversations
 from shared.messages.api import MessageApi
 from shared.messages.parts import Parts
 from shared.rules.conversation_ids import ConversationIds
 
-__all__ = ["ConversationRoom", "Conversations", "Entry", "Kind", "PendingSends", "Replies", "wire"]
+__all__ = [
+    "ConversationRoom",
+    "Conversations",
+    "Entry",
+    "Kind",
+    "PendingSend",
+    "PendingSends",
+    "Replies",
+    "wire",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +62,7 @@ def wire(
     """
     conversation_ids = ConversationIds(parts.id_key)
     entries = Conversations(parts.tables, conversation_ids)
-    pending = PendingSends(parts.tables, entries)
+    pending = PendingSends(parts.tables, entries, parts.id_key)
     index = ConversationIndex(parts.tables, conversation_ids)
     return ConversationRoom(
         entries=entries,

@@ -24,13 +24,12 @@ from shared.base import ids
 from shared.base.clock import from_iso, iso
 from shared.conversations.entries import TABLE, Entry
 from shared.conversations.store import MOST_IN_A_TRANSACTION, Conversations
-from shared.rules.conversation_ids import partition_of
+from shared.rules.conversation_ids import PAIR_BYTES, partition_of
 
 _PENDING: Final = "~pending~"
 _OF_A_SENDER: Final = "PartitionKey eq @partition and RowKey gt @low and RowKey lt @high"
 _IN_A_SPAN: Final = f"{_OF_A_SENDER} and ours eq @ours and at ge @since and at lt @before"
 _OLD: Final = f"{_OF_A_SENDER} and at lt @before"
-_PAIR_BYTES: Final = 8
 _ENTRY_BYTES: Final = 13
 _IF_SAME: Final = MatchConditions.IfNotModified
 
@@ -50,37 +49,53 @@ class PendingText:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class PendingSend:
+    """A send whose entries are yet to be written.
+
+    Attributes:
+        send_id: its id.
+        ours: the sender.
+        addresses: of its recipients.
+        tag: the application's.
+        at: when its attempt began.
+    """
+
+    send_id: str
+    ours: str
+    addresses: Sequence[str]
+    tag: str | None
+    at: datetime
+
+
 class PendingSends:
     """The rows that stand for sends to many.
 
     Args:
         tables: where they are.
         conversations: the entries that they stand for.
+        id_key: from which message ids are derived.
     """
 
-    def __init__(self, tables: Tables, conversations: Conversations) -> None:
+    def __init__(self, tables: Tables, conversations: Conversations, id_key: bytes) -> None:
+        self._id_key = id_key
         self._tables = tables
         self._conversations = conversations
         self._ids = conversations.ids
 
-    async def insert(self, send_id: str, entries: Sequence[Entry]) -> str | None:
-        """Write the row of a send; its ETag. None if it is there. One operation.
-
-        Args:
-            send_id: the send's.
-            entries: one for each recipient, all of one sender and one moment.
-        """
-        first = entries[0]
+    async def insert(self, pending: PendingSend) -> str | None:
+        """Write the row of a send; its ETag. None if it is there. One operation."""
+        ours, send_id = pending.ours, pending.send_id
         row = {
-            **self._keys(first.ours, send_id),
-            "ours": first.ours,
-            "at": iso(first.at),
-            "tag": first.tag or "",
+            **self._keys(ours, send_id),
+            "ours": ours,
+            "at": iso(pending.at),
+            "tag": pending.tag or "",
+            # On the way to ACS: nothing is made here that the row does not hold.
             "persons": b"".join(
-                bytes.fromhex(
-                    self._ids.pair(entry.ours, entry.theirs) + entry.message_id.rpartition(".")[2]
-                )
-                for entry in entries
+                self._ids.pair_bytes(ours, address)
+                + ids.message_digits(self._id_key, send_id, address)
+                for address in pending.addresses
             ),
         }
         return await self._tables.insert(TABLE, row)
@@ -98,7 +113,7 @@ class PendingSends:
         self, ours: str, theirs: str, *, since: datetime, before: datetime
     ) -> list[PendingText]:
         """What the sender sent the person in a span of time, the newest first; one query."""
-        pair = bytes.fromhex(self._ids.pair(ours, theirs))
+        pair = self._ids.pair_bytes(ours, theirs)
         rows = self._tables.query(
             TABLE, _IN_A_SPAN, ours=ours, since=iso(since), before=iso(before), **self._range(ours)
         )
@@ -174,8 +189,8 @@ class PendingSends:
 def _messages_of(row: Entity, pair: bytes) -> Iterator[tuple[str, str]]:
     persons, send_id = row["persons"], row["RowKey"].removeprefix(_PENDING)
     for start in range(0, len(persons), _ENTRY_BYTES):
-        if persons[start : start + _PAIR_BYTES] == pair:
-            digits = persons[start + _PAIR_BYTES : start + _ENTRY_BYTES].hex()
+        if persons[start : start + PAIR_BYTES] == pair:
+            digits = persons[start + PAIR_BYTES : start + _ENTRY_BYTES].hex()
             yield send_id[: ids.ULID_LENGTH], digits
 
 

@@ -17,8 +17,8 @@ from shared.rules.persons import person
 
 _PREFIX: Final = "cv_"
 _SENDER_DIGITS: Final = 6
-_PAIR_DIGITS: Final = 16
-_FORM: Final = re.compile(rf"{_PREFIX}([0-9a-f]{{{_SENDER_DIGITS}}})([0-9a-f]{{{_PAIR_DIGITS}}})")
+PAIR_BYTES: Final = 8
+_FORM: Final = re.compile(rf"{_PREFIX}([0-9a-f]{{{_SENDER_DIGITS}}})([0-9a-f]{{{2 * PAIR_BYTES}}})")
 # A sender's conversations lie in so many partitions, so that a busy one spreads.
 PARTITIONS: Final = 4
 
@@ -64,19 +64,23 @@ class ConversationIds:
         """The digits of a sender. There are as many senders as the settings name, so they stay."""
         found = self._senders.get(ours)
         if found is None:
-            found = self._senders[ours] = self._digits(ours, _SENDER_DIGITS)
+            found = self._senders[ours] = self._digest(ours).hex()[:_SENDER_DIGITS]
         return found
 
     def pair(self, ours: str, theirs: str) -> str:
         """The digits of a sender and a person, however the person's number is written."""
-        return self._digits(f"{ours}|{person(theirs)}", _PAIR_DIGITS)
+        return self.pair_bytes(ours, theirs).hex()
+
+    def pair_bytes(self, ours: str, theirs: str) -> bytes:
+        """The same as bytes."""
+        return self._digest(f"{ours}|{person(theirs)}")[:PAIR_BYTES]
 
     def of(self, ours: str, theirs: str) -> ConversationId:
         """The id of what a sender and a person say to each other."""
         return ConversationId(self.sender(ours), self.pair(ours, theirs))
 
-    def _digits(self, of: str, count: int) -> str:
-        return hmac.digest(self._id_key, f"conversation {of}".encode(), "sha256").hex()[:count]
+    def _digest(self, of: str) -> bytes:
+        return hmac.digest(self._id_key, f"conversation {of}".encode(), "sha256")
 
 
 def read_conversation_id(text: str) -> ConversationId | None:

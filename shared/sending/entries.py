@@ -20,7 +20,7 @@ from shared.azure.storage import Changed, StorageDown
 from shared.azure.topic import QUEUE
 from shared.base import ids, log
 from shared.base.tasks import few_at_once
-from shared.conversations import ConversationRoom, Entry, Kind
+from shared.conversations import ConversationRoom, Entry, Kind, PendingSend
 from shared.messages.facts import Intent, Outcome
 from shared.messages.parts import Parts
 from shared.messages.record import Send
@@ -79,9 +79,10 @@ class SendEntries:
     async def _begin(
         self, intent: Intent, write: Callable[[Entry], Awaitable[str | None]]
     ) -> Written:
-        entries = self._entries_of(intent, dict.fromkeys(intent.addresses(), Kind.SENT))
-        if len(entries) > FEW:
-            return await self._begin_many(intent, entries)
+        addresses = intent.addresses()
+        if len(addresses) > FEW:
+            return await self._begin_many(intent, addresses)
+        entries = self._entries_of(intent, dict.fromkeys(addresses, Kind.SENT))
         etags: dict[str, str] = {}
 
         async def one(entry: Entry) -> bool:
@@ -97,9 +98,13 @@ class SendEntries:
         done = await few_at_once(one, entries)
         return Written(etags, failed=not all(done))
 
-    async def _begin_many(self, intent: Intent, entries: Sequence[Entry]) -> Written:
+    async def _begin_many(self, intent: Intent, addresses: Sequence[str]) -> Written:
+        request = intent.request
+        pending = PendingSend(
+            intent.send_id, request.sender, addresses, request.tag or None, intent.first_attempt_at
+        )
         try:
-            etag = await self._pending.insert(intent.send_id, entries)
+            etag = await self._pending.insert(pending)
         except StorageDown:
             return Written(failed=True)
         return Written({intent.send_id: etag} if etag is not None else {})

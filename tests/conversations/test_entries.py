@@ -13,7 +13,7 @@ from azure.core.rest import HttpRequest
 from local.stack import Stack
 from shared.base.clock import iso, utc_now
 from shared.base.errors import Throttled
-from shared.conversations import Entry, Kind
+from shared.conversations import PendingSend
 from shared.conversations.entries import TABLE
 from shared.sending.entries import FEW
 from shared.services import Services
@@ -252,8 +252,8 @@ async def test_the_timer_finishes_what_nobody_did(
         sent = await send(parts, *persons)
         send_id = sent[0].partition(".")[0]
         never = f"{send_id[:-4]}0000"
-        entry = Entry(f"{never}.0123456789", TOLL_FREE, persons[0], Kind.SENT, "Hello", utc_now())
-        assert await parts.conversations.pending.insert(never, [entry])
+        stands = PendingSend(never, TOLL_FREE, persons, None, utc_now())
+        assert await parts.conversations.pending.insert(stands)
     for minutes, left in ((9, {send_id, never}), (11, set())):
         ahead = timedelta(minutes=minutes)
         async with parts_of(stack, clock=lambda ahead=ahead: utc_now() + ahead) as parts:  # type: ignore[misc]

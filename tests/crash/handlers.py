@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, Final
 
+from shared.rules.conversation_ids import PARTITIONS
 from tests.crash.observed import Findings, Observed, body_of
 from tests.crash.rig import Rig, Step, event_step, http_step, queue_step
 from tests.crash.scenarios import (
@@ -21,6 +22,7 @@ from tests.crash.scenarios import (
     judge_change,
     judge_message,
     opt_out_step,
+    partition_of_talk,
     tag_of,
 )
 from tests.crash.sends import Send, SendToOne
@@ -206,6 +208,17 @@ class QueuedEntries(Send):
     name = "queue message about conversations"
     people = 4
     lost: ClassVar[tuple[str, ...]] = ()
+
+    def numbers(self, rig: Rig, count: int) -> list[str]:
+        """As many in each partition in every case, so that all make the same calls."""
+        left = [place % PARTITIONS for place in range(count)]
+        found: list[str] = []
+        while left:
+            number = rig.number()
+            if (partition := partition_of_talk(number)) in left:
+                left.remove(partition)
+                found.append(number)
+        return found
 
     async def prepare(self, rig: Rig, count: int) -> list[Case]:
         cases = await super().prepare(rig, count)

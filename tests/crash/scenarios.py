@@ -123,6 +123,11 @@ def conversation_step(number: str) -> Step:
     return http_step("GET", f"/conversations/{_CONVERSATIONS.of(SENDER, number)}")
 
 
+def partition_of_talk(number: str) -> int:
+    """In which of the sender's partitions the conversation with a person lies."""
+    return int(_CONVERSATIONS.of(SENDER, number).partition[-1])
+
+
 def entries_in(answer: dict[str, Any]) -> list[dict[str, Any]]:
     """What an answer to that shows; nothing where there is no conversation."""
     return list(body_of(answer).get("value", []))

@@ -48,12 +48,16 @@ class Send(Scenario):
         cases = []
         for _ in range(count):
             label = rig.label()
-            people = [rig.number() for _ in range(self.people)]
-            closed = [rig.number() for _ in range(self.opted_out)]
+            everybody = self.numbers(rig, self.people + self.opted_out)
+            people, closed = everybody[: self.people], everybody[self.people :]
             to = [*people, *self.strangers, *closed, *(people[:1] if self.twice else ())]
             cases.append(Case(label, self.step(rig, label, to), open=people, closed=closed))
         await opt_out(rig, [number for case in cases for number in case.closed], later=_LONG_AGO)
         return cases
+
+    def numbers(self, rig: Rig, count: int) -> list[str]:
+        """So many people for one case."""
+        return [rig.number() for _ in range(count)]
 
     def step(self, rig: Rig, label: str, to: Sequence[str]) -> Step:
         """The request."""
