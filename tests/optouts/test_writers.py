@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from shared.base.errors import LedgerUnavailable
 from shared.optouts import Change, Direction, Effect, Ledger, Made
-from tests.optouts.bench import SENDER, Bench, change, check_rules
+from tests.optouts.bench import SENDER, Bench, change, check_rules, leaf
 from tests.support.transports import Trouble, TroubledTransport
 
 ADDRESSES = ["+14255550101", "+14255550102", "+14255550103"]
@@ -190,6 +190,17 @@ async def test_evidence_can_be_erased(bench: Bench) -> None:
     assert (after["log"], after["head"]) == (before["log"], before["head"])
     (again,) = await ledger.change([one])
     assert (again.sequence, again.fresh) == (1, False)
+
+
+async def test_an_address_stands_beside_its_leaf(bench: Bench) -> None:
+    """A number may be taken out of its row, and the salt of its hash out of the cause: leaf and
+    chain stand as they were, and nothing that is left can be tried against all numbers."""
+    one = change("one", ADDRESSES[0], Direction.OUT)
+    await bench.ledger().change([one])
+    (row,) = (await bench.rows())["log"]
+    erased = row | {"address": "", "person": ""}
+    assert leaf(erased).hex() == row["leaf"]
+    assert ADDRESSES[0].lstrip("+") not in str(erased)
 
 
 @given(plan=plans())
