@@ -315,10 +315,12 @@ async def _write_campaign(
     )
     await store.list_in_index(campaign)
     await store.write_expansion(name, [Piece(0, 0, 0, 1, (), 0.0, by_sender, len(people))], [])
+    chunk = await store.chunk(name, 0)
+    assert chunk is not None  # noqa: S101  # written above
     await store.record_chunk(
         name,
-        0,
-        fate=Fate.DONE,
+        chunk,
+        fate=str(Fate.DONE),
         sends=[send_id for send_id, _ in sends],
         doneAt=last.at + _ANSWERED_AFTER,
         settled=False,

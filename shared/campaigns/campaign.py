@@ -165,6 +165,11 @@ class Chunk:
     Attributes:
         piece: where it lies.
         fate: what became of it.
+        attempt: what tells the run that is at work on it from others; empty if none is.
+        busy_until: until when that run lives, if it does not say more; or, of a chunk that is to
+            be run again, until when its message counts as under way. None for neither.
+        tries: of that message.
+        left: the counts of each send that has left in any run, by its id.
         counts: recipients by state, as last counted.
         errors: recipients by the reason for which they were not texted.
         sends: the ids of its sends.
@@ -176,6 +181,10 @@ class Chunk:
 
     piece: Piece
     fate: Fate = Fate.OPEN
+    attempt: str = ""
+    busy_until: datetime | None = None
+    tries: int = 0
+    left: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
     errors: Mapping[str, int] = field(default_factory=dict)
     sends: tuple[str, ...] = ()
@@ -183,3 +192,15 @@ class Chunk:
     counted_at: datetime | None = None
     settled: bool = False
     etag: str | None = None
+
+    def is_run(self, now: datetime) -> bool:
+        """Whether a run of it is alive."""
+        return bool(self.attempt) and self.is_busy(now)
+
+    def is_busy(self, now: datetime) -> bool:
+        """Whether a run of it is alive, or is to come by a message that is under way."""
+        return self.busy_until is not None and now < self.busy_until
+
+    def is_for(self, tries: int, now: datetime) -> bool:
+        """Whether it may be run now by a message of so many tries."""
+        return not self.is_busy(now) or (not self.attempt and tries == self.tries)

@@ -84,22 +84,20 @@ class ChunkRequests:
 
     async def uncapped(
         self, campaign: Campaign, sends: Mapping[str, SendRequest]
-    ) -> tuple[dict[str, SendRequest], int]:
-        """The sends without those who were texted too recently, and the number of those."""
+    ) -> dict[str, SendRequest]:
+        """The sends without those who were texted too recently."""
         hours = campaign.definition.cap_hours
         if hours is None:
-            return dict(sends), 0
+            return dict(sends)
         left: dict[str, SendRequest] = {}
-        capped = 0
         for send_id, request in sends.items():
             program = self._senders[request.sender].program
             admitted = partial(self._admitted, program, send_id, hours)
             may = await few_at_once(admitted, request.addresses())
             asked = tuple(one for one, yes in zip(request.asked, may, strict=True) if yes)
-            capped += len(request.asked) - len(asked)
             if asked:
                 left[send_id] = replace(request, asked=asked)
-        return left, capped
+        return left
 
     async def _admitted(self, program: str, send_id: str, hours: int, address: str) -> bool:
         return await self._caps.admit(program, address, send_id, hours)

@@ -7,14 +7,16 @@ settled and never read again. Somebody whose text is sent again counts by the la
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
+from shared.azure.storage import Changed
 from shared.base import ids
 from shared.base.clock import Clock
 from shared.campaigns.campaign import Chunk
-from shared.campaigns.chunk_sender import CAPPED
+from shared.campaigns.chunk_counts import CAPPED
 from shared.campaigns.store import CampaignStore
 from shared.messages.record import Record, Send
 from shared.messages.views import Seen, recipients_of
@@ -52,7 +54,7 @@ class Counting:
         self._acs_timeout = acs_timeout
 
     async def count_chunk(self, campaign_id: str, chunk: Chunk) -> Chunk:
-        """A chunk with its counts as they are now; they are kept."""
+        """A chunk with its counts as they are now; they are kept unless it was run meanwhile."""
         now = self._clock()
         counts: Counter[str] = Counter()
         errors: Counter[str] = Counter()
@@ -73,14 +75,16 @@ class Counting:
             counted_at=now,
             settled=settled,
         )
-        await self._store.record_chunk(
-            campaign_id,
-            chunk.piece.number,
-            counts=counted.counts,
-            errors=counted.errors,
-            countedAt=now,
-            settled=settled,
-        )
+        with suppress(Changed):
+            # Else these are the counts of a part of it.
+            await self._store.record_chunk(
+                campaign_id,
+                chunk,
+                counts=counted.counts,
+                errors=counted.errors,
+                countedAt=now,
+                settled=settled,
+            )
         return counted
 
     async def _people(self, chunk: Chunk) -> list[Seen]:

@@ -202,15 +202,18 @@ class Engine:
         campaign = await self._store.get(message["campaignId"])
         if campaign is None or campaign.phase is not Phase.RUNNING:
             return
-        overdue = campaign.last_slot is not None and self._clock() - campaign.last_slot > _OVERDUE
+        now = self._clock()
+        overdue = campaign.last_slot is not None and now - campaign.last_slot > _OVERDUE
         async for chunk in self._store.chunks(campaign.campaign_id):
-            lost = chunk.fate is Fate.OPEN and overdue and chunk.piece.number < campaign.next
+            placed = overdue and chunk.piece.number < campaign.next
+            # One whose run is alive, or is to come, is slow and not lost.
+            lost = chunk.fate is Fate.OPEN and placed and not chunk.is_busy(now)
             if lost or chunk.fate in {Fate.PARKED, Fate.FAILED}:
                 # Placed first: where this breaks off, it is found again and has two messages at
-                # worst, of which the second meets the sends of the first.
-                await self._place(campaign, chunk.piece)
-            if chunk.fate in {Fate.PARKED, Fate.FAILED}:
-                await self._store.reopen(campaign.campaign_id, chunk)
+                # worst, of which the second meets the run of the first.
+                slot = await self._place(campaign, chunk.piece)
+                until = slot + self._chunks.lease
+                await self._store.reopen(campaign.campaign_id, chunk, until)
 
     async def finish(self, message: Mapping[str, Any]) -> None:
         """See that all is done; look again later if it is not."""

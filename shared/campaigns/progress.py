@@ -190,13 +190,7 @@ class Progress:
             chunks = await self._counted(campaign, await self._unfinished(campaign, kept))
             if kept.add_final(chunks):
                 await self._store.keep_sum(campaign_id, kept.to_json(), etag)
-        done = kept.with_those_done(chunks)
-        recipients, waiting = _rest(campaign, done, chunks)
-        ended = campaign.phase in {Phase.CANCELED, Phase.FAILED}
-        counts = done.counts + Counter({State.CANCELED if ended else State.QUEUED: recipients})
-        return CampaignProgress(
-            {str(state): count for state, count in counts.items()}, done, waiting
-        )
+        return progress_of(campaign, kept, chunks)
 
     async def _unfinished(self, campaign: Campaign, kept: ChunkSum) -> list[Chunk]:
         """The chunks that the sum does not hold, up to where nobody can have sent any."""
@@ -217,6 +211,19 @@ class Progress:
         )
         fresh = {one.piece.number: one for one in counted}
         return [fresh.get(chunk.piece.number, chunk) for chunk in chunks]
+
+
+def progress_of(campaign: Campaign, kept: ChunkSum, chunks: Iterable[Chunk]) -> CampaignProgress:
+    """What a sum of chunks and the chunks that it does not hold come to, with everybody else.
+
+    The counts always add up to the recipients of the whole list.
+    """
+    others = list(chunks)
+    done = kept.with_those_done(others)
+    recipients, waiting = _rest(campaign, done, others)
+    ended = campaign.phase in {Phase.CANCELED, Phase.FAILED}
+    counts = done.counts + Counter({State.CANCELED if ended else State.QUEUED: recipients})
+    return CampaignProgress({str(state): count for state, count in counts.items()}, done, waiting)
 
 
 def _is_final(chunk: Chunk) -> bool:

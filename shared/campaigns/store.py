@@ -4,8 +4,9 @@ Table `campaigns`, a partition for each campaign:
 
 - `campaign`: the definition, the state, and how far it has come. Changed by its ETag.
 - `chunk:{8 digits}`: a piece of the list: where it lies, who of it is left out, what became of it.
-  Its place is written when the list is expanded and its result when it has been sent, by whoever
-  does it: both follow from facts, so that doing either twice changes nothing.
+  Its place is written when the list is expanded: that follows from facts, so that doing it twice
+  changes nothing. A run of it takes the row by its ETag (`attempt`, `busyUntil`), and notes in it
+  what has left (`left`, by send) and what became of it.
 - `folded`: the chunks whose states are final, added up (see `progress`).
 - `refused:{9 digits}`: a line that texts nobody, and why.
 
@@ -281,21 +282,58 @@ class CampaignStore:
         with suppress(Changed):
             await self._tables.merge(TABLE, row, etag=etag)
 
-    async def record_chunk(self, campaign_id: str, number: int, **members: Any) -> None:
-        """Note what became of a chunk: `fate`, `counts`, `errors`, `sends`, times, `settled`."""
-        row: Entity = {"PartitionKey": campaign_id, "RowKey": _chunk_key(number)}
+    async def record_chunk(self, campaign_id: str, chunk: Chunk, **members: Any) -> str:
+        """Note what became of a chunk that was read: the members of its row; its new ETag.
+
+        Raises:
+            Changed: somebody else has noted something since.
+        """
+        row: Entity = {"PartitionKey": campaign_id, "RowKey": _chunk_key(chunk.piece.number)}
         for name, value in members.items():
             if name in _PACKED:
                 row[name] = pack(value)
             else:
-                row[name] = iso(value) if isinstance(value, datetime) else value
-        await self._tables.set_members(TABLE, row)
+                row[name] = _moment(value) if name in _MOMENTS else value
+        return await self._tables.merge(TABLE, row, etag=str(chunk.etag))
 
-    async def reopen(self, campaign_id: str, chunk: Chunk) -> None:
-        """Note that a chunk has a place in time again, unless its fate is another one by now."""
-        row: Entity = {"PartitionKey": campaign_id, "RowKey": _chunk_key(chunk.piece.number)}
+    async def change_chunk(
+        self,
+        campaign_id: str,
+        known: Chunk,
+        change: Callable[[Chunk], Mapping[str, Any] | None],
+    ) -> None:
+        """Note something of a chunk, whoever else does.
+
+        Args:
+            campaign_id: which campaign's.
+            known: the chunk, as it was read; it is read again where it has been changed since.
+            change: the members to write; None for nothing. It may be asked again.
+
+        Raises:
+            CampaignBusy: others were always faster.
+        """
+        latest: Chunk | None = known
+
+        async def step() -> None:
+            nonlocal latest
+            chunk, latest = latest, None
+            if chunk is None:
+                chunk = await self.chunk(campaign_id, known.piece.number)
+            members = change(chunk) if chunk is not None else None
+            if chunk is not None and members:
+                await self.record_chunk(campaign_id, chunk, **members)
+
+        try:
+            await self._tables.change(step)
+        except Changed:
+            raise CampaignBusy("This chunk is being changed by too many at once.") from None
+
+    async def reopen(self, campaign_id: str, chunk: Chunk, busy_until: datetime) -> None:
+        """Note that a chunk has a place in time again, unless something else is noted by now."""
         with suppress(Changed):
-            await self._tables.merge(TABLE, row | {"fate": str(Fate.OPEN)}, etag=str(chunk.etag))
+            await self.record_chunk(
+                campaign_id, chunk, fate=str(Fate.OPEN), busyUntil=busy_until, tries=0
+            )
 
     # Refused lines ------------------------------------------------------------------------------
 
@@ -319,7 +357,8 @@ class CampaignStore:
         return lines, None
 
 
-_PACKED: Final = frozenset({"counts", "errors", "sends"})
+_PACKED: Final = frozenset({"counts", "errors", "sends", "left"})
+_MOMENTS: Final = frozenset({"busyUntil", "doneAt", "countedAt"})
 
 
 def index_key(campaign: Campaign) -> str:
@@ -392,6 +431,10 @@ def _read_chunk(row: Entity) -> Chunk:
     return Chunk(
         piece=Piece.from_json(unpack(row["piece"])),
         fate=Fate(row.get("fate", "")),
+        attempt=row.get("attempt", ""),
+        busy_until=_read_moment(row.get("busyUntil", "")),
+        tries=row.get("tries", 0),
+        left=unpack(row["left"]) if "left" in row else {},
         counts=unpack(row["counts"]) if "counts" in row else {},
         errors=unpack(row["errors"]) if "errors" in row else {},
         sends=tuple(unpack(row["sends"])) if "sends" in row else (),

@@ -53,6 +53,12 @@ class Send:
     reports: tuple[StoredReport, ...] = ()
     answered: frozenset[str] = frozenset()
 
+    @property
+    def may_have_left(self) -> bool:
+        """Whether somebody was texted, may have been, or still is to be."""
+        intent = self.intent
+        return self.outcomes is not None or intent.waiting or intent.doubt_since is not None
+
 
 @dataclass(frozen=True, slots=True)
 class MinuteFacts:

@@ -177,9 +177,11 @@ async def a_campaign(parts: Services) -> Campaign:
 
 
 async def note_final(parts: Services, campaign_id: str, number: int) -> None:
+    chunk = await parts.campaigns.store.chunk(campaign_id, number)
+    assert chunk is not None
     await parts.campaigns.store.record_chunk(
         campaign_id,
-        number,
+        chunk,
         fate=str(Fate.DONE),
         counts={"delivered": 1},
         errors={},

@@ -21,7 +21,13 @@ from shared.campaigns.list_reader import HEAD, sniff
 from shared.campaigns.order import Definition
 from shared.campaigns.store import CONTAINER
 from shared.services import Services
-from tests.campaigns.support import campaign, campaign_in_state, campaign_with_counts, steered
+from tests.campaigns.support import (
+    campaign,
+    campaign_in_state,
+    campaign_with_counts,
+    chunks_of,
+    steered,
+)
 from tests.support.client import UNHURRIED, Parley, Platform
 from tests.support.parts import parts_of
 from tests.support.people import People
@@ -196,7 +202,8 @@ async def test_a_resume_that_meets_a_hiccup_loses_no_chunk(
 
     async with parts_of(stack, way=way, PARLEY_SENDERS=SENDERS) as parts:
         chunk = await one_chunk(parts, people.many(2), "Hello")
-        await parts.campaigns.store.record_chunk(chunk.campaign_id, 0, fate=str(Fate.PARKED))
+        (row,) = await chunks_of(parts, chunk.campaign_id)
+        await parts.campaigns.store.record_chunk(chunk.campaign_id, row, fate=str(Fate.PARKED))
         unpark = parts.campaigns.engine.unpark
         networks[0].down = True
         with pytest.raises(StorageDown):

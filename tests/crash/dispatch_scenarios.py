@@ -26,6 +26,8 @@ from tests.crash.sends import Send, SendToOne
 
 # The clock of a message's first delivery: later than anything that was put off.
 DUE: Final = 60.0
+# After which a chunk's run that was cut off counts as dead.
+DEAD_RUN: Final = 71.0
 # A retry waits for five minutes and a fifth at most.
 DUE_RETRY: Final = 400.0
 _BEFORE_A_CHUNK: Final = frozenset({"campaign.expand", "campaign.pump"})

@@ -19,6 +19,7 @@ from _pytest.mark.structures import ParameterSet
 from tests.crash.calls import Plan
 from tests.crash.counts import Counts
 from tests.crash.dispatch_scenarios import (
+    DEAD_RUN,
     DISPATCHED,
     DUE,
     DUE_RETRY,
@@ -138,10 +139,11 @@ async def test_a_message_of_the_dispatch_queue_comes_again(
 ) -> None:
     """What waited for its moment is sent once, however often its process dies on the way."""
     due = DUE_RETRY if kind is RetrySent else DUE
+    dead = DEAD_RUN if kind is CampaignChunk else DEAD_ATTEMPT
     variant = Variant(
-        name="A. what waits, repeated after 31 s",
+        name=f"A. what waits, repeated after {dead:.0f} s",
         memory=300,
-        repeats=[due + DEAD_ATTEMPT],
+        repeats=[due + dead],
         settings={"PARLEY_SENDERS": FAST["PARLEY_SENDERS"]},
     )
     runner = Runner(kind(), variant, rig, counts)
