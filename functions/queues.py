@@ -1,4 +1,4 @@
-"""The queues: `record`, left for after an answer; `dispatch`, left for its moment."""
+"""The queues: `record`, left for after an answer; `dispatch`, left for its moment; its timer."""
 
 from __future__ import annotations
 
@@ -22,6 +22,12 @@ async def dispatch(message: func.QueueMessage) -> None:
     """Do the work of one message, or hand it on if its time has not come."""
     parley = services()
     await parley.poison.guard(taken("dispatch", message), parley.parts.dispatch.run_work)
+
+
+@blueprint.timer_trigger(arg_name="timer", schedule="5 * * * * *")
+async def due_timer(timer: func.TimerRequest) -> None:  # noqa: ARG001  # the host binds by name
+    """Once a minute: what is due soon goes to `dispatch`."""
+    await services().parts.jobs.timer.run()
 
 
 def taken(queue: str, message: func.QueueMessage) -> Taken:

@@ -54,6 +54,7 @@ TABLES: Final = (
     "keys",
     "poison",
     "rollups",
+    "due",
 )
 
 # The bytes that a request's body may have, as Bicep sets it.

@@ -16,6 +16,7 @@ from shared.azure.topic import QUEUE
 from shared.base.clock import Clock, iso
 from shared.base.errors import LedgerHalted, ParleyError
 from shared.base.version import VERSION
+from shared.jobs.due_table import DueTable
 from shared.optouts import Ledger
 from shared.receiving.quarantine import CONTAINER
 from shared.settings import Settings
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 _PATIENCE_SECONDS: Final = 10
 _KEPT: Final = timedelta(seconds=10)
+# The timer of what is due runs each minute.
+_LATE: Final = timedelta(minutes=5)
 _REFUSALS: Final = frozenset({401, 403})
 HEALTHY: Final = "Healthy"
 UNHEALTHY: Final = "Unhealthy"
@@ -39,6 +42,7 @@ class Health:
         settings: where they are.
         azure: the clients; tables are asked by way of the ledger.
         ledger: whose log must be readable before anything is sent.
+        due: what is due later, whose timer must run.
         transport: for the topic, which is only asked whether it answers at all.
     """
 
@@ -47,13 +51,17 @@ class Health:
         settings: Settings,
         clock: Clock,
         azure: Clients,
+        *,
         ledger: Ledger,
+        due: DueTable,
         transport: AsyncHttpTransport[Any, Any],
     ) -> None:
         self._settings = settings
         self._clock = clock
         self._azure = azure
         self._ledger = ledger
+        self._due = due
+        self._since = clock()
         self._transport = transport
         self._look: asyncio.Task[dict[str, Any]] | None = None
         self._looked_at: datetime | None = None
@@ -80,6 +88,7 @@ class Health:
             "tables": self._ledger_readable,
             "queues": self._queue_there,
             "blobs": self._quarantine_there,
+            "dueTimer": self._timer_runs,
             "communicationServices": self._acs_lets_us_in,
             "outgoingTopic": self._topic_reachable,
         }
@@ -102,6 +111,17 @@ class Health:
     async def _quarantine_there(self) -> None:
         if not await self._azure.blobs.container_exists(CONTAINER):
             raise LookupError
+
+    async def _timer_runs(self) -> _Check:
+        # Before its first run ever, a process waits as long as after one.
+        beat = await self._due.last_beat()
+        last = beat.at if beat is not None else self._since
+        healthy = self._clock() - last <= _LATE
+        return {
+            "status": HEALTHY if healthy else UNHEALTHY,
+            **({} if healthy else {"error": "TimerLate"}),
+            "lastRunAt": iso(beat.at) if beat is not None else None,
+        }
 
     async def _acs_lets_us_in(self) -> _Check:
         # Sporadic 401s happen to good requests, and a role that is missing has been seen as 500:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from shared import analytics, campaigns, conversations, limits, messages, receiving, sending
+from shared import analytics, campaigns, conversations, jobs, limits, messages, receiving, sending
 from shared.analytics.late import LateMarks
 from shared.azure.clients import connect, shared_transport
 from shared.base.clock import Clock, utc_now
@@ -18,7 +18,6 @@ from shared.base.randomness import SYSTEM, Randomness
 from shared.campaigns.store import CampaignStore
 from shared.conversations.looks import IndexedUpTo
 from shared.health import Health
-from shared.jobs.dispatch import Dispatch
 from shared.jobs.poison import Poison
 from shared.messages.api import MessageApi
 from shared.messages.one_time_codes import CodeBlanking, CodeMarks, CodeRules
@@ -77,7 +76,7 @@ def build(
         clock=clock,
         randomness=randomness,
         azure=azure,
-        dispatch=Dispatch(azure.queues, clock),
+        jobs=jobs.wire(tables, azure.queues, clock),
         record=record,
         ledger=Ledger(tables, azure.blobs, azure.host_blobs, clock, randomness),
     )
@@ -107,7 +106,14 @@ def build(
         sending=sent,
         receiving=receiving.wire(parts, talked, limited.pacing, sent.retries),
         campaigns=bulk,
-        health=Health(settings, clock, azure, parts.ledger, transport),
+        health=Health(
+            settings,
+            clock,
+            azure,
+            ledger=parts.ledger,
+            due=parts.jobs.due,
+            transport=transport,
+        ),
         upkeep=Upkeep(
             tables,
             clock,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from azure.core.exceptions import AzureError
@@ -35,6 +36,14 @@ class Queues:
             )
         except AzureError as error:
             raise StorageDown(said(error)) from None
+
+    async def first(self, queue: str) -> tuple[str, datetime | None] | None:
+        """The first message that can be seen, and when it was put there; it stays as it is."""
+        try:
+            found = await self._queue(queue).peek_messages()
+        except AzureError as error:
+            raise StorageDown(said(error)) from None
+        return (str(found[0].content), found[0].inserted_on) if found else None
 
     async def length(self, queue: str) -> int:
         """About how many messages wait."""

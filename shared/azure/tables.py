@@ -41,12 +41,14 @@ TableOperation = tuple[Any, ...]
 _FIRST_PAUSE: Final = 0.01
 _LONGEST_PAUSE: Final = 0.5
 _TRIES: Final = 20
-_NOT_FOUND: Final = 404
 _CONFLICT: Final = 409
 _PRECONDITION_FAILED: Final = 412
 # Bad request, and too large.
 _REFUSED: Final = frozenset({400, 413})
+_NOT_FOUND: Final = 404
 _NO_TABLE: Final = "TableNotFound"
+# In place of an ETag: whoever else has changed the entity, as long as it is there.
+ANY: Final = "*"
 
 
 class Tables:
@@ -78,8 +80,13 @@ class Tables:
     async def merge(self, table: str, entity: Entity, *, etag: str) -> str:
         """Change members of the entity that was read with `etag`; the new ETag.
 
+        Args:
+            table: its name.
+            entity: its keys, and the members to change.
+            etag: of the entity, or `ANY`.
+
         Raises:
-            Changed: if somebody else changed it first.
+            Changed: if somebody else changed it first, or it is gone.
         """
         try:
             answer = await self.table(table).update_entity(
@@ -103,6 +110,12 @@ class Tables:
 
     async def remove(self, table: str, partition: str, row: str, *, etag: str) -> None:
         """Delete the entity that was read with `etag`; one that is gone already is fine.
+
+        Args:
+            table: its name.
+            partition: of the entity.
+            row: likewise.
+            etag: of the entity, or `ANY`.
 
         Raises:
             Changed: if somebody else changed it first.
@@ -189,9 +202,9 @@ class Tables:
 
         Raises:
             TableMissing: it must exist and does not.
-            Changed: if an ETag or an insert did not hold, or an entity is gone. After a retry
-                inside the client this can also mean that the first try went through: the caller
-                reads before it judges.
+            Changed: if an ETag or an insert did not hold, or an entity that was to be changed is
+                gone. After a retry inside the client this can also mean that the first try went
+                through: the caller reads before it judges.
             StorageDown: if the answer is missing; the transaction may have gone through.
             ValueError: if storage refuses what was to be written: too large, or of no form that it
                 knows. Nothing was written, and a repeat changes nothing.
@@ -204,7 +217,8 @@ class Tables:
         except TableTransactionError as error:
             if must_exist and error_code(error) == _NO_TABLE:
                 raise TableMissing(table) from None
-            if error.status_code in {_NOT_FOUND, _CONFLICT, _PRECONDITION_FAILED}:
+            gone = error.status_code == _NOT_FOUND and error_code(error) != _NO_TABLE
+            if gone or error.status_code in {_CONFLICT, _PRECONDITION_FAILED}:
                 raise Changed from None
             if error.status_code in _REFUSED:
                 raise ValueError(f"Storage refuses a transaction ({error_code(error)}).") from None

@@ -65,6 +65,12 @@ QUARANTINED: Final = _METER.create_counter(
 POISONED: Final = _METER.create_counter(
     "parley.poisoned", "{message}", "Queue messages that were given up, by queue and kind."
 )
+GIVEN_UP: Final = _METER.create_counter(
+    "parley.due.given_up", "{work}", "Works given up because their process died each time, by kind."
+)
+DUE_LAG: Final = _METER.create_histogram(
+    "parley.due.lag", "s", "From the moment a work was due to its beginning, by kind."
+)
 BUDGET_WARNINGS: Final = _METER.create_counter(
     "parley.budget.warnings", "{warning}", "Daily budgets of which much is reserved, by program."
 )

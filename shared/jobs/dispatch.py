@@ -1,9 +1,10 @@
 """Work that waits for its moment, on the `dispatch` queue.
 
-A message becomes visible when its time has come; nobody polls. Queues Queues hide a message for
-seven days at most, so a longer wait is handed on. Each kind of work can be done twice and is then
-done once. What storage or another service does not take now is put back with a longer and longer
-pause, however long that lasts; a message that makes no sense ends on `dispatch-poison`.
+A message becomes visible when its time has come; nobody polls. What is due later than in a few
+minutes has a row in the table `due` instead (`shared.jobs.due`), whose timer puts it here in time.
+Each kind of work can be done twice and is then done once. What storage or another service does not
+take now is put back with a longer and longer pause, however long that lasts; a message that makes
+no sense ends on `dispatch-poison`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from shared.base.clock import Clock, from_iso, iso
 from shared.base.errors import Unavailable, Unintelligible
 
 QUEUE: Final = "dispatch"
+VERSION: Final = 1
 # The service's limit is seven days; the margin is for clocks.
 _LONGEST_WAIT: Final = timedelta(days=6, hours=23)
 _EARLY: Final = timedelta(milliseconds=200)
@@ -47,7 +49,8 @@ class Dispatch:
     async def at(self, moment: datetime, message: Mapping[str, Any]) -> None:
         """Have `message` worked on at `moment`, or as soon after as there is room."""
         wait = min(max(moment - self._clock(), timedelta(0)), _LONGEST_WAIT)
-        text = json.dumps({**message, "at": iso(moment)}, separators=(",", ":"))
+        told = {**message, "v": VERSION, "at": iso(moment)}
+        text = json.dumps(told, separators=(",", ":"))
         # Whole seconds, rounded up: a text that leaves early may leave at night.
         await self._queues.enqueue(QUEUE, text, delay_seconds=-int(-wait.total_seconds() // 1))
 
@@ -63,6 +66,18 @@ class Dispatch:
         wait = timedelta(seconds=max(pause or 1, min(2**tries, _LONGEST_PAUSE)))
         await self.at(self._clock() + wait, {**message, **changed, "tries": tries})
 
+    async def first_visible(self) -> datetime | None:
+        """When the first message that can be seen became visible; None if there is none."""
+        first = await self._queues.first(QUEUE)
+        if first is None:
+            return None
+        text, inserted = first
+        try:
+            return from_iso(json.loads(text)["at"])
+        except (ValueError, TypeError, KeyError):
+            # Nobody of ours wrote it; it was visible at once.
+            return inserted or self._clock()
+
     async def run_work(self, text: str) -> None:
         """Do the work of one message, or hand it on if its time has not come.
 
@@ -72,9 +87,15 @@ class Dispatch:
         """
         try:
             message = read_message(text)
+            version = message.get("v")
             work, moment = self._workers[message["kind"]], from_iso(message["at"])
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise Unintelligible("a dispatch message that names no known work") from error
+        if version != VERSION:
+            raise Unintelligible(
+                f"a dispatch message of version {version!r}, where this release of Parley reads"
+                f" {VERSION}; put it back when the release that wrote it runs again"
+            )
         if moment - self._clock() > _EARLY:
             await self.at(moment, message)
             return

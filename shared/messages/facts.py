@@ -93,6 +93,7 @@ class Intent:
             lost.
         trace: the W3C `traceparent` of the first attempt, for the report to link to.
         send_at: when it is to leave, if it has to wait.
+        due_at: the moment by which its row in the table `due` was placed, if it has or had one.
         why_waiting: what it waits for.
         expires_at: after which it is no longer worth sending.
         canceled: addresses that were taken out while it waited.
@@ -115,6 +116,7 @@ class Intent:
     attempt: str = ""
     trace: str | None = None
     send_at: datetime | None = None
+    due_at: datetime | None = None
     why_waiting: str | None = None
     expires_at: datetime | None = None
     canceled: frozenset[str] = frozenset()
@@ -300,6 +302,7 @@ def _attempt_members(intent: Intent) -> Entity:
         "attempt": intent.attempt,
         "sendAt": iso(intent.send_at) if intent.send_at else "",
         "why": intent.why_waiting or "",
+        "dueAt": iso(intent.due_at) if intent.due_at else "",
         "canceled": pack(sorted(intent.canceled)) if intent.canceled else b"",
     }
 
@@ -340,6 +343,7 @@ def read_intent(row: Entity) -> Intent:
         trace=row["trace"] or None,
         send_at=_moment(row["sendAt"]),
         why_waiting=row["why"] or None,
+        due_at=_moment(row["dueAt"]),
         expires_at=_moment(row["expiresAt"]),
         canceled=frozenset(unpack(row["canceled"])) if row["canceled"] else frozenset(),
         parts=tuple(_read_part(part) for part in packed.get("parts", ())),

@@ -14,6 +14,7 @@ from shared.azure.tables import Tables
 from shared.azure.topic import Topic
 from shared.base.clock import Clock
 from shared.base.randomness import Randomness
+from shared.jobs import Jobs
 from shared.jobs.dispatch import Dispatch
 from shared.messages.record import Record
 from shared.optouts import Ledger
@@ -30,7 +31,7 @@ class Parts:
         clock: the time.
         randomness: random bytes.
         azure: the clients.
-        dispatch: work that is due later.
+        jobs: work that is due later.
         record: the facts about messages.
         ledger: who may be texted.
     """
@@ -39,7 +40,7 @@ class Parts:
     clock: Clock
     randomness: Randomness
     azure: Clients
-    dispatch: Dispatch
+    jobs: Jobs
     record: Record
     ledger: Ledger
 
@@ -47,6 +48,11 @@ class Parts:
     def tables(self) -> Tables:
         """The record's tables."""
         return self.azure.tables
+
+    @property
+    def dispatch(self) -> Dispatch:
+        """The queue of what is due soon."""
+        return self.jobs.dispatch
 
     @property
     def queues(self) -> Queues:

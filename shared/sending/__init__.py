@@ -17,7 +17,7 @@ from shared.sending.follow_up import FollowUp
 from shared.sending.idempotency import IdempotencyKeys
 from shared.sending.outcomes import Outcomes
 from shared.sending.preview import Preview
-from shared.sending.retries import Retries
+from shared.sending.retries import SCHEDULED, Retries
 from shared.sending.runner import AttemptRunner
 from shared.sending.scheduled import CampaignStanding, ScheduledSends
 from shared.sending.scheduled_job import ScheduledJob
@@ -36,6 +36,7 @@ class SendingRoom:
         preview: says what a send would come to.
         keys: the idempotency keys, of orders, too.
         follow_up: does again what follows from a send.
+        job: does what is due.
         retries: sends again what failed for a passing reason.
         timetable: who may be texted when.
     """
@@ -45,6 +46,7 @@ class SendingRoom:
     preview: Preview
     keys: IdempotencyKeys
     follow_up: FollowUp
+    job: ScheduledJob
     retries: Retries
     timetable: Timetable
 
@@ -70,7 +72,7 @@ def wire(
         clock=parts.clock,
         id_key=parts.id_key,
         record=parts.record,
-        dispatch=parts.dispatch,
+        due=parts.jobs.due,
         timetable=timetable,
         pauses=settings.retry_after,
     )
@@ -78,7 +80,7 @@ def wire(
         clock=parts.clock,
         id_key=parts.id_key,
         record=parts.record,
-        dispatch=parts.dispatch,
+        due=parts.jobs.due,
         timetable=timetable,
         standing=standing,
         retries=retries,
@@ -106,13 +108,14 @@ def wire(
         pacing=limits.pacing,
     )
     job = ScheduledJob(
-        clock=parts.clock,
+        parts,
+        rules=rules,
         sending=api,
+        outcomes=outcomes,
         scheduled=scheduled,
         pacing=limits.pacing,
-        dispatch=parts.dispatch,
     )
-    parts.dispatch.register("scheduled", job.run_scheduled)
+    parts.jobs.worker.register(SCHEDULED, job)
     return SendingRoom(
         api=api,
         scheduled=scheduled,
@@ -130,6 +133,7 @@ def wire(
             outcomes=outcomes,
             senders=parts.senders,
         ),
+        job=job,
         retries=retries,
         timetable=timetable,
     )

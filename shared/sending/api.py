@@ -7,7 +7,7 @@ comes, it is one send: a repeat is answered with what the send has become, or ta
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
@@ -33,6 +33,7 @@ from shared.sending.idempotency import IdempotencyKeys
 from shared.sending.outcomes import Outcomes
 from shared.sending.runner import AttemptRunner
 from shared.sending.scheduled import ScheduledSends, split_by_moment
+from shared.sending.timetable import Wait
 
 _PAUSED_SECONDS: Final = 30
 
@@ -105,21 +106,26 @@ class Sending:
             request, now, send_id or ids.drawn_send_id(now, self._randomness), key
         )
 
-    async def run_due(self, send_id: str) -> datetime | None:
-        """Send what was waiting, if its time has come; else the moment to ask again.
+    async def attempt_due(
+        self, intent: Intent, *, tries: int, place: Callable[[Intent], Awaitable[Wait | None]]
+    ) -> Intent | None:
+        """Attempt a send whose time has come, or one of which an earlier attempt is dead.
+
+        Args:
+            intent: of a send without an outcome.
+            tries: how often in a row it has met a pause.
+            place: when its sender has time for it, if that is not now.
+
+        Returns:
+            the send as it waits from now on; None if it was attempted.
 
         Raises:
             StillSending, AnswerMissing, LedgerUnavailable, StorageDown: trying again is safe.
             Throttled, PlatformDenied, PlatformRefused: nothing was sent.
         """
-        found = await self._outcomes.recorded_send(send_id)
-        intent = found.intent
-        if found.outcomes is not None:
-            await self._outcomes.write_entries_and_events(intent, list(found.outcomes.values()))
-            return None
-        begun = await self._begin_next(intent, keyed=False)
+        begun = await self._begin_next(intent, keyed=False, tries=tries, place=place)
         if isinstance(begun, Intent):
-            return begun.send_at
+            return begun
         await self._attempt(begun)
         return None
 
@@ -172,12 +178,12 @@ class Sending:
 
     async def _send_in_parts(self, intent: Intent) -> Answer:
         """A send that waits, or of which some parts do."""
-        begun = await self._record.begin(intent)
+        waits = intent.waiting
+        begun = await (self._scheduled.begin(intent) if waits else self._record.begin(intent))
         if begun is None:
             return await self._repeat(intent)
-        await self._scheduled.record_parts(intent)
-        if intent.waiting:
-            await self._scheduled.enqueue(intent)
+        await self._scheduled.record_parts(intent, fresh=True)
+        if waits:
             return self._answer(intent, [], replayed=False)
         return await self._attempt(await self._runner.begin_written(begun))
 
@@ -221,9 +227,8 @@ class Sending:
         own = intent.attempt == ours.attempt
         if own and not intent.waiting and found.outcomes is None:
             return await self._attempt(await self._runner.begin_found(intent))
-        await self._scheduled.record_parts(intent)
+        await self._scheduled.record_parts(intent, fresh=False)
         if intent.waiting:
-            await self._scheduled.enqueue(intent)
             return self._answer(intent, [], replayed=True)
         if found.outcomes is not None:
             outcomes = list(found.outcomes.values())
@@ -231,11 +236,17 @@ class Sending:
             return self._answer(intent, outcomes, replayed=not own)
         begun = await self._begin_next(intent, keyed=ours.keyed)
         if isinstance(begun, Intent):
-            await self._scheduled.enqueue(begun)
             return self._answer(begun, [], replayed=True)
         return await self._attempt(begun)
 
-    async def _begin_next(self, intent: Intent, *, keyed: bool) -> Attempt | Intent:
+    async def _begin_next(
+        self,
+        intent: Intent,
+        *,
+        keyed: bool,
+        tries: int = 0,
+        place: Callable[[Intent], Awaitable[Wait | None]] | None = None,
+    ) -> Attempt | Intent:
         """The next attempt at a send without an outcome; or the send, as it waits from now on.
 
         Raises:
@@ -243,12 +254,14 @@ class Sending:
             LedgerUnavailable, StorageDown: repeating is safe.
         """
         self._runner.check_dead(intent, keyed=keyed)
-        due = await self._scheduled.intent_when_due(intent)
+        due = await self._scheduled.intent_when_due(intent, tries)
+        if isinstance(due, Intent) and place is not None and intent.doubt_since is None:
+            due = await place(due) or due
         if isinstance(due, Intent):
             return await self._runner.take_over(due, asleep=self._scheduled.asleep(due))
         if intent.waiting:
             # It keeps the moment for which it was ordered.
-            return replace(intent, send_at=due.until)
+            return replace(intent, send_at=due.until, why_waiting=due.why)
         if intent.doubt_since is None:
             return await self._scheduled.put_off(intent, due)
         if self._runner.may_be_put_off(intent):

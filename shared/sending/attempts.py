@@ -142,7 +142,9 @@ def drawn_nonce(randomness: Randomness) -> str:
 
 def waiting_intent(intent: Intent, *, send_at: datetime, why: str) -> Intent:
     """The intent of a send that has to wait: no attempt has begun, nothing is in doubt."""
-    return replace(intent, send_at=send_at, why_waiting=why, attempt="", doubt_since=None)
+    return replace(
+        intent, send_at=send_at, due_at=send_at, why_waiting=why, attempt="", doubt_since=None
+    )
 
 
 def taken_over(intent: Intent, now: datetime, nonce: str) -> Intent:

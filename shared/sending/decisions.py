@@ -55,9 +55,7 @@ class Gates:
         for address in intent.addresses():
             if address in intent.canceled:
                 decided[address] = (
-                    Outcome(address, State.CANCELED, _GONE, error=CANCELED)
-                    if attempt.earlier_doubt is None
-                    else uncertain(address)
+                    canceled(address) if attempt.earlier_doubt is None else uncertain(address)
                 )
                 continue
             sequence = self._ledger.closed_by(address, intent.request.sender)
@@ -108,3 +106,8 @@ class Gates:
         except StorageDown:
             # They stay counted, so that a limit holds too early rather than too late.
             log.trouble("send.not_released", sendId=intent.send_id)
+
+
+def canceled(address: str) -> Outcome:
+    """The outcome of somebody who was taken out while the send waited."""
+    return Outcome(address, State.CANCELED, _GONE, error=CANCELED)

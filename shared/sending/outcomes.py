@@ -156,6 +156,30 @@ class Outcomes:
             raise Unintelligible(f"the send {send_id} is not on record")
         return send
 
+    async def tell_given_up(self, intent: Intent, outcomes: Sequence[Outcome]) -> None:
+        """Tell the application of those whom a send that was given up has not reached."""
+        if not intent.request.wants_report:
+            return
+        events = [
+            delivery_report(
+                message_id=ids.message_id(self._id_key, intent.send_id, outcome.address),
+                ours=intent.request.sender,
+                theirs=outcome.address,
+                status="Failed",
+                details=outcome.error or "",
+                received=intent.first_attempt_at,
+                attempts=[],
+                tag=intent.request.tag,
+                state=State.FAILED,
+                code=None,
+                platform_id=None,
+                retry_of=intent.retry.of if intent.retry is not None else None,
+            )
+            for outcome in outcomes
+            if outcome.state is State.FAILED
+        ]
+        await self._topic.publish_or_queue(events)
+
     def _blocked_events(self, intent: Intent, outcomes: Sequence[Outcome]) -> list[OutgoingEvent]:
         if not intent.request.wants_report:
             return []

@@ -17,13 +17,15 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 from shared.azure.event_grid import PlatformReport
 from shared.base import ids, log
 from shared.base.clock import Clock
 from shared.base.errors import InvalidRequest
-from shared.jobs.dispatch import Dispatch
+from shared.jobs.due import Due
+from shared.jobs.due_table import DueTable
 from shared.messages.facts import Intent, Retry
 from shared.messages.record import Record, Send
 from shared.messages.state import outcome_of, state_after
@@ -35,6 +37,8 @@ from shared.sending.timetable import Timetable
 # A pause grows by up to this share of itself.
 SPREAD: Final = 0.2
 _PARTS: Final = 1 << 32
+# The kind of work that a send that waits is.
+SCHEDULED: Final = "scheduled"
 
 
 def retry_id(message_id: str) -> str:
@@ -92,7 +96,7 @@ class Retries:
         clock: the time.
         id_key: from which message ids are derived.
         record: where they are written down.
-        dispatch: where they wait.
+        due: where they wait.
         timetable: when they may leave.
         pauses: before the first, the second, … retry; as many as there may be.
     """
@@ -103,14 +107,14 @@ class Retries:
         clock: Clock,
         id_key: bytes,
         record: Record,
-        dispatch: Dispatch,
+        due: DueTable,
         timetable: Timetable,
         pauses: Sequence[timedelta],
     ) -> None:
         self._clock = clock
         self._id_key = id_key
         self._record = record
-        self._dispatch = dispatch
+        self._due = due
         self._timetable = timetable
         self._pauses = pauses
 
@@ -140,9 +144,7 @@ class Retries:
         if moment is None:
             return None
         child = retry_intent(intent, address, retry, moment=moment)
-        await self._record.begin(child)
-        # Also where it was there: the process that wrote it may have died here.
-        await self._dispatch.at(moment, scheduled_message(child.send_id))
+        await self._due.begin(due_of(child), partial(self._record.begin, child))
         following = ids.message_id(self._id_key, child.send_id, address)
         log.event("retry.ordered", messageId=message_id, retriedBy=following, number=number)
         return following
@@ -174,6 +176,11 @@ def retried_by(send: Send) -> str | None:
     return next((report.retried_by for report in send.reports if report.retried_by), None)
 
 
-def scheduled_message(send_id: str) -> dict[str, str]:
-    """What the `dispatch` queue is told of a send that waits."""
-    return {"kind": "scheduled", "sendId": send_id}
+def due_of(intent: Intent) -> Due:
+    """The work that a send that waits is, as it is written down."""
+    return Due(
+        SCHEDULED,
+        intent.send_id,
+        intent.send_at or intent.created_at,
+        why=intent.why_waiting or "",
+    )

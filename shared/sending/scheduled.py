@@ -1,9 +1,9 @@
 """Sends whose time has not come: how they begin to wait, what they are when it comes, taking back.
 
-A send that waits is an intent without an attempt and a message on the `dispatch` queue, which
-becomes visible at its moment. Where some recipients may be texted now and others only later, those
-who wait are carried by sends of their own, whose ids derive from the first. Its row says which
-those are, for whom, when and until when: who repairs what a crash has left begins exactly those.
+A send that waits is an intent without an attempt and a row in the table `due`, written before it
+(`shared.jobs.due`). Where some recipients may be texted now and others only later, those who wait
+are carried by sends of their own, whose ids derive from the first. Its row says which those are,
+for whom, when and until when: who repairs what a crash has left begins exactly those.
 """
 
 from __future__ import annotations
@@ -12,23 +12,26 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import partial
 from typing import Final
 
 from shared.azure.storage import Changed
 from shared.base import ids, log
 from shared.base.clock import Clock, iso
 from shared.base.errors import NotCancelable, NotFound, StillSending
-from shared.jobs.dispatch import Dispatch
+from shared.jobs.due import pause_of
+from shared.jobs.due_table import DueTable
 from shared.messages.facts import Intent, Part
 from shared.messages.record import Record
 from shared.messages.request import SendRequest
 from shared.sending.attempts import waiting_intent
-from shared.sending.retries import Retries, retry_id, scheduled_message
+from shared.sending.retries import Retries, due_of, retry_id
 from shared.sending.timetable import Timetable, Wait
 
 _SOON: Final = timedelta(seconds=1)
 # How soon a text that waited asks again whether its campaign has been resumed.
 _PAUSE: Final = timedelta(seconds=30)
+CAMPAIGN_PAUSED: Final = "The campaign is paused."
 
 
 class CampaignStanding(StrEnum):
@@ -45,11 +48,11 @@ class Pause:
 
     Attributes:
         until: the moment to ask again.
-        why: a sentence for the message's history.
+        why: what the message waits for.
     """
 
     until: datetime
-    why: str = "The campaign is paused."
+    why: str = CAMPAIGN_PAUSED
 
 
 class ScheduledSends:
@@ -59,7 +62,7 @@ class ScheduledSends:
         clock: the time.
         id_key: from which message ids are derived.
         record: where they are written down.
-        dispatch: where their messages wait.
+        due: where they wait.
         timetable: who waits.
         standing: whether a campaign still runs, for those of its texts that waited.
         retries: asked whether a retry is still needed.
@@ -71,7 +74,7 @@ class ScheduledSends:
         clock: Clock,
         id_key: bytes,
         record: Record,
-        dispatch: Dispatch,
+        due: DueTable,
         timetable: Timetable,
         standing: Callable[[str], Awaitable[CampaignStanding]],
         retries: Retries,
@@ -79,7 +82,7 @@ class ScheduledSends:
         self._clock = clock
         self._id_key = id_key
         self._record = record
-        self._dispatch = dispatch
+        self._due = due
         self._timetable = timetable
         self._standing = standing
         self._retries = retries
@@ -94,34 +97,41 @@ class ScheduledSends:
         """
         return self._timetable.waits(request, request.send_at or now)
 
-    async def record_parts(self, intent: Intent) -> None:
-        """Write down the sends that were planned for a send's parts, each with its message.
+    async def record_parts(self, intent: Intent, *, fresh: bool) -> None:
+        """Write down the sends that were planned for a send's parts.
 
         Doing it again changes nothing, so that a crash in between is repaired by doing it again.
+
+        Args:
+            intent: of the send.
+            fresh: whether none of them can be there yet.
         """
         for part in intent.parts:
-            carrier = part_intent(intent, part)
-            await self._record.begin(carrier)
-            await self.enqueue(carrier)
+            if fresh or await self._record.intent(part.send_id) is None:
+                await self.begin(part_intent(intent, part))
 
-    async def enqueue(self, intent: Intent) -> None:
-        """Put the message of a send that is written down where it becomes visible in time."""
-        await self._dispatch.at(intent.send_at or self._clock(), scheduled_message(intent.send_id))
+    async def begin(self, intent: Intent) -> Intent | None:
+        """Write down a send that waits; it with its ETag. None if there is one with its id."""
+        return await self._due.begin(due_of(intent), partial(self._record.begin, intent))
 
     # When its time has come ---------------------------------------------------------------------
 
-    async def intent_when_due(self, intent: Intent) -> Intent | Wait | Pause:
+    async def intent_when_due(self, intent: Intent, tries: int = 0) -> Intent | Wait | Pause:
         """The intent to be attempted now; or until when it has to wait, and what for.
 
         Asked before every attempt: what was put off, or has failed, may have come into quiet hours
         or into a pause meanwhile. Of what is in doubt, `asleep` says who may not be asked for.
+
+        Args:
+            intent: of a send without an outcome.
+            tries: how often in a row it has met a pause.
         """
         now = self._clock()
         if intent.doubt_since is None and (wait := self._hours(intent, now)):
             return wait
         standing = await self._standing_of(intent)
         if standing is CampaignStanding.PAUSED:
-            return Pause(now + _PAUSE)
+            return Pause(now + max(_PAUSE, pause_of(tries, None)))
         arrived = intent.retry is not None and not await self._retries.is_needed(intent.retry)
         if arrived:
             log.event("retry.not_needed", sendId=intent.send_id)
@@ -153,7 +163,13 @@ class ScheduledSends:
         """
         waits = waiting_intent(intent, send_at=wait.until, why=wait.why)
         try:
-            written = await self._record.record_attempt(waits)
+            if intent.due_at is None:
+                write = partial(self._record.record_attempt, waits)
+                written = await self._due.begin(due_of(waits), write)
+            else:
+                # It has its row in `due`, where whoever does that work puts it off.
+                keeps = replace(waits, due_at=intent.due_at)
+                written = await self._record.record_attempt(keeps)
         except Changed:
             raise StillSending("Another repeat of this send is at work.", retry_after=1) from None
         log.event("send.put_off", sendId=intent.send_id)
@@ -163,15 +179,19 @@ class ScheduledSends:
         campaign = intent.request.campaign
         return CampaignStanding.RUNS if campaign is None else await self._standing(campaign)
 
-    async def size_of(self, send_id: str) -> tuple[str, int] | None:
-        """The sender of a send that is still to leave and the segments it takes; None else."""
-        found = await self._record.send(send_id)
-        if found is None or found.outcomes is not None:
-            return None
-        if await self._standing_of(found.intent) is not CampaignStanding.RUNS:
-            return None
-        left = [a for a in found.intent.addresses() if a not in found.intent.canceled]
-        return found.intent.request.sender, len(left) * found.intent.segments
+    async def name(self, send_id: str, moment: datetime) -> None:
+        """Have a send name the moment by which its due row is placed from now on.
+
+        Raises:
+            Changed: others were always faster.
+        """
+
+        async def step() -> None:
+            intent = await self._record.intent(send_id)
+            if intent is not None and intent.due_at != moment:
+                await self._record.record_attempt(replace(intent, due_at=moment))
+
+        await self._record.change(step)
 
     # Taking back --------------------------------------------------------------------------------
 

@@ -1,84 +1,139 @@
-"""Sends whose time has come: paced, and tried again until they have an end."""
+"""Sends whose time has come: put off, paced, attempted, and tried again until they have an end."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
-from shared.base.clock import Clock
-from shared.base.errors import ParleyError, Throttled, Unintelligible
-from shared.jobs.dispatch import Dispatch
+from shared.base import log
+from shared.base.errors import Throttled
+from shared.jobs.due import Due, Standing
+from shared.jobs.due_worker import Met, PutOff
 from shared.limits.pacing import Pacing
+from shared.messages.facts import Intent, Outcome
+from shared.messages.parts import Parts
+from shared.messages.record import Send
+from shared.rules.message_states import State
 from shared.sending.api import Sending
-from shared.sending.scheduled import ScheduledSends
+from shared.sending.attempts import AttemptRules, time_left, uncertain
+from shared.sending.decisions import canceled
+from shared.sending.outcomes import Outcomes, count_outcomes
+from shared.sending.scheduled import CAMPAIGN_PAUSED, ScheduledSends
+from shared.sending.timetable import Wait
 
 _SOON: Final = timedelta(seconds=1)
+# Why a send waits that has its place in time: it needs no other one when that has come.
+PACE: Final = "pace"
+GIVEN_UP: Final = "Parley gave it up: its process ended each time that it was tried."
+_MISTAKE: Final = 500
 
 
 class ScheduledJob:
-    """Does the `scheduled` work of the `dispatch` queue.
+    """Does the due work of kind `scheduled`.
 
     Args:
-        clock: the time.
+        parts: shared ones.
+        rules: when an attempt is dead.
         sending: what sends.
+        outcomes: records what became of everybody.
         scheduled: what knows of those that have not left.
-        pacing: when it may.
-        dispatch: where it waits meanwhile.
+        pacing: when they may.
     """
 
     def __init__(
         self,
+        parts: Parts,
         *,
-        clock: Clock,
+        rules: AttemptRules,
         sending: Sending,
+        outcomes: Outcomes,
         scheduled: ScheduledSends,
         pacing: Pacing,
-        dispatch: Dispatch,
     ) -> None:
-        self._clock = clock
+        self._clock = parts.clock
+        self._record = parts.record
+        self._rules = rules
         self._sending = sending
+        self._outcomes = outcomes
         self._scheduled = scheduled
         self._pacing = pacing
-        self._dispatch = dispatch
 
-    async def run_scheduled(self, message: Mapping[str, Any]) -> None:
-        """Send what was waiting; hand it on where it must wait longer.
+    async def meet(self, work_id: str) -> Met[Send] | None:
+        """The send as it is on record; None if it is not there."""
+        found = await self._record.send(work_id)
+        if found is None:
+            return None
+        open_still = found.outcomes is None
+        lives = open_still and bool(time_left(found.intent, self._rules, self._clock()))
+        return Met(Standing(found.intent.due_at, lives), found)
+
+    async def run(self, found: Send, due: Due) -> PutOff | None:
+        """Send what was waiting, or say when and why it must wait longer.
 
         Raises:
-            Unintelligible: the message names no send.
-            Unavailable: it may not leave yet for all that is known; trying again is safe.
+            StillSending, AnswerMissing, LedgerUnavailable, StorageDown: trying again is safe.
+            Throttled, PlatformDenied, PlatformRefused: nothing was sent.
         """
+        intent = found.intent
+        if found.outcomes is not None:
+            await self._outcomes.write_entries_and_events(intent, list(found.outcomes.values()))
+            return None
+        tries = due.tries if due.why == CAMPAIGN_PAUSED else 0
+        place = _has_its_place if due.why == PACE else self._place
         try:
-            send_id = str(message["sendId"])
-        except KeyError as error:
-            raise Unintelligible("a scheduled message without its send") from error
-        if not message.get("paced") and not await self._may_leave(message, send_id):
+            waits = await self._sending.attempt_due(intent, tries=tries, place=place)
+        except Throttled as error:
+            await self._pacing.slow(intent.request.sender, error.retry_after or 0)
+            raise
+        if waits is None:
+            return None
+        why = waits.why_waiting or ""
+        moment = waits.send_at or self._clock()
+        return PutOff(moment, why, tries + 1 if why == CAMPAIGN_PAUSED else 0)
+
+    async def _place(self, intent: Intent) -> Wait | None:
+        """Reserve a send's place in its sender's time; until when it waits, if that is not now."""
+        units = _units(intent)
+        if not units:
+            return None
+        moment = await self._pacing.reserve(intent.request.sender, units)
+        return Wait(moment, PACE) if moment - self._clock() > _SOON else None
+
+    async def name(self, due: Due) -> None:
+        """Have the send name where its due row is from now on.
+
+        Raises:
+            Changed: others were always faster.
+        """
+        await self._scheduled.name(due.work_id, due.moment)
+
+    async def give_up(self, found: Send, due: Due) -> None:
+        """End a send that has ended its process time and again; whoever asked for reports is told.
+
+        Who may have the text reads `uncertain`; of the others it is certain that they have not.
+        """
+        intent = found.intent
+        if found.outcomes is not None:
             return
-        try:
-            moment = await self._sending.run_due(send_id)
-        except ParleyError as error:
-            if not error.retryable:
-                raise
-            await self._put_back(message, error)
-        else:
-            if moment is not None:
-                await self._dispatch.at(moment, {**message, "paced": False})
+        outcomes = [_given_up(intent, address) for address in intent.addresses()]
+        if await self._outcomes.conclude(intent, outcomes):
+            count_outcomes(intent, outcomes)
+            await self._outcomes.tell_given_up(intent, outcomes)
+            log.trouble("send.given_up", sendId=intent.send_id, times=due.queued)
 
-    async def _may_leave(self, message: Mapping[str, Any], send_id: str) -> bool:
-        size = await self._scheduled.size_of(send_id)
-        if size is None:
-            return True
-        sender, units = size
-        moment = await self._pacing.reserve(sender, units)
-        if moment - self._clock() <= _SOON:
-            return True
-        await self._dispatch.at(moment, {**message, "paced": True})
-        return False
 
-    async def _put_back(self, message: Mapping[str, Any], error: ParleyError) -> None:
-        if isinstance(error, Throttled) and (
-            size := await self._scheduled.size_of(message["sendId"])
-        ):
-            await self._pacing.slow(size[0], error.retry_after or 0)
-        await self._dispatch.again(message, error.retry_after, paced=False)
+async def _has_its_place(_intent: Intent) -> None:
+    """A send that has waited for its place needs no other one."""
+
+
+def _units(intent: Intent) -> int:
+    """The segments that a send takes of its sender's time."""
+    return intent.segments * sum(a not in intent.canceled for a in intent.addresses())
+
+
+def _given_up(intent: Intent, address: str) -> Outcome:
+    if address in intent.canceled:
+        return canceled(address)
+    if intent.doubt_since is not None:
+        return uncertain(address)
+    return Outcome(address, State.FAILED, _MISTAKE, error=GIVEN_UP)

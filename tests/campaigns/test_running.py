@@ -20,6 +20,7 @@ from tests.campaigns.support import (
     uploaded,
 )
 from tests.support.client import LONG_CODE, SHORT_CODE, TEN_DLC, Parley, Platform
+from tests.support.due import run_due
 from tests.support.parts import parts_of
 from tests.support.people import People
 from tests.support.polling import eventually
@@ -139,10 +140,10 @@ async def test_a_pause_and_a_cancel_reach_those_who_wait_for_their_hours(
     async with parts_of(stack, clock=lambda: opened) as later:
         ((send_id,),) = [chunk.sends for chunk in await chunks_of(later, campaign_id)]
         await steered(parley, campaign_id, "pause")
-        assert await later.sending.api.run_due(send_id) == opened + timedelta(seconds=30)
+        assert await run_due(later, send_id) == opened + timedelta(seconds=30)
         await steered(parley, campaign_id, "resume")
         await steered(parley, campaign_id, "cancel")
-        assert await later.sending.api.run_due(send_id) is None
+        assert await run_due(later, send_id) is None
     await campaign_with_counts(parley, campaign_id, canceled=2)
     for person in persons:
         assert await platform.accepted(person) == []
@@ -215,7 +216,7 @@ async def test_past_its_time_to_live_nothing_leaves(
     opened = in_half_a_day()
     async with parts_of(stack, clock=lambda: opened) as parts:
         ((send_id,),) = [chunk.sends for chunk in await chunks_of(parts, made["campaignId"])]
-        await parts.sending.api.run_due(send_id)
+        await run_due(parts, send_id)
     await campaign_with_counts(parley, made["campaignId"], expired=1)
     assert await platform.accepted(person) == []
 

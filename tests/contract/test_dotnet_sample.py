@@ -19,6 +19,7 @@ from local.stack import Stack
 from shared.azure.acs import knows_report_timeout
 from shared.base.clock import http_date
 from tests.support.client import Parley, Platform
+from tests.support.due import run_due
 from tests.support.parts import parts_of, send_request
 from tests.support.people import People
 
@@ -78,7 +79,7 @@ async def test_a_version_that_has_changed_since_does_not_fail_the_send(
     async with parts_of(stack, PARLEY_ACS_API_VERSION="2026-01-23") as newer:
         request = send_request(newer, body)
     async with parts_of(stack) as older:
-        await older.sending.api.run_due((await older.sending.api.send(request)).send_id)
+        await run_due(older, (await older.sending.api.send(request)).send_id)
     for person in persons:
         (asked,) = await platform.accepted(person)
         assert asked["deliveryReportTimeoutInSeconds"] is None

@@ -19,7 +19,7 @@ from tests.support.parts import parts_of
 from tests.support.transports import HeldTransport, Inner, Wrapper
 
 ZERO = "/deliveryReports/00000000-0000-0000-0000-000000000000?api-version=2026-01-23"
-CHECKS = ["tables", "queues", "blobs", "communicationServices", "outgoingTopic"]
+CHECKS = ["tables", "queues", "blobs", "dueTimer", "communicationServices", "outgoingTopic"]
 
 
 class Clock:

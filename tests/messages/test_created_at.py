@@ -20,6 +20,7 @@ from shared.sending import attempts
 from shared.sending.attempts import Attempt
 from shared.sending.retries import retry_intent
 from tests.support.client import send_body
+from tests.support.due import run_due
 from tests.support.parts import parts_of, send_request
 from tests.support.people import People
 
@@ -105,7 +106,7 @@ async def test_a_scheduled_message_shows_one_moment_before_and_after_it_left(
         assert (before["state"], before["createdAt"]) == ("scheduled", iso(accepted))
 
         clock.moment = when
-        await parts.sending.api.run_due(answer.send_id)
+        await run_due(parts, answer.send_id)
         after = await parts.messages.get_message(message_id)
     assert after["state"] in {"sent", "delivered"}
     assert after["createdAt"] == iso(accepted)
@@ -130,7 +131,7 @@ async def test_a_message_that_was_taken_over_shows_the_moment_of_its_request(
             send_id = (await parts.sending.api.send(request, key=key)).send_id
             clock.moment = when
             with pytest.raises(PlatformDenied):
-                await parts.sending.api.run_due(send_id)
+                await run_due(parts, send_id)
         else:
             with pytest.raises(PlatformDenied):
                 await parts.sending.api.send(request, key=key)

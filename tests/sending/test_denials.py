@@ -11,10 +11,10 @@ from typing import Any
 from local.stack import Stack
 from shared.campaigns.chunk_sender import ChunkSender
 from shared.jobs.dispatch import Dispatch
-from shared.sending.scheduled_job import ScheduledJob
 from shared.services import Services
 from tests.campaigns.support import campaign, campaign_in_state, chunks_of, order, ordered
 from tests.support.client import Parley, Platform, send_body
+from tests.support.due import brought, due_of
 from tests.support.parts import parts_of, send_request
 from tests.support.people import People
 from tests.support.polling import eventually
@@ -34,19 +34,9 @@ class Shelf(Dispatch):
         self.kept.append((moment, json.loads(json.dumps(message))))
 
 
-def job_of(parts: Services, shelf: Shelf) -> ScheduledJob:
-    return ScheduledJob(
-        clock=parts.parts.clock,
-        sending=parts.sending.api,
-        scheduled=parts.sending.scheduled,
-        pacing=parts.limits.pacing,
-        dispatch=shelf,
-    )
-
-
 def chunks_with(parts: Services, shelf: Shelf) -> ChunkSender:
     return ChunkSender(
-        replace(parts.parts, dispatch=shelf),
+        replace(parts.parts, jobs=replace(parts.parts.jobs, dispatch=shelf)),
         store=parts.campaigns.store,
         sending=parts.sending.api,
         pacing=parts.limits.pacing,
@@ -64,16 +54,18 @@ async def test_a_scheduled_send_is_put_off_and_goes_out_later(
         answer = await parts.sending.api.send(send_request(parts, body))
     message_id = str(answer.items[0].message_id)
     async with parts_of(stack, clock=lambda: when, PARLEY_ACS_ACCESS_KEY=WRONG_KEY) as parts:
-        shelf = Shelf(parts)
-        await job_of(parts, shelf).run_scheduled({"sendId": answer.send_id, "paced": True})
-        ((moment, again),) = shelf.kept
-        assert moment == when + PAUSE
+        (planned,) = await due_of(parts.parts.jobs.due, answer.send_id)
+        await brought(parts, [planned])
+        (again,) = await due_of(parts.parts.jobs.due, answer.send_id)
+        assert again.moment == when + PAUSE
+        assert (again.why, again.tries, again.queued) == ("PlatformDenied", 1, 1)
         message = await parts.messages.get_message(message_id)
         assert (message["state"], message["isFinal"]) == ("scheduled", False)
         assert message["history"][-1]["event"] == "attemptFailed"
         assert message["history"][-1]["details"] == "PlatformDenied"
-    async with parts_of(stack, clock=lambda: moment) as parts:
-        await job_of(parts, Shelf(parts)).run_scheduled({**again, "paced": True})
+    async with parts_of(stack, clock=lambda: again.moment) as parts:
+        await brought(parts, [again])
+        assert await due_of(parts.parts.jobs.due, answer.send_id) == []
         assert (await parts.messages.get_message(message_id))["state"] in {"sent", "delivered"}
     assert len(await platform.accepted(person)) == 1
 

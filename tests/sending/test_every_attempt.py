@@ -19,6 +19,7 @@ from shared.services import Services
 from tests.campaigns.support import campaign, chunks_of, order, ordered, steered
 from tests.sending.test_denials import Shelf, chunks_with
 from tests.support.client import UNHURRIED, Parley, Platform, send_body
+from tests.support.due import run_due
 from tests.support.parts import parts_of, send_request
 from tests.support.people import People
 from tests.support.polling import eventually
@@ -86,17 +87,17 @@ async def test_a_denied_text_that_waited_keeps_quiet_hours(
     clock.moment = when
     async with awake(PARLEY_ACS_ACCESS_KEY=WRONG_KEY) as parts:
         with pytest.raises(PlatformDenied):
-            await parts.sending.api.run_due(answer.send_id)
+            await run_due(parts, answer.send_id)
     clock.moment += A_WHILE
     async with asleep() as parts:
-        moment = await parts.sending.api.run_due(answer.send_id)
+        moment = await run_due(parts, answer.send_id)
         assert moment is not None
         assert timedelta(hours=10) < moment - clock.moment < timedelta(hours=13)
         message = await parts.messages.get_message(str(item.message_id))
         assert message["state"] == "scheduled"
         assert datetime.fromisoformat(message["sendAt"]) == moment
         assert "Quiet hours" in message["history"][0]["details"]
-        assert await parts.sending.api.run_due(answer.send_id) == moment
+        assert await run_due(parts, answer.send_id) == moment
     assert await platform.accepted(person) == []
     async with awake() as parts:
         await parts.sending.api.cancel(str(item.message_id))
@@ -151,10 +152,10 @@ async def test_a_denied_text_expires(
     clock.moment = when
     async with awake(PARLEY_ACS_ACCESS_KEY=WRONG_KEY) as parts:
         with pytest.raises(PlatformDenied):
-            await parts.sending.api.run_due(answer.send_id)
+            await run_due(parts, answer.send_id)
     clock.moment += timedelta(seconds=61)
     async with awake() as parts:
-        assert await parts.sending.api.run_due(answer.send_id) is None
+        assert await run_due(parts, answer.send_id) is None
         assert await state(parts, answer.items[0].message_id) == "expired"
     assert await platform.accepted(person) == []
 
@@ -196,24 +197,22 @@ async def test_a_campaigns_text_that_failed_once_keeps_its_pause(
     await platform.order_fault("send", fault, number=person, times=times)
     async with parts_of(stack, clock=clock) as parts:
         with pytest.raises(error):
-            await parts.sending.api.run_due(answer.send_id)
+            await run_due(parts, answer.send_id)
     await platform.control("DELETE", "/faults")
     asked = await platform.calls(person)
     await steered(parley, campaign_id, "pause")
     clock.moment += A_WHILE
     async with parts_of(stack, clock=clock) as parts:
         if behaviour == "denied":
-            assert await parts.sending.api.run_due(answer.send_id) == clock.moment + timedelta(
-                seconds=30
-            )
+            assert await run_due(parts, answer.send_id) == clock.moment + timedelta(seconds=30)
             assert await state(parts, answer.items[0].message_id) == "scheduled"
             await steered(parley, campaign_id, "cancel")
         else:
             with pytest.raises(StillSending):
-                await parts.sending.api.run_due(answer.send_id)
+                await run_due(parts, answer.send_id)
             clock.moment += timedelta(minutes=5)
         clock.moment += timedelta(seconds=31)
-        assert await parts.sending.api.run_due(answer.send_id) is None
+        assert await run_due(parts, answer.send_id) is None
         ends = {"denied": "canceled", "in doubt": "uncertain"}
         assert await state(parts, answer.items[0].message_id) == ends[behaviour]
     assert await platform.calls(person) == asked

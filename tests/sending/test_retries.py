@@ -37,6 +37,7 @@ from tests.support.client import (
     Platform,
     with_ids,
 )
+from tests.support.due import run_due
 from tests.support.parts import parts_of, send_request
 from tests.support.polling import eventually
 from tests.support.transports import Inner, Wrapper
@@ -122,7 +123,7 @@ async def shown(parts: Services, message_id: str) -> dict[str, Any]:
 
 async def run(parts: Services, message_id: str) -> datetime | None:
     """Do the work of the queue's message of a retry."""
-    return await parts.sending.api.run_due(message_id[: ids.ULID_LENGTH])
+    return await run_due(parts, message_id[: ids.ULID_LENGTH])
 
 
 async def retried(parts: Services, message_id: str, person: str, code: int = 4006) -> str:

@@ -23,6 +23,7 @@ from shared.sending.request_body import read_send
 from shared.services import Services, build
 from shared.settings import load
 from tests.support.client import Platform
+from tests.support.due import run_due
 from tests.support.parts import parts_of, send_request
 from tests.support.people import People
 from tests.support.transports import Inner, Trouble, TroubledTransport
@@ -80,12 +81,12 @@ async def test_a_scheduled_send_leaves_at_its_time_and_once(
     assert answer.items[0].status == 202
     assert await state(services, message_id) == "scheduled"
 
-    assert await services.sending.api.run_due(answer.send_id) == when
+    assert await run_due(services, answer.send_id) == when
     assert await platform.accepted(person) == []
 
     clock.moment = when
     for _ in range(2):
-        assert await services.sending.api.run_due(answer.send_id) is None
+        assert await run_due(services, answer.send_id) is None
     assert await state(services, message_id) in {"sent", "delivered"}
     assert len(await platform.accepted(person)) == 1
 
@@ -116,7 +117,7 @@ async def test_canceled_before_its_time_it_never_leaves(
     assert await state(services, canceled) == "canceled"
 
     clock.moment = when
-    await services.sending.api.run_due(answer.send_id)
+    await run_due(services, answer.send_id)
     assert await state(services, canceled) == "canceled"
     assert await state(services, kept) in {"sent", "delivered"}
     assert await platform.accepted(one) == []
@@ -146,7 +147,7 @@ async def test_past_its_time_to_live_it_expires(
         },
     )
     clock.moment = when + timedelta(seconds=61)
-    await services.sending.api.run_due(answer.send_id)
+    await run_due(services, answer.send_id)
     assert await state(services, str(answer.items[0].message_id)) == "expired"
     assert await platform.accepted(person) == []
 
@@ -160,7 +161,7 @@ async def test_whoever_opts_out_while_it_waits_is_not_texted(
     await platform.speak(person, "STOP")
     await platform.relayed_event("Parley.OptOutChanged", recipient=person)
     clock.moment = when
-    await services.sending.api.run_due(answer.send_id)
+    await run_due(services, answer.send_id)
     assert await state(services, str(answer.items[0].message_id)) == "blocked"
 
 

@@ -16,7 +16,14 @@ from tests.support.client import Parley
 
 ROOT = Path(__file__).parents[2]
 # What it must not take away from the shared host.
-_OTHERS_WORK = ("record", "dispatch", "record_poison", "dispatch_poison", "fold_rollups")
+_OTHERS_WORK = (
+    "record",
+    "dispatch",
+    "record_poison",
+    "dispatch_poison",
+    "fold_rollups",
+    "due_timer",
+)
 
 
 class SecondHost:
