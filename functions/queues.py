@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import azure.functions as func
 
 from shared.jobs.poison import Taken
@@ -21,7 +23,9 @@ async def record(message: func.QueueMessage) -> None:
 async def dispatch(message: func.QueueMessage) -> None:
     """Do the work of one message, or hand it on if its time has not come."""
     parley = services()
-    await parley.poison.guard(taken("dispatch", message), parley.parts.dispatch.run_work)
+    found = taken("dispatch", message)
+    run_work = partial(parley.parts.dispatch.run_work, attempts=found.attempts)
+    await parley.poison.guard(found, run_work)
 
 
 @blueprint.timer_trigger(arg_name="timer", schedule="5 * * * * *")

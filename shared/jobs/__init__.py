@@ -37,5 +37,6 @@ def wire(tables: Tables, queues: Queues, clock: Clock) -> Jobs:
     dispatch = Dispatch(queues, clock)
     table = DueTable(tables, dispatch, clock)
     worker = DueWorker(table, clock)
-    dispatch.register(KIND, worker.run_message)
+    # What a process that died has left of a message, the timer queues again.
+    dispatch.register(KIND, worker.run_message, once=True)
     return Jobs(dispatch, table, worker, DueTimer(table, dispatch, clock))

@@ -41,10 +41,20 @@ class Dispatch:
         self._queues = queues
         self._clock = clock
         self._workers: dict[str, Work] = {}
+        self._once: set[str] = set()
 
-    def register(self, kind: str, work: Work) -> None:
-        """Say who does one kind of work."""
+    def register(self, kind: str, work: Work, *, once: bool = False) -> None:
+        """Say who does one kind of work.
+
+        Args:
+            kind: of message.
+            work: does it.
+            once: drop a message that comes again after its process has died, since somebody else
+                sees to what it named.
+        """
         self._workers[kind] = work
+        if once:
+            self._once.add(kind)
 
     async def at(self, moment: datetime, message: Mapping[str, Any]) -> None:
         """Have `message` worked on at `moment`, or as soon after as there is room."""
@@ -78,8 +88,12 @@ class Dispatch:
             # Nobody of ours wrote it; it was visible at once.
             return inserted or self._clock()
 
-    async def run_work(self, text: str) -> None:
+    async def run_work(self, text: str, attempts: int = 1) -> None:
         """Do the work of one message, or hand it on if its time has not come.
+
+        Args:
+            text: the message.
+            attempts: how often the host has handed it out, this time included.
 
         Raises:
             Unintelligible: it makes no sense.
@@ -96,6 +110,9 @@ class Dispatch:
                 f"a dispatch message of version {version!r}, where this release of Parley reads"
                 f" {VERSION}; put it back when the release that wrote it runs again"
             )
+        if attempts > 1 and message["kind"] in self._once:
+            log.trouble("dispatch.came_again", kind=message["kind"], attempts=attempts)
+            return
         if moment - self._clock() > _EARLY:
             await self.at(moment, message)
             return
