@@ -115,6 +115,42 @@ var queryAlertsOn = [
     window: 'PT15M'
   }
   {
+    name: 'due-given-up'
+    description: 'Work that was due has ended its process each time that it was tried, and was given up: the log events due.given_up and send.given_up name it.'
+    query: 'AppMetrics | where Name == "parley.due.givenup" | summarize works = sum(Sum)'
+    column: 'works'
+    aggregation: 'Total'
+    operator: 'GreaterThan'
+    threshold: 0
+    severity: 2
+    frequency: 'PT5M'
+    window: 'PT15M'
+  }
+  {
+    name: 'due-late'
+    description: 'Work began more than five minutes after it was due: texts that were scheduled leave late.'
+    query: 'AppMetrics | where Name == "parley.due.lag" | summarize seconds = max(Max)'
+    column: 'seconds'
+    aggregation: 'Maximum'
+    operator: 'GreaterThan'
+    threshold: 300
+    severity: 2
+    frequency: 'PT5M'
+    window: 'PT15M'
+  }
+  {
+    name: 'due-timer'
+    description: 'The timer that brings what is due to its queue has not run for a quarter of an hour: nothing that was scheduled leaves.'
+    query: 'AppRequests | where Name == "due_timer" and Success == true | summarize runs = sum(ItemCount)'
+    column: 'runs'
+    aggregation: 'Total'
+    operator: 'LessThan'
+    threshold: 1
+    severity: 1
+    frequency: 'PT5M'
+    window: 'PT15M'
+  }
+  {
     name: 'budget'
     description: 'A program has reserved the share of its daily budget that is worth a warning.'
     query: 'AppMetrics | where Name == "parley.budget.warnings" | summarize warnings = sum(Sum)'

@@ -66,7 +66,7 @@ POISONED: Final = _METER.create_counter(
     "parley.poisoned", "{message}", "Queue messages that were given up, by queue and kind."
 )
 GIVEN_UP: Final = _METER.create_counter(
-    "parley.due.given_up", "{work}", "Works given up because their process died each time, by kind."
+    "parley.due.givenup", "{work}", "Works given up because their process died each time, by kind."
 )
 DUE_LAG: Final = _METER.create_histogram(
     "parley.due.lag", "s", "From the moment a work was due to its beginning, by kind."

@@ -213,9 +213,9 @@ def decide(due: Due, standing: Standing | None) -> Verdict:
         return Verdict.DROP_ROW if due.last else Verdict.LEAVE
     if standing.named is None:
         return Verdict.DROP_ROW
-    if standing.named > due.moment and is_near(due, standing.named):
+    if standing.named > due.moment and names_here(due, standing.named):
         return Verdict.DROP_MESSAGE
-    if not is_near(due, standing.named):
+    if not names_here(due, standing.named):
         # The work names another row, which is there: it was written before it was named.
         return Verdict.DROP_ROW
     if standing.lives:
@@ -223,7 +223,7 @@ def decide(due: Due, standing: Standing | None) -> Verdict:
     return Verdict.GIVE_UP if due.last else Verdict.RUN
 
 
-def is_near(due: Due, named: datetime) -> bool:
+def names_here(due: Due, named: datetime) -> bool:
     """Whether a work that names a moment means the row at this place."""
     return partition_of(due.kind, due.work_id, named) == due.place
 

@@ -434,6 +434,8 @@ METRICS = {
     "parley.optouts": {"direction", "channel", "effect"},
     "parley.quarantined": set[str](),
     "parley.poisoned": {"queue"},
+    "parley.due.givenup": {"kind"},
+    "parley.due.lag": {"kind"},
     "parley.budget.warnings": {"program"},
     "parley.ledger.halted": set[str](),
     "parley.ledger.lag": {"channel"},

@@ -17,6 +17,8 @@ from local.stack import Stack
 from shared.base.clock import iso, utc_now
 from shared.base.errors import Unavailable, Unintelligible
 from shared.jobs.dispatch import Dispatch
+from shared.jobs.due import Due
+from shared.sending.retries import SCHEDULED
 from tests.support.client import Parley, Platform
 from tests.support.parts import parts_of
 from tests.support.transports import Inner, Wrapper
@@ -45,11 +47,9 @@ async def test_a_text_whose_time_comes_in_an_outage_leaves_after_it(
     each time with a longer pause, and the text leaves once."""
     when = datetime.now(UTC) + timedelta(seconds=2)
     (item,) = await parley.send(person, sendAt=iso(when))
-    message: Mapping[str, Any] = {
-        "kind": "scheduled",
-        "sendId": item["messageId"].partition(".")[0],
-        "at": iso(when),
-    }
+    due = Due(SCHEDULED, item["messageId"].partition(".")[0], when)
+    works = [[due.kind, due.work_id, iso(when), 1, 0, "sendAt"]]
+    message: Mapping[str, Any] = {"kind": "due", "v": 1, "in": due.place, "works": works}
     networks: list[OnlyTheQueue] = []
 
     def way(network: Inner) -> Inner:
@@ -60,7 +60,9 @@ async def test_a_text_whose_time_comes_in_an_outage_leaves_after_it(
         for _ in range(3):
             await parts.parts.dispatch.run_work(json.dumps({**message, "at": iso(when)}))
             message = networks[0].messages[-1]
-    assert [kept["tries"] for kept in networks[0].messages] == [1, 2, 3]
+    assert [kept["works"][0][4] for kept in networks[0].messages] == [1, 2, 3]
+    # However often: that is no death.
+    assert {kept["works"][0][3] for kept in networks[0].messages} == {1}
     moments = [datetime.fromisoformat(kept["at"]) - when for kept in networks[0].messages]
     assert [moment.total_seconds() for moment in moments] == [2, 4, 8]
     await parley.message_in_state(item["messageId"], "sent", "delivered")
@@ -91,7 +93,7 @@ async def test_any_kind_of_work_is_put_back_while_something_is_unavailable() -> 
 
     dispatch.register("never", never)
     dispatch.register("senseless", senseless)
-    text = json.dumps({"kind": "never", "at": iso(utc_now()), "chunk": 7})
+    text = json.dumps({"kind": "never", "v": 1, "at": iso(utc_now()), "chunk": 7})
     for tries, pause in ((1, 3), (2, 4), (3, 8)):
         await dispatch.run_work(text)
         kept, delay = queue.messages[-1]
@@ -99,7 +101,42 @@ async def test_any_kind_of_work_is_put_back_while_something_is_unavailable() -> 
         message = json.loads(kept)
         assert (message["tries"], message["chunk"]) == (tries, 7)
         text = json.dumps({**message, "at": iso(utc_now())})
-    await dispatch.run_work(json.dumps({"kind": "never", "at": iso(utc_now()), "tries": 60}))
+    await dispatch.run_work(
+        json.dumps({"kind": "never", "v": 1, "at": iso(utc_now()), "tries": 60})
+    )
     assert queue.messages[-1][1] == 300
     with pytest.raises(Unintelligible):
-        await dispatch.run_work(json.dumps({"kind": "senseless", "at": iso(utc_now())}))
+        await dispatch.run_work(json.dumps({"kind": "senseless", "v": 1, "at": iso(utc_now())}))
+
+
+@pytest.mark.parametrize("version", [None, 0, 2, "1"])
+async def test_a_message_of_another_version_is_refused_with_a_sentence(version: Any) -> None:
+    """It is not guessed at: whoever runs the older release is told to put it back."""
+    queue: Any = Kept()
+    dispatch = Dispatch(queue, utc_now)
+    done: list[Mapping[str, Any]] = []
+
+    async def work(message: Mapping[str, Any]) -> None:
+        done.append(message)
+
+    dispatch.register("work", work)
+    with pytest.raises(Unintelligible, match="version"):
+        await dispatch.run_work(json.dumps({"kind": "work", "v": version, "at": iso(utc_now())}))
+    assert done == []
+
+
+async def test_a_message_that_comes_again_is_dropped_where_its_works_are_seen_to() -> None:
+    """Its process died: the timer queues what it named, and each queueing is one death at most."""
+    queue: Any = Kept()
+    dispatch = Dispatch(queue, utc_now)
+    done: list[Mapping[str, Any]] = []
+
+    async def work(message: Mapping[str, Any]) -> None:
+        done.append(message)
+
+    dispatch.register("once", work, once=True)
+    dispatch.register("again", work)
+    for kind in ("once", "again"):
+        text = json.dumps({"kind": kind, "v": 1, "at": iso(utc_now())})
+        await dispatch.run_work(text, attempts=2)
+    assert [message["kind"] for message in done] == ["again"]
