@@ -10,7 +10,16 @@ from typing import Any, ClassVar, Final
 
 from shared.base.clock import iso, utc_now
 from tests.crash.observed import Findings, Observed, body_of
-from tests.crash.rig import Rig, Step, dispatch_step, event_step, http_step, queue_step
+from tests.crash.rig import (
+    Rig,
+    Step,
+    dispatch_step,
+    due_step,
+    event_step,
+    http_step,
+    queue_step,
+    timer_step,
+)
 from tests.crash.scenarios import (
     ASKED,
     OUTCOME,
@@ -28,6 +37,8 @@ from tests.crash.sends import Send, SendToOne
 DUE: Final = 60.0
 # After which a chunk's run that was cut off counts as dead.
 DEAD_RUN: Final = 71.0
+# When a send leaves that is ordered for later.
+LATER: Final = 600.0
 # A retry waits for five minutes and a fifth at most.
 DUE_RETRY: Final = 400.0
 _BEFORE_A_CHUNK: Final = frozenset({"campaign.expand", "campaign.pump"})
@@ -57,10 +68,9 @@ class ScheduledSend(Send):
         ordered = await rig.forks.run([case.step for case in cases])
         for case, answer in zip(cases, ordered.answers, strict=True):
             case.answers = [answer]
-            send_id = case.message_id(case.open[0])[:26]
-            case.step = dispatch_step(
-                {"kind": "scheduled", "sendId": send_id, "at": iso(utc_now())}
-            ).after(DUE)
+        due = await rig.due()
+        for case in cases:
+            case.step = due_step(due[case.message_id(case.open[0])[:26]]).after(DUE)
         return cases
 
     def content(self, label: str, recipients: list[dict[str, str]]) -> dict[str, Any]:
@@ -77,8 +87,52 @@ class ScheduledSend(Send):
         return super().reads(replace(case, answers=case.answers[:1]))
 
 
+class ScheduledOrder(SendToOne):
+    """A send that is to leave later; its time comes, and the timer runs, after the repeats."""
+
+    name = "send to one that is to leave later"
+
+    def content(self, label: str, recipients: list[dict[str, str]]) -> dict[str, Any]:
+        later = iso(utc_now() + timedelta(seconds=LATER))
+        return super().content(label, recipients) | {"sendAt": later}
+
+    async def wind_up(self, rig: Rig) -> None:
+        """The time comes; the timer runs, and the queue is worked off."""
+        timer = await rig.forks.run([timer_step("due_timer").after(LATER + 10)], settings=FAST)
+        assert timer.answers == [{"ok": True}]
+        messages = [queue_step(text, "dispatch") for text in await rig.queued("dispatch")]
+        done = await rig.forks.run([step.after(LATER + 20) for step in messages], settings=FAST)
+        assert all(answer["ok"] for answer in done.answers)
+        # Nothing is left that names a send that is over.
+        assert await rig.due() == {}
+
+
+class TimerRun(ScheduledOrder):
+    """The timer that queues what is due."""
+
+    name = "timer of what is due"
+    fresh = ("due",)
+
+    async def prepare(self, rig: Rig, count: int) -> list[Case]:
+        cases = await super().prepare(rig, count)
+        ordered = await rig.forks.run([case.step for case in cases])
+        for case, answer in zip(cases, ordered.answers, strict=True):
+            case.answers = [answer]
+            case.step = timer_step("due_timer").after(LATER)
+        return cases
+
+    def judge(
+        self, case: Case, seen: Observed, read: Sequence[dict[str, Any]], found: Findings
+    ) -> None:
+        found.equal(case.answers[-1], {"ok": True}, "the repeat")
+        super().judge(replace(case, answers=case.answers[:1]), seen, read, found)
+
+    def reads(self, case: Case) -> list[Step]:
+        return super().reads(replace(case, answers=case.answers[:1]))
+
+
 class LateScheduledSend(ScheduledSend):
-    """The message comes again when its lease has ended, which is after the window."""
+    """The message comes when nothing has run for ten minutes, which is after the window."""
 
     name = "message about a send whose time has come, seen again late"
 
@@ -151,9 +205,9 @@ class RetrySent(Failed):
         reported = await rig.forks.run([case.step for case in cases])
         assert all(answer["ok"] for answer in reported.answers)
         read = await rig.forks.run([step for case in cases for step in self.reads(case)])
+        due = await rig.due()
         for case, answer in zip(cases, read.answers, strict=True):
-            message = {"kind": "scheduled", "sendId": body_of(answer)["retriedBy"][:26]}
-            case.step = dispatch_step({**message, "at": iso(utc_now())}).after(DUE_RETRY)
+            case.step = due_step(due[body_of(answer)["retriedBy"][:26]]).after(DUE_RETRY)
         return cases
 
 

@@ -23,7 +23,8 @@ from azure.storage.queue.aio import QueueClient
 
 from local.stack import ROOT, TABLES, Stack
 from shared.azure import signatures
-from shared.base.clock import utc_now
+from shared.base.clock import iso, utc_now
+from shared.jobs.due_table import TABLE as DUE
 from shared.receiving.quarantine import CONTAINER
 from tests.crash.calls import Plan, Trace, read_trace
 from tests.crash.process import FUNCTION_KEY
@@ -105,6 +106,19 @@ def queue_step(body: str, queue: str = "record") -> Step:
 def dispatch_step(message: Mapping[str, Any]) -> Step:
     """A message of the `dispatch` queue."""
     return queue_step(json.dumps(message), "dispatch")
+
+
+def timer_step(function: str) -> Step:
+    """A timer that has come to its moment."""
+    return Step("timer", {"function": function})
+
+
+def due_step(row: Mapping[str, Any]) -> Step:
+    """The message of the `dispatch` queue that names what a row of the table `due` is about."""
+    kind, _, work_id = row["RowKey"].partition("~")
+    work = [kind, work_id, row["moment"], 1, row["tries"], row["why"]]
+    place = {"in": row["PartitionKey"], "works": [work]}
+    return dispatch_step({"kind": "due", "v": 1, "at": iso(utc_now()), **place})
 
 
 @dataclass(slots=True)
@@ -340,6 +354,13 @@ class Rig:
         )
         return [dict(row) async for row in found]
 
+    async def due(self) -> dict[str, dict[str, Any]]:
+        """The rows of what is due, by the ids of their works; a work may have one alone."""
+        rows = [row for row in await self.rows(DUE) if row["PartitionKey"][0].isdigit()]
+        found = {row["RowKey"].partition("~")[2]: row for row in rows}
+        assert len(found) == len(rows), rows
+        return found
+
     async def quarantined(self) -> list[dict[str, Any]]:
         """The events that were put into quarantine."""
         async with ContainerClient.from_connection_string(
@@ -370,5 +391,5 @@ async def rig_on(stack: Stack, folder: Path) -> AsyncIterator[Rig]:
         platform = Platform(stack.platform, session)
         await platform.call("PUT", "/wiring", {"functionsUrl": ""})
         # The tables of the day and the month are there, as they are every day but the first.
-        await forks.run([Step("timer", {"function": "upkeep_daily"})])
+        await forks.run([timer_step("upkeep_daily")])
         yield Rig(stack, forks, platform, tables)

@@ -56,6 +56,7 @@ class Runner:
         """Play; the cases. What is wrong is in `faults`."""
         await self.rig.platform.call("POST", "/reset")
         await self.rig.clear("dispatch")
+        await self.rig.forget("due")
         await self.rig.free(SENDER)
         await self.rig.platform.call(
             "PATCH",
@@ -123,6 +124,7 @@ class Runner:
                     settings=self._order["settings"],
                 )
                 assert all(answer["ok"] for answer in done.answers)
+        await self.scenario.wind_up(self.rig)
 
     async def _work_off(self, messages: Sequence[str]) -> list[str]:
         """Have the queue's messages done; those that failed."""

@@ -102,6 +102,9 @@ class Scenario(ABC):
     async def prepare(self, rig: Rig, count: int) -> list[Case]:
         """Cases, ready to be stopped."""
 
+    async def wind_up(self, rig: Rig) -> None:  # noqa: B027  # few need anything
+        """What has to happen after the repeats, for everything to be done."""
+
     def reads(self, case: Case) -> list[Step]:  # noqa: ARG002  # some depend on it
         """What to read back when all is done."""
         return []

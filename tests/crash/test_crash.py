@@ -24,10 +24,13 @@ from tests.crash.dispatch_scenarios import (
     DUE,
     DUE_RETRY,
     FAST,
+    LATER,
     CampaignChunk,
     LateScheduledSend,
     RetryOrdered,
     RetrySent,
+    ScheduledOrder,
+    TimerRun,
 )
 from tests.crash.handlers import HANDLERS, InboundStop
 from tests.crash.observed import Findings
@@ -65,7 +68,7 @@ DEAD_ATTEMPT = 31.0
 AFTER_THE_WINDOW = 300.0
 
 
-ALWAYS = (SendToOne, LateSendToOne, InboundStop, CampaignChunk)
+ALWAYS = (SendToOne, LateSendToOne, InboundStop, CampaignChunk, ScheduledOrder, TimerRun)
 
 
 def each(kinds: Sequence[type[Scenario]]) -> list[ParameterSet]:
@@ -151,9 +154,25 @@ async def test_a_message_of_the_dispatch_queue_comes_again(
     assert not runner.faults, "\n".join(runner.faults)
 
 
+@pytest.mark.parametrize("kind", each([ScheduledOrder, TimerRun]))
+async def test_what_is_ordered_for_later_leaves_once(
+    kind: type[Scenario], rig: Rig, counts: Counts
+) -> None:
+    """Wherever its order or the timer dies: it is queued in time, leaves once, and its row goes."""
+    variant = Variant(
+        name="A. what is due, its order or its timer stopped",
+        memory=300,
+        repeats=[DEAD_ATTEMPT] if kind is ScheduledOrder else [LATER + 5],
+        settings={"PARLEY_SENDERS": FAST["PARLEY_SENDERS"]},
+    )
+    runner = Runner(kind(), variant, rig, counts)
+    await runner()
+    assert not runner.faults, "\n".join(runner.faults)
+
+
 @pytest.mark.slow
 async def test_what_waited_is_not_texted_on_a_guess(rig: Rig, counts: Counts) -> None:
-    """The host's lease lasts ten minutes: who is in doubt then reads uncertain."""
+    """Where nothing runs for ten minutes, who is in doubt reads uncertain."""
     variant = Variant(
         name="B. what waits, ACS remembers nothing, repeated after 600 s",
         memory=0,
