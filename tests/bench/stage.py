@@ -33,7 +33,8 @@ APPS: Final = Path(__file__).parent / "apps"
 WITHOUT_RECORD: Final = {"AzureWebJobs.record.Disabled": "true"}
 # Nor does a timer's work get mixed with a request's.
 _WITHOUT_TIMERS: Final = {
-    f"AzureWebJobs.{timer}.Disabled": "true" for timer in ("fold_rollups", "upkeep_daily")
+    f"AzureWebJobs.{timer}.Disabled": "true"
+    for timer in ("fold_rollups", "upkeep_daily", "due_timer")
 }
 RECORD: Final = "record"
 # Where the parts app puts messages that lead to nothing.

@@ -9,9 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shared.azure.tables import Entity
+from shared.jobs import wire
 from shared.jobs.due import Due
+from shared.jobs.due_table import DueTable
 from shared.jobs.due_worker import PutOff
-from tests.jobs.virtual import MINUTE, SECOND, START, Work, World
+from tests.jobs.virtual import MINUTE, SECOND, START, MemoryTables, Work, World
 
 MOMENTS = st.integers(0, 600).map(lambda seconds: START + timedelta(seconds=seconds))
 
@@ -199,3 +202,30 @@ async def test_while_storage_is_down_nothing_is_given_up() -> None:
     work = world.job.works["w"]
     assert (len(work.done), work.given_up) == (1, [])
     assert world.due_rows() == []
+
+
+class SlowAtFirst(MemoryTables):
+    """Takes twenty-five seconds for its first row."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world.calls)
+        self._world = world
+        self.written = 0
+
+    async def put(self, table: str, entity: Entity) -> None:
+        if self.written == 0:
+            self._world.now += timedelta(seconds=25)
+        self.written += 1
+        await super().put(table, entity)
+
+
+async def test_a_row_that_took_long_to_write_is_written_again() -> None:
+    """What it is about follows within twenty seconds of the row, by the process's own clock."""
+    world = World()
+    tables = SlowAtFirst(world)
+    table: DueTable = wire(tables, world.queues, world.clock).due  # type: ignore[arg-type]
+
+    async def write() -> int:
+        return tables.written
+
+    assert await table.begin(Due("work", "w", START + 60 * MINUTE), write) == 2
