@@ -89,13 +89,15 @@ class DueTable:
         await self._announce_soon(written)
         return found
 
-    async def put_off(self, due: Due, later: Due, name: Callable[[Due], Awaitable[None]]) -> None:
+    async def put_off(
+        self, due: Due, later: Due, name: Callable[[Due, Due], Awaitable[None]]
+    ) -> None:
         """Have a work done later than it is due.
 
         Args:
             due: where it is.
             later: as it is to be.
-            name: has the work's own row name where it is then.
+            name: has the work's own row, which names the first, name the second.
 
         Raises:
             Changed: its own row could not be changed; the work stays where it is, too.
@@ -108,7 +110,7 @@ class DueTable:
                 await self._announce_soon(near)
             return
         await self._put(replace(later, partition=""))
-        await name(later)
+        await name(due, later)
         if later.place != due.place:
             await self.remove([due])
 

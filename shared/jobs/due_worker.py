@@ -68,11 +68,11 @@ class DueJob(Protocol[_T]):
         """
         ...
 
-    async def name(self, due: Due) -> None:
-        """Have the work's own row name where its due row is from now on.
+    async def name(self, due: Due, later: Due) -> None:
+        """Have the work's own row, which names `due`, name `later` in its place.
 
         Raises:
-            Changed: others were always faster.
+            Changed: it names another one, or others were always faster.
         """
         ...
 

@@ -19,7 +19,7 @@ from shared.azure.storage import Changed
 from shared.base import ids, log
 from shared.base.clock import Clock, iso
 from shared.base.errors import NotCancelable, NotFound, StillSending
-from shared.jobs.due import pause_of
+from shared.jobs.due import Due, names_here, pause_of
 from shared.jobs.due_table import DueTable
 from shared.messages.facts import Intent, Part
 from shared.messages.record import Record
@@ -179,19 +179,26 @@ class ScheduledSends:
         campaign = intent.request.campaign
         return CampaignStanding.RUNS if campaign is None else await self._standing(campaign)
 
-    async def name(self, send_id: str, moment: datetime) -> None:
-        """Have a send name the moment by which its due row is placed from now on.
+    async def name(self, due: Due, later: Due) -> None:
+        """Have a send, which names one due row, name another one in its place.
 
         Raises:
-            Changed: others were always faster.
+            Changed: it names another one, or others were always faster.
         """
 
+        named = False
+
         async def step() -> None:
-            intent = await self._record.intent(send_id)
-            if intent is not None and intent.due_at != moment:
-                await self._record.record_attempt(replace(intent, due_at=moment))
+            nonlocal named
+            intent = await self._record.intent(due.work_id)
+            if intent is None or intent.due_at is None or not names_here(due, intent.due_at):
+                return
+            await self._record.record_attempt(replace(intent, due_at=later.moment))
+            named = True
 
         await self._record.change(step)
+        if not named:
+            raise Changed
 
     # Taking back --------------------------------------------------------------------------------
 

@@ -99,13 +99,13 @@ class ScheduledJob:
         moment = await self._pacing.reserve(intent.request.sender, units)
         return Wait(moment, PACE) if moment - self._clock() > _SOON else None
 
-    async def name(self, due: Due) -> None:
-        """Have the send name where its due row is from now on.
+    async def name(self, due: Due, later: Due) -> None:
+        """Have the send, which names `due`, name `later` in its place.
 
         Raises:
-            Changed: others were always faster.
+            Changed: it names another one, or others were always faster.
         """
-        await self._scheduled.name(due.work_id, due.moment)
+        await self._scheduled.name(due, later)
 
     async def give_up(self, found: Send, due: Due) -> None:
         """End a send that has ended its process time and again; whoever asked for reports is told.

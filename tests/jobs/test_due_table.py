@@ -55,7 +55,7 @@ async def test_put_off_to_a_near_moment_it_keeps_its_place(room: Room) -> None:
     await room.jobs.due.begin(due, nothing)
     named: list[Due] = []
 
-    async def name(later: Due) -> None:
+    async def name(_due: Due, later: Due) -> None:
         named.append(later)
 
     later = Due("work", "w", room.clock() + NEAR, tries=2, why="pace")
@@ -72,7 +72,7 @@ async def test_put_off_to_a_far_moment_it_moves(room: Room) -> None:
     await room.jobs.due.begin(due, nothing)
     places: list[list[str]] = []
 
-    async def name(later: Due) -> None:
+    async def name(_due: Due, _later: Due) -> None:
         places.append(sorted(row.place for row in await all_due(room)))
 
     later = Due("work", "w", room.clock() + FAR, why="quietHours")
@@ -88,7 +88,7 @@ async def test_a_move_that_cannot_be_named_leaves_both_rows(room: Room) -> None:
     due = Due("work", "w", room.clock())
     await room.jobs.due.begin(due, nothing)
 
-    async def name(_later: Due) -> None:
+    async def name(_due: Due, _later: Due) -> None:
         raise Changed
 
     with pytest.raises(Changed):
@@ -122,7 +122,7 @@ async def test_what_is_gone_already_can_be_removed_and_set_back(room: Room) -> N
     assert await all_due(room) == []
 
 
-async def named(_due: Due) -> None:
+async def named(_due: Due, _later: Due) -> None:
     raise AssertionError("nothing names what is near")
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from shared.azure.storage import Changed, StorageDown
 from shared.azure.tables import ANY, Entity
 from shared.jobs import Jobs, wire
-from shared.jobs.due import Due, Standing
+from shared.jobs.due import Due, Standing, names_here
 from shared.jobs.due_worker import Met, PutOff
 
 START = datetime(2026, 11, 29, 12, 0, tzinfo=UTC)
@@ -206,9 +206,12 @@ class MemoryJob:
         work.done.append(self._clock())
         return None
 
-    async def name(self, due: Due) -> None:
+    async def name(self, due: Due, later: Due) -> None:
         self._calls()
-        self.works[due.work_id].named = due.moment
+        work = self.works[due.work_id]
+        if not names_here(due, work.named):
+            raise Changed
+        work.named = later.moment
 
     async def give_up(self, found: str, due: Due) -> None:
         self._calls()
