@@ -185,7 +185,6 @@ class ScheduledSends:
         Raises:
             Changed: it names another one, or others were always faster.
         """
-
         named = False
 
         async def step() -> None:

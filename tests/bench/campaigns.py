@@ -139,6 +139,7 @@ async def _chunks(stage: Stage, count: int) -> list[str]:
             json.dumps(
                 {
                     "kind": "campaign.chunk",
+                    "v": 1,
                     "campaignId": attempt,
                     "at": iso(parts.parts.clock()),
                     **piece.to_json(),
