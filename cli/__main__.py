@@ -140,6 +140,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.set_defaults(command=_messages)
     sub.add_argument("--since", metavar="TIME")
     sub.add_argument("--until", metavar="TIME")
+    sub.add_argument("--scheduled", action="store_true", help="those that wait, soonest first")
 
     _add_people(commands)
     _add_repairs(commands)
@@ -259,7 +260,9 @@ def _cancel(client: Client, chosen: argparse.Namespace) -> int:
 
 
 def _messages(client: Client, chosen: argparse.Namespace) -> int:
-    for item in client.pages("/messages", startTime=chosen.since, endTime=chosen.until):
+    state = "scheduled" if chosen.scheduled else None
+    asked = {"startTime": chosen.since, "endTime": chosen.until, "state": state}
+    for item in client.pages("/messages", **asked):
         _show(chosen, item, _summary_lines)
     return DONE
 

@@ -23,6 +23,7 @@ from shared.messages.api import MessageApi
 from shared.messages.one_time_codes import CodeBlanking, CodeMarks, CodeRules
 from shared.messages.parts import Parts
 from shared.messages.record import Record
+from shared.messages.waiting import WaitingMessages
 from shared.optouts import Ledger
 from shared.optouts.api import OptOutApi
 from shared.rules.categories import ONE_TIME_CODE
@@ -39,6 +40,7 @@ class Services:
 
     parts: Parts
     messages: MessageApi
+    waiting: WaitingMessages
     optouts: OptOutApi
     poison: Poison
     limits: limits.Limits
@@ -80,7 +82,8 @@ def build(
         record=record,
         ledger=Ledger(tables, azure.blobs, azure.host_blobs, clock, randomness),
     )
-    store, read, limited = CampaignStore(tables), messages.wire(parts), limits.wire(parts)
+    store, limited = CampaignStore(tables), limits.wire(parts)
+    read, waiting = messages.wire(parts)
 
     async def indexed() -> IndexedUpTo | None:
         return await counted.timer.indexed_up_to()
@@ -92,6 +95,7 @@ def build(
     return Services(
         parts=parts,
         messages=read,
+        waiting=waiting,
         optouts=OptOutApi(
             clock=clock,
             randomness=randomness,

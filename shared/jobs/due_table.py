@@ -34,7 +34,8 @@ KIND: Final = "due"
 _TIMER: Final = "timer"
 _HEARTBEAT: Final = "heartbeat"
 _BEFORE: Final = "PartitionKey lt @end"
-_PAST: Final = "PartitionKey lt @end and ( PartitionKey gt @place or ( PartitionKey eq @place and RowKey gt @row ) )"  # noqa: E501  # the client finds its parameters at spaces
+_REST: Final = "PartitionKey eq @place and RowKey gt @row"
+_LATER: Final = "PartitionKey gt @place and PartitionKey lt @end"
 # Partitions begin with digits, and this comes after all of them.
 _END: Final = ":"
 _TRANSACTION: Final = 100
@@ -200,11 +201,14 @@ class DueTable:
 
     async def after(self, place: str, row: str, page: int) -> AsyncIterator[Due]:
         """What is due, whenever that is, past a partition and row; so many a page."""
-        rows = self._tables.query(
-            TABLE, _PAST, page=page, must_exist=True, end=_END, place=place, row=row
-        )
-        async for found in rows:
-            yield read_row(found)
+        rest = {"place": place, "row": row}
+        for condition, values in ((_REST, rest), (_LATER, {"place": place, "end": _END})):
+            # An empty partition comes before all others.
+            if condition == _REST and not place:
+                continue
+            found = self._tables.query(TABLE, condition, page=page, must_exist=True, **values)
+            async for one in found:
+                yield read_row(one)
 
     # The timer ----------------------------------------------------------------------------------
 

@@ -20,8 +20,6 @@ from shared.rules.conversation_ids import ConversationId
 from shared.rules.delivery_codes import CODES, OPTED_OUT, code_in
 from shared.rules.message_states import MAY_HAVE_LEFT, TERMINAL, State
 
-# Attempts that ended so have sent nothing for certain and are made again, if the send had waited.
-_PUT_OFF: Final = frozenset({Throttled.code, PlatformDenied.code})
 # Attempts that ended so have sent nothing for certain.
 _CERTAIN_ENDS: Final = frozenset({Throttled.code, PlatformDenied.code, PlatformRefused.code})
 
@@ -94,7 +92,8 @@ def _without_outcome(send: Send, address: str, now: datetime, acs_timeout: timed
         return State.SENDING
     if intent.doubt_since is not None:
         return State.UNCERTAIN
-    if intent.send_at is not None and intent.error in _PUT_OFF:
+    if intent.due_at is not None and intent.error != PlatformRefused.code:
+        # It has sent nothing for certain, and is made again: the send has its row in `due`.
         return State.SCHEDULED
     return State.FAILED
 

@@ -9,6 +9,7 @@ from datetime import timedelta
 from shared.conversations import ConversationRoom
 from shared.limits import Limits
 from shared.messages.parts import Parts
+from shared.messages.waiting import SCHEDULED
 from shared.sending.api import Sending
 from shared.sending.attempts import AttemptRules
 from shared.sending.decisions import Gates
@@ -17,7 +18,7 @@ from shared.sending.follow_up import FollowUp
 from shared.sending.idempotency import IdempotencyKeys
 from shared.sending.outcomes import Outcomes
 from shared.sending.preview import Preview
-from shared.sending.retries import SCHEDULED, Retries
+from shared.sending.retries import Retries
 from shared.sending.runner import AttemptRunner
 from shared.sending.scheduled import CampaignStanding, ScheduledSends
 from shared.sending.scheduled_job import ScheduledJob

@@ -29,6 +29,7 @@ from shared.jobs.due_table import DueTable
 from shared.messages.facts import Intent, Retry
 from shared.messages.record import Record, Send
 from shared.messages.state import outcome_of, state_after
+from shared.messages.waiting import SCHEDULED
 from shared.rules.delivery_codes import DeliveryCode
 from shared.rules.message_states import TERMINAL, State
 from shared.sending.attempts import waiting_intent
@@ -37,8 +38,6 @@ from shared.sending.timetable import Timetable
 # A pause grows by up to this share of itself.
 SPREAD: Final = 0.2
 _PARTS: Final = 1 << 32
-# The kind of work that a send that waits is.
-SCHEDULED: Final = "scheduled"
 
 
 def retry_id(message_id: str) -> str:

@@ -18,7 +18,7 @@ from shared.base.clock import iso, utc_now
 from shared.base.errors import Unavailable, Unintelligible
 from shared.jobs.dispatch import Dispatch
 from shared.jobs.due import Due
-from shared.sending.retries import SCHEDULED
+from shared.messages.waiting import SCHEDULED
 from tests.support.client import Parley, Platform
 from tests.support.parts import parts_of
 from tests.support.transports import Inner, Wrapper

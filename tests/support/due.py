@@ -7,7 +7,7 @@ from datetime import datetime
 
 from shared.jobs.due import Due
 from shared.jobs.due_table import DueTable
-from shared.sending.retries import SCHEDULED
+from shared.messages.waiting import SCHEDULED
 from shared.sending.scheduled_job import PACE
 from shared.services import Services
 
