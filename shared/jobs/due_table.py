@@ -201,14 +201,15 @@ class DueTable:
 
     async def after(self, place: str, row: str, page: int) -> AsyncIterator[Due]:
         """What is due, whenever that is, past a partition and row; so many a page."""
-        rest = {"place": place, "row": row}
-        for condition, values in ((_REST, rest), (_LATER, {"place": place, "end": _END})):
-            # An empty partition comes before all others.
-            if condition == _REST and not place:
-                continue
-            found = self._tables.query(TABLE, condition, page=page, must_exist=True, **values)
-            async for one in found:
-                yield read_row(one)
+        if place:
+            rest = self._tables.query(
+                TABLE, _REST, page=page, must_exist=True, place=place, row=row
+            )
+            async for found in rest:
+                yield read_row(found)
+        later = self._tables.query(TABLE, _LATER, page=page, must_exist=True, place=place, end=_END)
+        async for found in later:
+            yield read_row(found)
 
     # The timer ----------------------------------------------------------------------------------
 

@@ -34,7 +34,7 @@ async def listed(parley: Parley, *, size: int = 500) -> list[dict[str, Any]]:
 async def test_what_waits_is_listed_soonest_first_with_its_reason(
     parley: Parley, people: People
 ) -> None:
-    """Each message once, whatever the size of the pages; one that was canceled is not among them."""
+    """Each message once, whatever the size of the pages; without one that was canceled."""
     now = datetime.now(UTC)
     persons = people.many(5)
     moments = [now + timedelta(hours=hours) for hours in (3, 1, 2, 2, 5)]
