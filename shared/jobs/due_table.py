@@ -117,9 +117,10 @@ class DueTable:
 
     async def set_back(self, due: Due) -> None:
         """Count a work as queued once, now: somebody is at work at it."""
-        again = replace(due, queued=1, queued_at=self._clock())
+        # Nothing else of the row: whoever is at work at it may have put it off.
+        members = {"queued": 1, "queuedAt": iso(self._clock())}
         with suppress(Changed):
-            await self._tables.merge(TABLE, _row(again), etag=ANY)
+            await self._tables.merge(TABLE, {**_keys(due), **members}, etag=ANY)
 
     async def mark(self, dues: Sequence[Due]) -> None:
         """Note that works of one partition have been queued, unless somebody changed their rows."""

@@ -99,7 +99,7 @@ async def test_a_move_that_cannot_be_named_leaves_both_rows(room: Room) -> None:
 async def test_a_mark_does_not_undo_what_happened_meanwhile(room: Room) -> None:
     """A row that was changed or has gone keeps what became of it; its neighbours are marked."""
     moment = room.clock() + FAR
-    found = [Due("work", f"w{number}", moment) for number in range(40)]
+    found = [Due("work", f"w{number}", moment) for number in range(100)]
     place = found[0].place
     found = [due for due in found if due.place == place]
     assert len(found) > 2
@@ -115,7 +115,8 @@ async def test_a_mark_does_not_undo_what_happened_meanwhile(room: Room) -> None:
 
 async def test_what_is_gone_already_can_be_removed_and_set_back(room: Room) -> None:
     """Somebody else has ended it: nothing comes back into being."""
-    dues = [Due("work", "w", room.clock()), Due("work", "v", room.clock())]
+    here = Due("work", "w", room.clock())
+    dues = [here, replace(here, work_id="v", partition=here.place)]
     await room.jobs.due.remove(dues)
     await room.jobs.due.set_back(dues[0])
     await room.jobs.due.put_off(dues[0], replace(dues[0], moment=room.clock() + NEAR), named)

@@ -109,7 +109,6 @@ async def counted(parley: Parley) -> dict[str, Any]:
     "query",
     [
         "state=sent",
-        "state=",
         "state=scheduled&startTime=2026-11-22T00:00:00Z",
         "state=scheduled&endTime=2026-11-22T00:00:00Z",
         "state=scheduled&after=202611291200-3",
