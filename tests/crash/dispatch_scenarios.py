@@ -100,9 +100,10 @@ class ScheduledOrder(SendToOne):
         """The time comes; the timer runs, and the queue is worked off."""
         timer = await rig.forks.run([timer_step("due_timer").after(LATER + 10)], settings=FAST)
         assert timer.answers == [{"ok": True}]
-        messages = [queue_step(text, "dispatch") for text in await rig.queued("dispatch")]
-        done = await rig.forks.run([step.after(LATER + 20) for step in messages], settings=FAST)
-        assert all(answer["ok"] for answer in done.answers)
+        async for texts in rig.arriving("dispatch"):
+            steps = [queue_step(text, "dispatch").after(LATER + 20) for text in texts]
+            done = await rig.forks.run(steps, settings=FAST)
+            assert all(answer["ok"] for answer in done.answers)
         # Nothing is left that names a send that is over.
         assert await rig.due() == {}
 
