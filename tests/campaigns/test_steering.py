@@ -102,7 +102,7 @@ async def one_chunk(parts: Services, people: list[str], message: str, **members:
     assert await desk._store.insert(made)
     (piece,) = await desk._store.pieces(campaign_id, 0, 1)
     assert piece.recipients == len(people)
-    kind = {"kind": "campaign.chunk", "campaignId": campaign_id, "at": iso(now)}
+    kind = {"kind": "campaign.chunk", "v": 1, "campaignId": campaign_id, "at": iso(now)}
     return Chunk(campaign_id, people, {**kind, **piece.to_json()})
 
 
