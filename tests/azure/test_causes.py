@@ -68,6 +68,7 @@ def calls(account: StorageAccount) -> dict[str, Awaitable[Any]]:
         "Tables.drop_table": tables.drop_table("t"),
         "Tables.tables": tables.tables("t"),
         "Queues.enqueue": queues.enqueue("q", PERSON),
+        "Queues.first": queues.first("q"),
         "Queues.length": queues.length("q"),
         "Blobs.put": blobs.put("c", name, b"", "text/plain"),
         "Blobs.upload": blobs.upload("c", name, b"", "text/plain"),
