@@ -21,7 +21,9 @@ from shared.base.tasks import few_at_once
 from shared.jobs.due import Due, names_here
 from shared.jobs.due_table import DueTable
 from shared.messages import views
-from shared.messages.record import Record
+from shared.messages.record import Record, Send
+from shared.messages.views import Seen
+from shared.rules.conversation_ids import ConversationIds
 from shared.rules.message_states import State
 
 # The kind of work that a send that waits is.
@@ -60,6 +62,7 @@ class WaitingMessages:
         self._clock = clock
         self._id_key = id_key
         self._acs_timeout = acs_timeout
+        self._conversations = ConversationIds(id_key)
         self._record = record
         self._due = due
 
@@ -132,13 +135,17 @@ class WaitingMessages:
             return []
         waits = {"until": iso(due.moment), "why": due.why}
         found = [
-            {**views.outgoing(send, seen, None), "waits": waits}
+            {**self._view(send, seen), "waits": waits}
             for seen in views.recipients_of(
                 send, id_key=self._id_key, now=self._clock(), acs_timeout=self._acs_timeout
             )
             if seen.state is State.SCHEDULED
         ]
         return sorted(found, key=lambda view: str(view["messageId"]))
+
+    def _view(self, send: Send, seen: Seen) -> dict[str, Any]:
+        conversation = self._conversations.of(send.intent.request.sender, seen.address)
+        return views.outgoing(send, seen, conversation, None)
 
 
 def _read_key(text: str) -> ListedUpTo | None:

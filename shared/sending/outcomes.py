@@ -156,8 +156,21 @@ class Outcomes:
             raise Unintelligible(f"the send {send_id} is not on record")
         return send
 
-    async def tell_given_up(self, intent: Intent, outcomes: Sequence[Outcome]) -> None:
-        """Tell the application of those whom a send that was given up has not reached."""
+    async def give_up(self, intent: Intent, outcomes: list[Outcome]) -> bool:
+        """Record the outcome of a send that is given up. False if it has another one.
+
+        The application is told of those whom it has not reached, where it asked for reports.
+
+        Raises:
+            StorageDown: trying again is safe.
+        """
+        if not await self._record.conclude(intent.send_id, outcomes, self._clock()):
+            return False
+        await self.write_entries_and_events(intent, outcomes)
+        await self._tell_given_up(intent, outcomes)
+        return True
+
+    async def _tell_given_up(self, intent: Intent, outcomes: Sequence[Outcome]) -> None:
         if not intent.request.wants_report:
             return
         events = [

@@ -116,9 +116,8 @@ class ScheduledJob:
         if found.outcomes is not None:
             return
         outcomes = [_given_up(intent, address) for address in intent.addresses()]
-        if await self._outcomes.conclude(intent, outcomes):
+        if await self._outcomes.give_up(intent, outcomes):
             count_outcomes(intent, outcomes)
-            await self._outcomes.tell_given_up(intent, outcomes)
             log.trouble("send.given_up", sendId=intent.send_id, times=due.queued)
 
 
