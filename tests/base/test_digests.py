@@ -19,6 +19,7 @@ WITHOUT_KEY = {
     "azure/table_keys.py": "tags, programs and senders too long for a key",
     "base/ids.py": "ids and repeatability ids, which are drawn, and the platform's own words",
     "campaigns/recipients.py": "which sender of a pool, in memory",
+    "jobs/due.py": "the partition of a work, and when it is queued again, by its id",
     "sending/retries.py": "how long the send of an id pauses",
 }
 
