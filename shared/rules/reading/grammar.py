@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from shared.rules.reading.verdict import Verdict
+from shared.rules.reading.verdict import ALL, Verdict
 from shared.rules.reading.words import BOUNDARIES, BREAK, END, START
 
 _COPIES: Final = 3
@@ -55,9 +55,9 @@ class Rule:
     whole: bool = False
 
     @property
-    def rank(self) -> tuple[bool, int]:
-        """The lower one holds where two match the same words."""
-        return not self.strong, _RANKS[self.verdict]
+    def rank(self) -> tuple[bool, int, bool]:
+        """The lower one holds where two match the same words: of two scopes the narrower."""
+        return not self.strong, _RANKS[self.verdict], self.scope == ALL
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,7 +262,11 @@ def _class(classes: Mapping[str, frozenset[str]], name: str) -> frozenset[str]:
 
 
 def settled(matches: Sequence[Match]) -> list[Match]:
-    """The matches that hold: none that lies within another, which says more of the same words."""
+    """The matches that hold.
+
+    None that lies within another, which says more of the same words; none that shares a word with
+    a strong one ("I unsubscribed" of "I unsubscribed by mistake").
+    """
     whole = [match for match in matches if match.rule.whole]
     if whole:
         return whole[:1]
@@ -272,7 +276,15 @@ def settled(matches: Sequence[Match]) -> list[Match]:
         if match.end > reached:
             kept.append(match)
             reached = match.end
-    return kept
+    return [match for match in kept if not any(_outweighs(other, match) for other in kept)]
+
+
+def _outweighs(other: Match, match: Match) -> bool:
+    """They share words, and the other one is strong, or began first and is about something else."""
+    if match.rule.strong or not (other.start < match.end and match.start < other.end):
+        return False
+    elsewhere = other.rule.verdict is Verdict.NONE is not match.rule.verdict
+    return other.rule.strong or (elsewhere and other.start < match.start)
 
 
 __all__ = ["END", "START", "BadPattern", "Grammar", "Match", "Rule", "items_of", "settled"]

@@ -22,6 +22,7 @@ docs/replies.md shows how to add one.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -34,6 +35,7 @@ from shared.rules.reading.words import BREAK, Word, split
 
 _SCOPES: Final = frozenset({ALL, "marketing", "transactional"})
 _SHORTEST_STEM: Final = 2
+_STRETCHED: Final = re.compile(r"([^\W\d_])\1{2,}")
 _MEMBERS: Final = frozenset(
     {"language", "name", "keywords", "otherWords", "courtesies", "ignored", "reactions", "common"}
     | {"joined", "classes", "patterns"}
@@ -170,7 +172,7 @@ class Language:
             if mask is not None:
                 known += not word.divides
             elif not word.divides:
-                mask = self._affixed(word.text)
+                mask = self._affixed(word.text) or self._stretched(word.text)
                 known += mask is not None or word.text in self._common
                 mask = self._grammar.unknown if mask is None else mask
             masks.append(mask or 0)
@@ -221,6 +223,13 @@ class Language:
             if len(word) > length and word[-length:] in self._endings[length]:
                 return self._grammar.mask(f"*{word[-length:]}")
         return None
+
+    def _stretched(self, word: str) -> int | None:
+        """The mask of `stoppp` or `pleeease`: of the word with such letters once, or twice."""
+        if _STRETCHED.search(word) is None:
+            return None
+        once = self._grammar.mask(_STRETCHED.sub(r"\1", word))
+        return once or self._grammar.mask(_STRETCHED.sub(r"\1\1", word))
 
     def _cut(self, sequence: Sequence[Word]) -> Iterable[Word]:
         """The text cut at the words of the glossary, longest first, over blanks."""

@@ -10,9 +10,17 @@ from shared.rules.reading.grammar import Match
 from shared.rules.reading.language import Language, Sentence, own_languages
 from shared.rules.reading.lone import LoneKeywords
 from shared.rules.reading.verdict import ALL, ExtraKeywords, Reading, Verdict
-from shared.rules.reading.words import Word, Words, split
+from shared.rules.reading.words import STOP_SIGN, Word, Words, split
 
 _ORDER: Final = (Verdict.REVOKE, Verdict.RESUME, Verdict.ASK, Verdict.HELP)
+# Where two languages know as many words, the verdict that holds.
+_WEIGHT: Final = {
+    Verdict.REVOKE: 0,
+    Verdict.RESUME: 1,
+    Verdict.NONE: 2,
+    Verdict.HELP: 3,
+    Verdict.ASK: 4,
+}
 _NO_RULE: Final = Reading(Verdict.NONE)
 _UNDECIDED: Final = "two-wishes"
 REACTION: Final = "reaction"
@@ -66,26 +74,24 @@ class Reader:
         around = [
             word.text
             for part in (words.plain[:first], words.plain[last + 1 :])
-            for word in split(part).words
+            for word in split(part.replace(STOP_SIGN, " ")).words
         ]
         return bool(around) and all(word in self._reactions for word in around)
 
     def _by_grammar(self, sequence: Sequence[Word], language: str | None) -> Reading | None:
         sentences = [(each, each.sentence(sequence)) for each in self._languages]
         best = max((sentence.known for _, sentence in sentences), default=0)
-        likely = sorted(
-            (
-                (each, sentence)
-                for each, sentence in sentences
-                if sentence.known and (each.code == language or sentence.known >= best * _SHARE)
-            ),
-            key=lambda pair: (pair[0].code != language, -pair[1].known),
-        )
-        for each, sentence in likely:
-            found = _decided(each, sentence)
-            if found is not None:
-                return found
-        return None
+        likely = [
+            (each, sentence)
+            for each, sentence in sentences
+            if sentence.known and (each.code == language or sentence.known >= best * _SHARE)
+        ]
+        decided = [
+            (each.code != language, -sentence.known, _WEIGHT[found.verdict], found)
+            for each, sentence in likely
+            if (found := _decided(each, sentence)) is not None
+        ]
+        return min(decided, key=lambda each: each[:3])[3] if decided else None
 
 
 def _decided(language: Language, sentence: Sentence) -> Reading | None:

@@ -48,7 +48,7 @@ _LOOKALIKES: Final = {
     for imitation in imitations
 }
 _LEET: Final = str.maketrans("01345$@7", "oieassat")
-_STOP_SIGNS: Final = "\U0001f6d1"
+STOP_SIGN: Final = "\U0001f6d1"
 _QUOTES: Final = "\u201c\u201d\u201e\u201f\u00ab\u00bb\u2039\u203a\u300c\u300d\u300e\u300f\u2033"
 _APOSTROPHES: Final = "\u2018\u2019\u201a\u201b\u02bc\u00b4\u0060\u2032\uff07"
 _JAMO: Final = re.compile("[\u1100-\u11ff]")
@@ -72,7 +72,7 @@ def _plain(character: str) -> str:
         return '"'
     if character in _APOSTROPHES:
         return "'"
-    if character in _STOP_SIGNS:
+    if character in STOP_SIGN:
         return character
     category = unicodedata.category(character)
     if category in {"Mn", "Me", "Cf", "Cc"} and character not in "\t\n\r\v\f\x00":
@@ -98,9 +98,17 @@ _MAILER: Final = re.compile(
     r"on .{5,60} wrote:|le .{5,60} a ecrit ?:|el .{5,60} escribio:|am .{5,60} schrieb).*$",
     re.MULTILINE,
 )
+# What stands above a quoted text; all behind it is not the person's.
+_QUOTE_HEADER: Final = re.compile(
+    r"(?:^|[\s.!?])(?:on [^\n]{3,60}? wrote ?:|le [^\n]{3,60}? a ecrit ?:"
+    r"|el [^\n]{3,60}? escribio ?:|am [^\n]{3,60}? schrieb|em [^\n]{3,60}? escreveu ?:)"
+    r"|-{3,} ?(?:original message|mensaje original|message d'origine|ursprungliche nachricht"
+    r"|mensagem original|forwarded message) ?-{0,}"
+)
 _DASHES: Final = re.compile(r"^[ \t]*(?:--+|__+)[ \t]*$", re.MULTILINE)
 _PARTS: Final = re.compile(
     r"(?P<url>https?://\S+|www\.\S+)"
+    r"|(?P<slip>(?<=!)1+(?![^\W_]))"  # the finger left the shift key
     r"|(?P<number>[$#]?\d+(?:[.:,/\-]\d+)*(?![^\W_]))"
     r"|(?P<word>(?:[$@](?=[^\W\d_\s]))?[^\W_](?:[^\W_]|[\x01$@](?=[^\W_])|'(?=[^\W_]))*)"
     "|(?P<sign>\U0001f6d1)"
@@ -168,6 +176,8 @@ def split(text: str) -> Words:
         if kind == "break":
             if not found[-1].divides:
                 found.append(Word(BREAK, start, end))
+        elif kind == "slip":
+            continue
         elif kind == "word":
             found.extend(_words(written, start, end, capital=text[start].isupper()))
         else:
@@ -193,6 +203,9 @@ def _visible(plain: str) -> str:
             plain = plain[: dashes.start()]
     if "\n" in plain:
         plain = _MAILER.sub(_blank, plain)
+    header = _QUOTE_HEADER.search(plain)
+    if header and plain[: header.start()].strip():
+        plain = plain[: header.start()]
     return plain
 
 
