@@ -8,6 +8,7 @@
     python -m cli conversation +18005550100 +14255550123 --mark-read
     python -m cli optouts +14255550123            whether and why somebody is out
     python -m cli optouts +14255550123 --add --from +18005550100 --reason "Asked by telephone."
+    python -m cli reply "Please stop texting me"  how a reply is read
     python -m cli senders                         how busy each sender is
     python -m cli quarantine list                 events that were not understood, and why
     python -m cli cancel 01JD….0123456789         take out of a send that waits
@@ -171,6 +172,11 @@ def _add_people(commands: _Commands) -> None:
     sub = commands.add_parser("senders", help="the senders, and how busy each is")
     sub.set_defaults(command=_senders)
 
+    sub = commands.add_parser("reply", help="how a reply is read, and by which rule")
+    sub.set_defaults(command=_reply)
+    sub.add_argument("text")
+    sub.add_argument("--language", metavar="CODE", help="the person's, e.g. en; not needed")
+
     sub = commands.add_parser("optouts", help="whether and why somebody is out, or a change of it")
     sub.set_defaults(command=_optouts)
     sub.add_argument("person")
@@ -292,6 +298,13 @@ def _conversations(client: Client, chosen: argparse.Namespace) -> int:
     }
     for item in itertools.islice(client.pages("/conversations", **query), max(0, chosen.most)):
         _show(chosen, item, _conversation_lines)
+    return DONE
+
+
+def _reply(client: Client, chosen: argparse.Namespace) -> int:
+    question = {"text": chosen.text, "language": chosen.language}
+    answer = client.post("/replies:read", question)
+    _show(chosen, answer, lambda reading: _reading_lines(reading, chosen.text))
     return DONE
 
 
@@ -468,6 +481,14 @@ def _send_lines(answer: Mapping[str, Any]) -> list[str]:
         f"{item['to']}  {item['messageId'] or '-'}  {item['errorMessage'] or 'accepted'}"
         for item in answer["value"]
     ]
+
+
+def _reading_lines(answer: Mapping[str, Any], text: str) -> list[str]:
+    scope = f", scope {answer['scope']}" if answer["scope"] else ""
+    if answer["rule"] is None:
+        return [f"{answer['verdict']}: no rule fits"]
+    first, behind = answer["span"]
+    return [f'{answer["verdict"]}{scope}: {answer["rule"]} fits "{text[first:behind]}"']
 
 
 def _preview_lines(answer: Mapping[str, Any]) -> list[str]:

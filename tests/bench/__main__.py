@@ -17,6 +17,7 @@ from tests.bench.campaigns import campaign_figures
 from tests.bench.machine import Machine
 from tests.bench.measure import ROUNDS, measured
 from tests.bench.operations import counted_operations
+from tests.bench.reader import reader_figures, reader_lines, reader_results
 from tests.bench.result import (
     as_json,
     campaign_lines,
@@ -46,6 +47,7 @@ def main(arguments: list[str]) -> int:
             campaigns = campaign_figures(stage, rounds=options.rounds)
         with Stage(LOCAL / "logs" / "bench-analytics") as stage:
             day = day_figures(stage, rounds=options.rounds)
+        reader = reader_figures(options.rounds)
     except (Failed, ChildFailed, InstallFailed, OSError) as error:
         sys.stderr.write(f"There are no figures: {error}\n")
         return 1
@@ -53,6 +55,7 @@ def main(arguments: list[str]) -> int:
         *results(figures, operations),
         *campaign_results(figures, campaigns),
         *day_results(day),
+        *reader_results(reader),
     ]
     lines = [
         *machine.lines(),
@@ -62,6 +65,8 @@ def main(arguments: list[str]) -> int:
         *campaign_lines(figures, campaigns),
         "",
         *day_lines(day),
+        "",
+        *reader_lines(reader),
     ]
     options.out.write_text(as_json(found), encoding="utf-8")
     sys.stdout.write("\n".join([*lines, "", f"Written to {options.out}."]) + "\n")

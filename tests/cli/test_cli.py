@@ -220,3 +220,11 @@ def test_it_says_what_to_set(tmp_path: Path) -> None:
     """Without environment and without a stack, one sentence says what is missing."""
     with pytest.raises(NotConfigured, match="PARLEY_ENDPOINT"):
         Client.configured({}, tmp_path / "endpoint.json")
+
+
+async def test_a_reply_is_explained(cli: Command) -> None:
+    """What a text means, by which rule, and where that stands in it."""
+    read = await cli("reply", "Please stop texting me")
+    assert (read.code, read.err) == (0, "")
+    assert 'revoke, scope all: en/stop-texting fits "stop texting me"' in read.out
+    assert "none: no rule fits" in (await cli("reply", "See you at four")).out

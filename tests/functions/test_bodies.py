@@ -43,6 +43,7 @@ async def chunked(
         ("POST", "/messages:preview"),
         ("POST", "/conversations/cv_0000000000000000000000:markRead"),
         ("POST", "/optouts:add"),
+        ("POST", "/replies:read"),
         ("POST", "/campaigns"),
         ("POST", "/campaigns/none:pause"),
         ("PUT", "/lists/chunked.csv"),

@@ -60,6 +60,7 @@ def bodies(person: str) -> dict[str, Any]:
             "reason": "Asked.",
             "changeId": "odd",
         },
+        "POST /replies:read": {"text": "Stop texting me.", "language": "en"},
         "POST /campaigns": inline,
         "POST /campaigns?dryRun=true": inline,
         "POST /campaigns?dryRun=true&list": listed,

@@ -1,6 +1,6 @@
-"""What a person's reply means: no more texts, texts again, help, a question back, or none of these.
+"""What a reply means: no more texts, texts again, help, a question back, or none of these.
 
-    normalise -> a reaction? -> a keyword alone? -> the grammar of each likely language -> the verdict
+    normalise -> a reaction? -> a keyword alone? -> the grammar of each likely language -> verdict
 
 `words` normalises, `lone` reads keywords, `grammar` matches patterns, `language` reads the data
 files (`languages/en.json` and its neighbours: a language is added without touching code), `reader`

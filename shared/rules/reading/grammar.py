@@ -276,12 +276,27 @@ def settled(matches: Sequence[Match]) -> list[Match]:
         if match.end > reached:
             kept.append(match)
             reached = match.end
-    return [match for match in kept if not any(_outweighs(other, match) for other in kept)]
+    return [match for at, match in enumerate(kept) if not _is_outweighed(match, kept, at)]
+
+
+def _is_outweighed(match: Match, kept: Sequence[Match], at: int) -> bool:
+    """By one of its neighbours: starts and ends are in order."""
+    before = at - 1
+    while before >= 0 and kept[before].end > match.start:
+        if _outweighs(kept[before], match):
+            return True
+        before -= 1
+    after = at + 1
+    while after < len(kept) and kept[after].start < match.end:
+        if _outweighs(kept[after], match):
+            return True
+        after += 1
+    return False
 
 
 def _outweighs(other: Match, match: Match) -> bool:
-    """They share words, and the other one is strong, or began first and is about something else."""
-    if match.rule.strong or not (other.start < match.end and match.start < other.end):
+    """The other one is strong, or began first and is about another object."""
+    if match.rule.strong:
         return False
     elsewhere = other.rule.verdict is Verdict.NONE is not match.rule.verdict
     return other.rule.strong or (elsewhere and other.start < match.start)

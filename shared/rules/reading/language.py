@@ -1,7 +1,7 @@
 """A language as its data file describes it.
 
     {"language": "en", "name": "English",
-     "keywords": [{"verdict": "revoke", "word": "STOP", "spellings": [], "source": "who demands it"}],
+     "keywords": [{"verdict": "revoke", "word": "STOP", "spellings": [], "source": "who says so"}],
      "otherWords": {"none": ["shop"], "ask": ["quot"]},
      "courtesies": ["please", "thank you"],
      "ignored": ["please"],
@@ -98,18 +98,18 @@ class Language:
         if unknown:
             raise BadLanguage(f"a language has no member {', '.join(sorted(unknown))}")
         try:
-            self.code: Final[str] = data["language"]
+            self.code: str = data["language"]
             self._read(data)
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise BadLanguage(f"{data.get('language', 'language')}: {error!r}") from error
 
     def _read(self, data: Mapping[str, Any]) -> None:
-        self.keywords: Final = tuple(self._keyword(row) for row in data["keywords"])
-        self.courtesies: Final = _plain_set(data.get("courtesies", ()))
-        self.reactions: Final = frozenset(
+        self.keywords = tuple(self._keyword(row) for row in data["keywords"])
+        self.courtesies = _plain_set(data.get("courtesies", ()))
+        self.reactions = frozenset(
             word for phrase in data.get("reactions", ()) for word in plain(phrase).split()
         )
-        self.other_words: Final = {
+        self.other_words = {
             word: Verdict(verdict)
             for verdict, words in data.get("otherWords", {}).items()
             for word in _plain_set(words)
@@ -165,7 +165,8 @@ class Language:
         if self._joined:
             sequence = list(self._cut(sequence))
         words = self._without_ignored(sequence)
-        masks, phrases = [], {}
+        masks: list[int] = []
+        phrases: dict[int, list[tuple[int, int]]] = {}
         known = len(sequence) - len(words)
         for place, word in enumerate(words):
             mask = self._grammar.mask(word.text)

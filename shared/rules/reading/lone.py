@@ -29,6 +29,7 @@ _NEAR: Final = 1.3
 ARGUMENT: Final = "keyword-with-argument"
 CONTRADICTION: Final = "two-keywords"
 MAYBE: Final = "perhaps-mistyped"
+ANOTHER: Final = "another-word"
 _LEET: Final = str.maketrans("01345$@7", "oieassat")
 
 
@@ -191,7 +192,7 @@ class LoneKeywords:
         span = (word.start, word.end)
         known = self._other.get(word.text)
         if known is not None:
-            return Reading(known, MAYBE if known is Verdict.ASK else None, span)
+            return Reading(known, MAYBE if known is Verdict.ASK else ANOTHER, span)
         keyword, _ = self._mistyped(word.text)
         return Reading(Verdict.ASK, MAYBE, span, keyword.language) if keyword else None
 
@@ -200,22 +201,27 @@ class LoneKeywords:
         letters = word.translate(_LEET)
         if not (letters.isascii() and letters.isalpha()) or len(letters) < _STRETCH:
             return None, False
+        keyword = self._disguised(word, letters)
+        if keyword is not None:
+            return keyword, True
+        if letters in self._other or any(language.knows(letters) for language in self._languages):
+            return None, False
+        return self._slipped(letters)
+
+    def _disguised(self, word: str, letters: str) -> LoneKeyword | None:
+        """`ST0P` and `STOOOP`, unless that is a word of its own."""
         if letters != word and letters in self._by_spelling:
-            return self._by_spelling[letters], True
-        if letters in self._other:
-            return None, False
-        stretched = self._stretched(letters)
-        if stretched is not None:
-            return stretched, True
-        if any(language.knows(letters) for language in self._languages):
-            return None, False
+            return self._by_spelling[letters]
+        return None if letters in self._other else self._stretched(letters)
+
+    def _slipped(self, letters: str) -> tuple[LoneKeyword | None, bool]:
+        """The keyword that one slip of a finger turned into this word; of a long one, two slips."""
         candidates = set(self._slips.get(letters, ()))
         for shorter in _shorter(letters):
             candidates |= self._slips.get(shorter, set())
         for spelling in sorted(candidates):
             if _is_slip(letters, spelling):
-                sure = len(spelling) >= _SURE_LENGTH
-                return self._by_spelling[spelling], sure
+                return self._by_spelling[spelling], len(spelling) >= _SURE_LENGTH
         if len(letters) >= _LONG - 2:
             for spelling in self._by_spelling:
                 if len(spelling) >= _LONG and _within_two(letters, spelling):

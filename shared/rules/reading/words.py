@@ -68,23 +68,22 @@ class _Fold(dict[int, str]):
 
 def _plain(character: str) -> str:
     """Lower case, no accent; `_NOTHING` for what is not seen, a blank for half a surrogate pair."""
-    if character in _QUOTES:
-        return '"'
-    if character in _APOSTROPHES:
-        return "'"
-    if character in STOP_SIGN:
-        return character
+    for plain, variants in (('"', _QUOTES), ("'", _APOSTROPHES), (STOP_SIGN, STOP_SIGN)):
+        if character in variants:
+            return plain
     category = unicodedata.category(character)
-    if category in {"Mn", "Me", "Cf", "Cc"} and character not in "\t\n\r\v\f\x00":
-        return _NOTHING
     if category == "Cs" or character == "\x00":
         return " "
-    composed = unicodedata.normalize("NFKC", character)
+    if category in {"Mn", "Me", "Cf", "Cc"} and character not in "\t\n\r\v\f":
+        return _NOTHING
+    return _without_accents(unicodedata.normalize("NFKC", character))
+
+
+def _without_accents(composed: str) -> str:
     if "\uac00" <= composed[0] <= "\ud7a3" or composed.isascii():
         return composed.casefold()
     apart = unicodedata.normalize("NFKD", composed).casefold()
-    kept = "".join(each for each in apart if not unicodedata.combining(each))
-    return kept or _NOTHING
+    return "".join(each for each in apart if not unicodedata.combining(each)) or _NOTHING
 
 
 _FOLD: Final = _Fold()
@@ -93,9 +92,11 @@ _TAG: Final = re.compile(r"<[a-zA-Z/!][^<>]*>")
 _ENTITY: Final = re.compile(r"&(?:nbsp|amp|quot|lt|gt|#39|#x27);", re.IGNORECASE)
 _QUOTED_LINE: Final = re.compile(r"^[ \t]*>.*$", re.MULTILINE)
 _MAILER: Final = re.compile(
-    r"^[ \t\-]*(?:sent (?:from|via) |get outlook |enviado (?:desde|do|a partir|de) |envoye (?:de|depuis|a partir) "
-    r"|(?:von .{1,30} |)gesendet (?:von|mit) |von mein.{1,30} gesendet|.{0,20}\uc5d0\uc11c \ubcf4\ub0c4|"
-    r"on .{5,60} wrote:|le .{5,60} a ecrit ?:|el .{5,60} escribio:|am .{5,60} schrieb).*$",
+    r"^[ \t\-]*(?:sent (?:from|via) |get outlook "
+    r"|enviado (?:desde|do|a partir|de) |envoye (?:de|depuis|a partir) "
+    r"|(?:von .{1,30} |)gesendet (?:von|mit) |von mein.{1,30} gesendet"
+    r"|.{0,20}\uc5d0\uc11c \ubcf4\ub0c4"
+    r"|on .{5,60} wrote:|le .{5,60} a ecrit ?:|el .{5,60} escribio:|am .{5,60} schrieb).*$",
     re.MULTILINE,
 )
 # What stands above a quoted text; all behind it is not the person's.
@@ -229,7 +230,7 @@ def _words(written: str, start: int, end: int, *, capital: bool) -> list[Word]:
 def undisguised(written: str) -> str:
     """A word without apostrophes and the unseen, with Latin letters where others imitate them."""
     word = written.replace("'", "").replace(_NOTHING, "")
-    if not word.isascii() and not any("\u1100" <= each for each in word):
+    if not word.isascii() and not any(each >= "\u1100" for each in word):
         latin = "".join(_LOOKALIKES.get(each, each) for each in word)
         if latin.isascii():
             word = latin
@@ -258,9 +259,8 @@ def _joined(found: list[Word]) -> list[Word]:
         run.clear()
 
     for word in found:
-        if len(word.text) == 1 and word.text.isalpha():
-            run.append(word)
-        elif word.text == BREAK and run and not run[-1].divides:
+        is_letter = len(word.text) == 1 and word.text.isalpha()
+        if is_letter or (word.text == BREAK and run and not run[-1].divides):
             run.append(word)
         else:
             close()
