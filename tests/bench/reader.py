@@ -65,7 +65,7 @@ def reader_figures(rounds: int) -> ReaderFigures:
 
 
 def generated(texts: Sequence[str]) -> list[str]:
-    """Inputs of words of the corpus in any order, up to an SMS of 160 characters; always the same."""
+    """Words of the corpus in any order, up to the 160 characters of an SMS; always the same."""
     draw = random.Random(_SEED)  # noqa: S311  # no secret
     words = sorted({word for text in texts for word in text.split()})
     return [
@@ -98,7 +98,7 @@ def _import_time() -> float:
 
 
 def reader_results(figures: ReaderFigures) -> list[Result]:
-    """What `bench.json` holds of the reader; the look-up of keywords is the baseline of the mean."""
+    """What `bench.json` holds of the reader; the look-up of keywords is its baseline."""
     mean, bare = statistics.median(figures.mean), statistics.median(figures.bare)
     return [
         Result(MEAN, round(mean, 1), "us", round(bare, 1), round(mean / bare, 1)),
@@ -110,7 +110,5 @@ def reader_results(figures: ReaderFigures) -> list[Result]:
 def reader_lines(figures: ReaderFigures) -> list[str]:
     """The lines that people read."""
     mean, worst, first = reader_results(figures)
-    return [
-        f"Reading replies: {mean.value:g} us a text ({mean.baseline:g} us for keywords alone), "
-        f"{worst.value:g} us the worst of {INPUTS}, {first.value:g} ms to the first one."
-    ]
+    about = f"Reading replies: {mean.value:g} us a text ({mean.baseline:g} us for keywords alone)"
+    return [f"{about}, {worst.value:g} us the worst of {INPUTS}, {first.value:g} ms to the first."]
