@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 from xml.sax.saxutils import escape
 
+from shared.azure.versions import MEMBER, check_message, stamped
 from shared.base.json_body import is_deep
 
 # A binary property holds 64 KiB; Azurite does not check, so this does.
@@ -40,7 +41,16 @@ def unpack(data: bytes) -> Any:
 
 
 def message_text(message: Mapping[str, Any]) -> str:
-    """A queue message as JSON; where that would be too long, all but its kind is compressed.
+    """A queue message as JSON, with its version; where that would be too long, compressed.
+
+    Raises:
+        ValueError: if it would not fit into a message.
+    """
+    return raw_message_text(stamped(message))
+
+
+def raw_message_text(message: Mapping[str, Any]) -> str:
+    """A queue message as it is; where it would be too long, all but kind and version is compressed.
 
     ASCII alone: not every character can stand in XML.
 
@@ -51,19 +61,35 @@ def message_text(message: Mapping[str, Any]) -> str:
     if len(escape(text)) <= _MAX_MESSAGE:
         return text
     packed = base64.b64encode(pack(message)).decode()
-    text = json.dumps({"kind": message.get("kind"), "packed": packed}, separators=(",", ":"))
+    outside = {name: message[name] for name in ("kind", MEMBER) if name in message}
+    text = json.dumps({**outside, "packed": packed}, separators=(",", ":"))
     if len(text) > _MAX_MESSAGE:
         raise ValueError(f"{len(text)} bytes do not fit into a queue message of {_MAX_MESSAGE}")
     return text
 
 
+def read_known_message(queue: str, text: str) -> dict[str, Any]:
+    """A message of a queue as `message_text` wrote it, if this release knows its layout.
+
+    Raises:
+        UnknownMessageVersion: it does not.
+        ValueError: it is none, or is nested so deeply that it could not be written again.
+    """
+    message = _object(lambda: json.loads(text))
+    check_message(queue, message)
+    return _unpacked(message)
+
+
 def read_message(text: str) -> dict[str, Any]:
-    """A queue message as `message_text` wrote it.
+    """A queue message of whatever version, for whoever only tells what it is.
 
     Raises:
         ValueError: it is none, or is nested so deeply that it could not be written again.
     """
-    message = _object(lambda: json.loads(text))
+    return _unpacked(_object(lambda: json.loads(text)))
+
+
+def _unpacked(message: dict[str, Any]) -> dict[str, Any]:
     if "packed" not in message:
         return message
     return _object(lambda: unpack(base64.b64decode(message["packed"], validate=True)))

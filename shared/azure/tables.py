@@ -1,7 +1,8 @@
 """Tables: rows by key, changed under their ETags.
 
-Tables are made when they are first written to. A conflict is an answer (`Changed`, None), not an
-error; one error, `StorageDown`, says "did not answer".
+Each row bears its version (`shared.azure.versions`); one of an unknown version is refused where it
+is read. Tables are made when they are first written to. A conflict is an answer (`Changed`, None),
+not an error; one error, `StorageDown`, says "did not answer".
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from shared.azure.storage import (
     error_code,
     said,
 )
+from shared.azure.versions import MEMBER, check_row, stamped
 from shared.base.randomness import between
 
 if TYPE_CHECKING:
@@ -66,7 +68,7 @@ class Tables:
     async def insert(self, table: str, entity: Entity) -> str | None:
         """Add an entity; its ETag. None if its keys are taken; the row there stays as it is."""
         try:
-            answer = await self._made(table, lambda client: client.create_entity(entity))
+            answer = await self._made(table, lambda client: client.create_entity(stamped(entity)))
         except ResourceExistsError:
             return None
         except AzureError as error:
@@ -90,7 +92,7 @@ class Tables:
         """
         try:
             answer = await self.table(table).update_entity(
-                entity,
+                stamped(entity),
                 mode=UpdateMode.MERGE,
                 etag=etag,
                 match_condition=MatchConditions.IfNotModified,
@@ -144,15 +146,18 @@ class Tables:
 
         Raises:
             TableMissing: it must exist and does not.
+            UnknownVersion: this release does not know its layout.
         """
         try:
-            return await self.table(table).get_entity(partition, row)
+            entity = await self.table(table).get_entity(partition, row)
         except ResourceNotFoundError as error:
             if must_exist and error_code(error) == _NO_TABLE:
                 raise TableMissing(table) from None
             return None
         except AzureError as error:
             raise StorageDown(said(error)) from None
+        check_row(table, entity)
+        return entity
 
     async def query(
         self,
@@ -176,12 +181,16 @@ class Tables:
 
         Raises:
             TableMissing: it must exist and does not.
+            UnknownVersion: this release does not know the layout of one of them.
         """
+        if select is not None:
+            select = list(dict.fromkeys([*select, MEMBER]))
         found = self.table(table).query_entities(
             condition, parameters=values, results_per_page=page, select=select
         )
         try:
             async for entity in found:
+                check_row(table, entity)
                 yield entity
         except ResourceNotFoundError:
             if must_exist:
@@ -209,6 +218,7 @@ class Tables:
             ValueError: if storage refuses what was to be written: too large, or of no form that it
                 knows. Nothing was written, and a repeat changes nothing.
         """
+        operations = [_stamped(operation) for operation in operations]
         try:
             if must_exist:
                 await self.table(table).submit_transaction(operations)
@@ -289,7 +299,7 @@ class Tables:
 
     async def _upsert(self, table: str, entity: Entity, mode: UpdateMode) -> str:
         try:
-            answer = await self._made(table, lambda client: client.upsert_entity(entity, mode=mode))
+            answer = await self._made(table, lambda client: client.upsert_entity(stamped(entity), mode=mode))
         except AzureError as error:
             raise StorageDown(said(error)) from None
         return str(answer["etag"])
@@ -316,6 +326,11 @@ class Tables:
                 TableServiceClient, self._account.settings.tables_url, **RETRIES
             )
         return self._client
+
+
+def _stamped(operation: TableOperation) -> TableOperation:
+    kind, entity, *options = operation
+    return operation if kind == "delete" else (kind, stamped(entity), *options)
 
 
 def etag_of(entity: Mapping[str, Any]) -> str:

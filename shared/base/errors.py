@@ -25,7 +25,8 @@
     │   ├── AnswerMissing        ACS did not say what became of the send
     │   ├── PlatformDenied       ACS does not let Parley itself in: nothing was sent
     │   ├── StorageDown          storage did not answer, or not in time (azure)
-    │   │   └── TableMissing     a table that has to be there is not
+    │   │   ├── TableMissing     a table that has to be there is not
+    │   │   └── UnknownVersion   a row of a layout that this release does not know
     │   ├── TopicDown            the outgoing topic did not take an event (azure)
     │   ├── PaceUnavailable      a sender's next free moment could not be reserved (limits)
     │   ├── MarkBusy             too many set one conversation's read mark (conversations)
@@ -33,6 +34,7 @@
     ├── Throttled                429, ACS asked for a pause: nothing was sent
     ├── Unforeseen               500, a mistake of ours, with the id that its log has
     └── Unintelligible           an event that cannot be understood; it is quarantined
+        └── UnknownMessageVersion  a queue message of an unknown layout; it is kept (azure)
 
 Those with a room in brackets are defined there. Each class says what the caller is told (`status`,
 `code`) and whether the same request may be repeated (`retryable`). The two faces of the HTTP

@@ -14,14 +14,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from shared.azure.packing import read_message
+from shared.azure.packing import message_text, read_known_message
 from shared.azure.queues import Queues
 from shared.base import log
 from shared.base.clock import Clock, from_iso, iso
 from shared.base.errors import Unavailable, Unintelligible
 
 QUEUE: Final = "dispatch"
-VERSION: Final = 1
 # The service's limit is seven days; the margin is for clocks.
 _LONGEST_WAIT: Final = timedelta(days=6, hours=23)
 _EARLY: Final = timedelta(milliseconds=200)
@@ -59,8 +58,7 @@ class Dispatch:
     async def at(self, moment: datetime, message: Mapping[str, Any]) -> None:
         """Have `message` worked on at `moment`, or as soon after as there is room."""
         wait = min(max(moment - self._clock(), timedelta(0)), _LONGEST_WAIT)
-        told = {**message, "v": VERSION, "at": iso(moment)}
-        text = json.dumps(told, separators=(",", ":"))
+        text = message_text({**message, "at": iso(moment)})
         # Whole seconds, rounded up: a text that leaves early may leave at night.
         await self._queues.enqueue(QUEUE, text, delay_seconds=-int(-wait.total_seconds() // 1))
 
@@ -100,16 +98,10 @@ class Dispatch:
             StorageDown: it could not even be put back.
         """
         try:
-            message = read_message(text)
-            version = message.get("v")
+            message = read_known_message(QUEUE, text)
             work, moment = self._workers[message["kind"]], from_iso(message["at"])
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise Unintelligible("a dispatch message that names no known work") from error
-        if version != VERSION:
-            raise Unintelligible(
-                f"a dispatch message of version {version!r}, where this release of Parley reads"
-                f" {VERSION}; put it back when the release that wrote it runs again"
-            )
         if attempts > 1 and message["kind"] in self._once:
             log.trouble("dispatch.came_again", kind=message["kind"], attempts=attempts)
             return

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from shared.azure import telemetry, topic
-from shared.azure.packing import message_text, pack, read_message, unpack
+from shared.azure.packing import pack, raw_message_text, read_message, unpack
 from shared.azure.queues import Queues
 from shared.azure.storage import Changed, StorageDown
 from shared.azure.tables import Entity, Tables, etag_of
@@ -259,7 +259,7 @@ def _fresh(text: str) -> str:
     if "tries" not in message:
         return text
     rest = {name: value for name, value in message.items() if name != "tries"}
-    return message_text(rest)
+    return raw_message_text(rest)
 
 
 def _view(row: Entity) -> dict[str, Any]:

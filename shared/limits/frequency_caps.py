@@ -21,7 +21,6 @@ from shared.base.digests import keyed_digest
 from shared.rules.persons import person
 
 TABLE: Final = "caps"
-VERSION: Final = 1
 _TRIES: Final = 5
 _TRANSACTION: Final = 100
 
@@ -52,7 +51,6 @@ class FrequencyCaps:
             # Two digits, so that one program is not one partition.
             "PartitionKey": f"{key_part(program)}~{whom[:2]}",
             "RowKey": whom,
-            "version": VERSION,
             "sendId": send_id,
             "at": iso(now),
         }

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
-from shared.azure.packing import message_text, read_message
+from shared.azure.packing import message_text, read_known_message
 from shared.azure.queues import Queues
 from shared.azure.topic import QUEUE, Topic, event_from_json
 from shared.base import log
@@ -65,11 +65,12 @@ class FollowUp:
         """Do the work of one queue message.
 
         Raises:
-            Unintelligible: it makes no sense, or the topic refuses what is in it.
+            Unintelligible: it makes no sense, or this release does not know its version, or the
+                topic refuses what is in it.
             StorageDown: it could not even be put back.
         """
         try:
-            message = read_message(text)
+            message = read_known_message(QUEUE, text)
             kind, tries = message["kind"], int(message.get("tries", 0))
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise Unintelligible("a queue message that is no JSON object with a kind") from error

@@ -16,6 +16,7 @@ import pytest
 from cli.client import Client, NotConfigured
 from local.stack import ROOT, Stack
 from shared.azure.event_grid import Envelope
+from shared.azure.packing import message_text
 from shared.base.errors import Unintelligible
 from shared.jobs.poison import MOST_ATTEMPTS, Taken, id_of
 from shared.optouts.events import OPT_OUT_CHANGED
@@ -122,7 +123,7 @@ async def test_work_that_failed_is_put_back(
 
     event = {"id": person, "type": OPT_OUT_CHANGED, "subject": "/", "time": "2026-11-22T15:00:00Z"}
     texts = [
-        json.dumps({"kind": "relay", "event": {**event, "data": {"recipient": person, "n": n}}})
+        message_text({"kind": "relay", "event": {**event, "data": {"recipient": person, "n": n}}})
         for n in range(2)
     ]
     async with parts_of(stack) as parts:

@@ -14,6 +14,7 @@ from playwright.async_api import Page, expect
 from local.stack import Stack
 from shared.analytics import late
 from shared.analytics.state import TimerState, state_row
+from shared.azure.versions import stamped
 from tests.console.desk import Desk
 from tools import pictures
 
@@ -41,16 +42,16 @@ def table(stack: Stack) -> Iterator[TableClient]:
 def test_all_is_counted(table: TableClient, state: TimerState, counted: bool) -> None:  # noqa: FBT001
     """Not while the moment is not folded, a span is left, or a run is at work."""
     assert not pictures.counted(table, NOW)
-    table.create_entity(state_row(state))
+    table.create_entity(stamped(state_row(state)))
     assert pictures.counted(table, NOW) == counted
 
 
 def test_marks_are_waited_for(table: TableClient) -> None:
     """A mark that no run has heeded yet says that there is more to count; a heeded one does not."""
-    table.create_entity(state_row(DONE))
-    table.create_entity(late.mark_row(DONE.marks_up_to, NOW - timedelta(days=3)))
+    table.create_entity(stamped(state_row(DONE)))
+    table.create_entity(stamped(late.mark_row(DONE.marks_up_to, NOW - timedelta(days=3))))
     assert pictures.counted(table, NOW)
-    table.create_entity(late.mark_row(DONE.marks_up_to + timedelta(minutes=4), NOW))
+    table.create_entity(stamped(late.mark_row(DONE.marks_up_to + timedelta(minutes=4), NOW)))
     assert not pictures.counted(table, NOW)
 
 

@@ -23,6 +23,7 @@ from azure.storage.queue.aio import QueueClient
 
 from local.stack import ROOT, TABLES, Stack
 from shared.azure import signatures
+from shared.azure.versions import CURRENT, MEMBER
 from shared.base.clock import iso, utc_now
 from shared.jobs.due_table import TABLE as DUE
 from shared.receiving.quarantine import CONTAINER
@@ -334,6 +335,7 @@ class Rig:
                 "RowKey": sender,
                 "freeAt": "2026-01-01T00:00:00Z",
                 "factor": 1.0,
+                MEMBER: CURRENT,
                 "slowedAt": "",
             }
         )

@@ -15,6 +15,7 @@ import shared.optouts.events
 import shared.services
 from local.stack import Stack
 from shared.azure.event_grid import Received
+from shared.azure.packing import message_text
 from shared.base import ids
 from shared.base.errors import Unintelligible
 from shared.jobs.poison import MOST_ATTEMPTS, Taken
@@ -140,7 +141,7 @@ async def environment(stack: Stack, parley: Parley, folder: Path) -> dict[str, s
         assert await parley.deliver("delivery_report", [strange]) == 202
     async with parts_of(stack) as parts:
         for kind in ("conversations", "outcome"):
-            text = json.dumps({"kind": kind, "sendId": message_id[: ids.ULID_LENGTH]})
+            text = message_text({"kind": kind, "sendId": message_id[: ids.ULID_LENGTH]})
             await parts.poison.guard(Taken("record", text, MOST_ATTEMPTS, MOMENT), _fail)
     return {
         **os.environ,

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from azure.data.tables.aio import TableServiceClient
 
 from local.stack import Stack
+from shared.azure.versions import CURRENT, MEMBER
 from shared.base.clock import iso
 from shared.sending.idempotency import TABLE
 from tests.support.client import Parley
@@ -27,6 +28,7 @@ async def test_the_daily_work_makes_tables_and_drops_keys_that_are_over(
                 {
                     "PartitionKey": "upkeep",
                     "RowKey": name,
+                    MEMBER: CURRENT,
                     "digest": "",
                     "standsFor": "",
                     "at": iso(now),

@@ -15,6 +15,7 @@ import pytest
 from azure.storage.queue.aio import QueueClient
 
 from local.stack import ROOT, Stack
+from shared.azure.packing import message_text
 from shared.azure.storage import StorageDown
 from shared.base.clock import iso
 from shared.base.errors import ParleyError, Unavailable, Unintelligible
@@ -45,7 +46,7 @@ def event_message(person: str, **members: Any) -> str:
         "time": iso(LONG_AGO),
         "data": {"recipient": person},
     }
-    return json.dumps({"kind": "relay", "event": event, **members})
+    return message_text({"kind": "relay", "event": event, **members})
 
 
 def taken(text: str, *, attempts: int = MOST_ATTEMPTS, queue: str = "record") -> Taken:
@@ -80,7 +81,7 @@ async def test_only_the_last_attempt_keeps_a_message(
     stack: Stack, parley: Parley, parts: Services
 ) -> None:
     """While there are attempts left the work's own error goes to the host."""
-    text = json.dumps({"kind": "conversations", "sendId": "01JD8Z0W0Q4T9V6X2Y3N5M7K8P"})
+    text = message_text({"kind": "conversations", "sendId": "01JD8Z0W0Q4T9V6X2Y3N5M7K8P"})
     for attempts in range(1, MOST_ATTEMPTS):
         with pytest.raises(Unintelligible):
             await parts.poison.guard(taken(text, attempts=attempts), fail)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -10,7 +9,7 @@ import pytest
 from aiohttp import web
 from azure.core.pipeline.transport import AioHttpTransport
 
-from shared.azure.packing import read_message
+from shared.azure.packing import message_text, read_message
 from shared.azure.storage import StorageDown
 from shared.azure.topic import OutgoingEvent, Topic
 from shared.base.errors import Unintelligible
@@ -83,7 +82,7 @@ async def come_back(
     follow_up: FollowUp, kept: KeptMessages, message: dict[str, Any], times: int
 ) -> None:
     """Work on a message as often as it comes back."""
-    text = json.dumps(message)
+    text = message_text(message)
     for turn in range(times):
         await follow_up.run_queued(text)
         assert len(kept.messages) == turn + 1

@@ -20,6 +20,7 @@ import aiohttp
 from azure.core.utils import parse_connection_string
 from yarl import URL
 
+from shared.azure.versions import stamped
 from shared.base.clock import http_date
 
 Row = dict[str, Any]
@@ -94,7 +95,7 @@ def _address(table: str, row: Row) -> str:
 
 def _json(row: Row) -> str:
     written: Row = {}
-    for name, value in row.items():
+    for name, value in stamped(row).items():
         if isinstance(value, bytes):
             written[f"{name}@odata.type"] = "Edm.Binary"
             written[name] = base64.b64encode(value).decode()
