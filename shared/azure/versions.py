@@ -37,7 +37,7 @@ class UnknownVersion(StorageDown):
 class UnknownMessageVersion(Unintelligible):
     """A queue message has a layout that this release does not know. It is kept for a newer one."""
 
-    code = "UnknownVersion"
+    code = "UnknownMessageVersion"
 
 
 def stamped(entity: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.azure.packing import message_text, read_message
+from shared.azure.packing import message_text, raw_message_text, read_message
+from shared.azure.versions import CURRENT, MEMBER
 from shared.base.clock import utc_now
 from shared.base.errors import Unintelligible
 from shared.jobs.dispatch import Dispatch
@@ -42,4 +43,5 @@ def test_what_is_written_is_read(members: dict[str, Any]) -> None:
     """A message comes back as it was."""
     message = {**members, "kind": "x"}
     message.pop("packed", None)
-    assert read_message(message_text(message)) == message
+    assert read_message(raw_message_text(message)) == message
+    assert read_message(message_text(message)) == {MEMBER: CURRENT, **message}

@@ -174,7 +174,7 @@ async def test_a_refused_message_is_kept_as_it_is(tables: Tables) -> None:
         if f"has version {CURRENT + 1}" in item["reason"]
     ]
     assert [(item["kind"], item["queue"]) for item in kept] == [("relay", "record")]
-    assert kept[0]["reason"].startswith("UnknownVersion: A message `relay` of queue record")
+    assert kept[0]["reason"].startswith("UnknownMessageVersion: A message `relay` of queue record")
     await poison.put_back("record", kept[0]["id"])
     ((queue, again, _),) = queues.messages
     assert queue == "record"
