@@ -29,7 +29,7 @@ from shared.azure.storage import (
     error_code,
     said,
 )
-from shared.azure.versions import MEMBER, check_row, stamped
+from shared.azure.versions import MEMBER, check_row, stamped_row
 from shared.base.randomness import between
 
 if TYPE_CHECKING:
@@ -68,7 +68,9 @@ class Tables:
     async def insert(self, table: str, entity: Entity) -> str | None:
         """Add an entity; its ETag. None if its keys are taken; the row there stays as it is."""
         try:
-            answer = await self._made(table, lambda client: client.create_entity(stamped(entity)))
+            answer = await self._made(
+                table, lambda client: client.create_entity(stamped_row(table, entity))
+            )
         except ResourceExistsError:
             return None
         except AzureError as error:
@@ -92,7 +94,7 @@ class Tables:
         """
         try:
             answer = await self.table(table).update_entity(
-                stamped(entity),
+                stamped_row(table, entity),
                 mode=UpdateMode.MERGE,
                 etag=etag,
                 match_condition=MatchConditions.IfNotModified,
@@ -218,7 +220,7 @@ class Tables:
             ValueError: if storage refuses what was to be written: too large, or of no form that it
                 knows. Nothing was written, and a repeat changes nothing.
         """
-        operations = [_stamped(operation) for operation in operations]
+        operations = [_stamped(table, operation) for operation in operations]
         try:
             if must_exist:
                 await self.table(table).submit_transaction(operations)
@@ -299,7 +301,9 @@ class Tables:
 
     async def _upsert(self, table: str, entity: Entity, mode: UpdateMode) -> str:
         try:
-            answer = await self._made(table, lambda client: client.upsert_entity(stamped(entity), mode=mode))
+            answer = await self._made(
+                table, lambda client: client.upsert_entity(stamped_row(table, entity), mode=mode)
+            )
         except AzureError as error:
             raise StorageDown(said(error)) from None
         return str(answer["etag"])
@@ -328,9 +332,9 @@ class Tables:
         return self._client
 
 
-def _stamped(operation: TableOperation) -> TableOperation:
+def _stamped(table: str, operation: TableOperation) -> TableOperation:
     kind, entity, *options = operation
-    return operation if kind == "delete" else (kind, stamped(entity), *options)
+    return operation if kind == "delete" else (kind, stamped_row(table, entity), *options)
 
 
 def etag_of(entity: Mapping[str, Any]) -> str:

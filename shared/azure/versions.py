@@ -1,4 +1,4 @@
-"""The version of every row and of every queue message: member `version`, a whole number.
+"""The version of every row and of every queue message: member `v`, a whole number.
 
 Whoever writes one says in which layout it is; whoever reads one refuses a layout that this release
 does not know, because half-understood rows text people twice, or people who have opted out. So a
@@ -15,10 +15,11 @@ from typing import Any, Final
 from shared.azure.storage import StorageDown
 from shared.base.errors import Unintelligible
 
-MEMBER: Final = "version"
+MEMBER: Final = "v"
 CURRENT: Final = 1
-# The ledger's rows have a version of their own, and its room an error that stops all sends.
-_CHECKED_BY_THEIR_ROOM: Final = frozenset({"optouts"})
+# The ledger's rows have `version`, which their hashes cover, and their room an error of its own for
+# an unknown one, which stops all sends.
+_VERSIONED_BY_THEIR_ROOM: Final = frozenset({"optouts"})
 # What differs from row to row: ids, moments, numbers of people.
 _VARIES: Final = re.compile(r"[^~:.|!]*[0-9][^~:.|!]*")
 _LONGEST: Final = 60
@@ -45,13 +46,18 @@ def stamped(entity: Mapping[str, Any]) -> dict[str, Any]:
     return {MEMBER: CURRENT, **entity}
 
 
+def stamped_row(table: str, entity: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A row of a table as it is to be written."""
+    return entity if table in _VERSIONED_BY_THEIR_ROOM else stamped(entity)
+
+
 def check_row(table: str, entity: Mapping[str, Any]) -> None:
     """Refuse a row whose version is another one; the ledger's are checked by their room.
 
     Raises:
         UnknownVersion: naming table, kind of row and version.
     """
-    if table in _CHECKED_BY_THEIR_ROOM:
+    if table in _VERSIONED_BY_THEIR_ROOM:
         return
     if (version := entity.get(MEMBER)) != CURRENT:
         kind = kind_of(str(entity.get("RowKey", "")))
