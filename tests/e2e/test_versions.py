@@ -68,7 +68,7 @@ class QueueWitness(Wrapper):
 
 async def play(stack: Stack, parley: Parley, platform: Platform, people: People) -> list[Row]:
     """Everything that an operator would try on the first day; the queue messages of it."""
-    one, *some = people.many(4)
+    one, *some = people.many(7)
     later = (datetime.now(UTC) + timedelta(days=20)).isoformat()
     witnesses: list[QueueWitness] = []
 
