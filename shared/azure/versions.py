@@ -17,9 +17,10 @@ from shared.base.errors import Unintelligible
 
 MEMBER: Final = "v"
 CURRENT: Final = 1
-# The ledger's rows have `version`, which their hashes cover, and their room an error of its own for
-# an unknown one, which stops all sends.
-_VERSIONED_BY_THEIR_ROOM: Final = frozenset({"optouts"})
+# Of these the room itself writes and checks the version, row by row. The ledger's rows have
+# `version`, which their hashes cover, and an unknown one stops all sends. A row of work that is due
+# of an unknown version is told, and holds no other work up.
+CHECKED_BY_THEIR_ROOM: Final = frozenset({"optouts", "due"})
 # What differs from row to row: ids, moments, numbers of people.
 _VARIES: Final = re.compile(r"[^~:.|!]*[0-9][^~:.|!]*")
 _LONGEST: Final = 60
@@ -48,16 +49,16 @@ def stamped(entity: Mapping[str, Any]) -> dict[str, Any]:
 
 def stamped_row(table: str, entity: Mapping[str, Any]) -> Mapping[str, Any]:
     """A row of a table as it is to be written."""
-    return entity if table in _VERSIONED_BY_THEIR_ROOM else stamped(entity)
+    return entity if table in CHECKED_BY_THEIR_ROOM else stamped(entity)
 
 
 def check_row(table: str, entity: Mapping[str, Any]) -> None:
-    """Refuse a row whose version is another one; the ledger's are checked by their room.
+    """Refuse a row whose version is another one; some are checked by their room.
 
     Raises:
         UnknownVersion: naming table, kind of row and version.
     """
-    if table in _VERSIONED_BY_THEIR_ROOM:
+    if table in CHECKED_BY_THEIR_ROOM:
         return
     if (version := entity.get(MEMBER)) != CURRENT:
         kind = kind_of(str(entity.get("RowKey", "")))

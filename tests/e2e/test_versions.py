@@ -22,6 +22,7 @@ from shared.azure.storage import StorageAccount
 from shared.azure.tables import Tables
 from shared.azure.versions import CURRENT, MEMBER, UnknownVersion, kind_of
 from shared.base.errors import LedgerUnreadable, Unintelligible
+from shared.jobs import due_table
 from shared.jobs.poison import MOST_ATTEMPTS, Taken
 from shared.optouts import rows as ledger_rows
 from shared.settings import load
@@ -48,6 +49,7 @@ WRITTEN = {
     "floods",
     "poison",
     "optouts",
+    "due",
 }
 
 
@@ -144,6 +146,9 @@ async def test_every_row_and_message_has_a_version_and_an_unknown_one_is_refused
             if table == ledger_rows.TABLE:
                 with pytest.raises(LedgerUnreadable, match="has version 77"):
                     ledger_rows.check_version(planted)
+            elif table == due_table.TABLE:
+                with pytest.raises(Unintelligible, match="the table due of version 77"):
+                    due_table.read_row(planted)
             else:
                 with pytest.raises(UnknownVersion) as refused:
                     await tables.get(table, "planted", row["RowKey"])
