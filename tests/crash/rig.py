@@ -347,6 +347,9 @@ class Rig:
                 await self.tables.delete_table(table.name)
                 if table.name in TABLES:
                     await self.tables.create_table(table.name)
+        if prefixes:
+            # What an earlier scenario has put back for later is about rows that are gone.
+            await self.clear("record")
 
     async def rows(self, table: str, partitions: str = "") -> list[dict[str, Any]]:
         """All rows of a table whose partitions begin so."""
