@@ -83,7 +83,7 @@ def engine_with(parts: Services, shelf: Shelf) -> Engine:
     """An engine that puts chunks in their place on a shelf."""
     engine = parts.campaigns.engine
     return Engine(
-        replace(parts.parts, dispatch=shelf),
+        replace(parts.parts, jobs=replace(parts.parts.jobs, dispatch=shelf)),
         store=parts.campaigns.store,
         expansion=parts.campaigns.expansion,
         eta=engine._eta,
