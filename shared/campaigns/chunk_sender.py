@@ -38,8 +38,10 @@ AHEAD: Final = timedelta(seconds=2.5)
 _SOON: Final = timedelta(seconds=1)
 _LONGEST_WAIT: Final = timedelta(seconds=5)
 _LONGEST_PAUSE: Final = 300
-# Beyond what two rounds of sends take, between which a run says that it is still alive.
-_LEAST_LEASE: Final = timedelta(seconds=10)
+# Beyond what one send may take at ACS, and two, between which a run says that it is still alive. A
+# dead run must be found while ACS still knows the ids of its sends.
+_MARGIN_OF_ONE: Final = timedelta(seconds=40)
+_MARGIN_OF_TWO: Final = timedelta(seconds=10)
 # Denials in a row, at least half a minute apart and then longer: about twenty minutes. A new role
 # works after ten; what lasts longer does not pass by itself.
 _MOST_DENIALS: Final = 11
@@ -125,7 +127,8 @@ class ChunkSender:
         self._sending = sending
         self._pacing = pacing
         self._requests = ChunkRequests(parts, caps)
-        self.lease = 2 * parts.acs_timeout + _LEAST_LEASE
+        timeout = parts.acs_timeout
+        self.lease = min(2 * timeout + _MARGIN_OF_TWO, timeout + _MARGIN_OF_ONE)
 
     async def send_chunk(self, message: Mapping[str, Any]) -> None:
         """Send the chunk that a message names.
