@@ -75,6 +75,9 @@ param retryAfterSeconds string
 @description('Countries that may be texted, separated by commas.')
 param allowedCountries string
 
+@description('What becomes of recipients whom a sender cannot reach.')
+param outOfReach string
+
 @description('Daily budgets as JSON.')
 param dailyBudgets string
 
@@ -305,6 +308,7 @@ resource settings 'Microsoft.Web/sites/config@2025-03-01' = {
     PARLEY_SEND_AGAIN_WHEN_UNCERTAIN: sendAgainWhenUncertain
     PARLEY_RETRY_AFTER_SECONDS: retryAfterSeconds
     PARLEY_ALLOWED_COUNTRIES: allowedCountries
+    PARLEY_OUT_OF_REACH: outOfReach
     PARLEY_DAILY_BUDGETS: dailyBudgets
     PARLEY_FLOOD_LIMITS: floodLimits
     PARLEY_PRICES: prices

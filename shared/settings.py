@@ -23,9 +23,11 @@ from shared.rules.categories import CATEGORIES
 from shared.rules.limit_settings import (
     Budget,
     FloodLimits,
+    OutOfReach,
     parse_budgets,
     parse_countries,
     parse_flood_limits,
+    parse_out_of_reach,
 )
 from shared.rules.senders import Sender, parse_senders
 from shared.rules.timing.quiet import QuietHours, parse_rules
@@ -297,6 +299,13 @@ class Settings:
         "ISO 3166 codes of the countries that may be texted, separated by commas; without it all.",
         parse_countries,
         default=frozenset(),
+    )
+    out_of_reach: OutOfReach = _setting(  # noqa: RUF009  # it makes a field
+        "PARLEY_OUT_OF_REACH",
+        "What becomes of recipients whom a sender's kind cannot reach: `warn` in previews and dry"
+        " runs, or `refuse`.",
+        parse_out_of_reach,
+        default=OutOfReach.WARN,
     )
     daily_budgets: Mapping[str, Budget] | None = _setting(
         "PARLEY_DAILY_BUDGETS",

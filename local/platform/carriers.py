@@ -17,7 +17,16 @@ from local.platform.behaviour import Behaviour
 from local.platform.clock import NewId, Now, Timeline, stamp
 from local.platform.handsets import Account, Origin, Text
 from local.platform.payloads import Received, Reported, report_body
-from local.platform.recipients import BLOCKED, CODES, DELIVERED, Fate, Report, fate_of
+from local.platform.recipients import (
+    BLOCKED,
+    CODES,
+    DELIVERED,
+    UNREACHED,
+    Fate,
+    Report,
+    country_of,
+    fate_of,
+)
 from local.platform.segments import count_segments
 from local.platform.senders import Sender, SenderKind, StopAnsweredBy
 
@@ -225,6 +234,10 @@ class Carriers:
 
     def _fate(self, message: Outgoing) -> Fate:
         fate = fate_of(message.to)
+        reaches = self._senders[message.sender].reaches
+        country = country_of(message.to) if reaches is not None else None
+        if reaches is not None and country is not None and country not in reaches:
+            return UNREACHED
         if fate.fails_first is None:
             return fate
         # Here alone it matters how many texts the number was sent before.

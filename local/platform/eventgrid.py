@@ -39,7 +39,8 @@ _OUTCOMES: Final[dict[int, str]] = {
     503: "Busy",
     504: "TimedOut",
 }
-_ORIGIN: Final = "eventgrid.local"
+# What Event Grid calls itself; an Azure Function answers it fixed, whoever asks.
+_ORIGIN: Final = "eventgrid.azure.net"
 # Fault to what Event Grid believes about the attempt; a number is an HTTP status.
 _FAULT_OUTCOMES: Final[dict[str, int | str]] = {
     "throttle": 429,

@@ -85,6 +85,11 @@ NORMAL: Final = Fate("Delivered, and reported so.")
 BLOCKED: Final = Fate(
     "Blocked, because the person opted out.", arrives=False, reports=(Report(4007),)
 )
+UNREACHED: Final = Fate(
+    "Not delivered: this kind of sender does not reach that country.",
+    arrives=False,
+    reports=(Report(4003),),
+)
 _BEHAVIOURS: Final[dict[str, Fate]] = {
     "0001": Fate("Delivered, but no report ever comes.", reports=()),
     "0002": Fate("Delivered; the report comes twice.", reports=(Report(), Report())),
@@ -124,6 +129,15 @@ MAGIC: Final[dict[str, Fate]] = {
 def fate_of(number: str) -> Fate:
     """What becomes of a text to this number when nobody has opted out."""
     return MAGIC.get(number, NORMAL)
+
+
+def country_of(number: str) -> str | None:
+    """ISO 3166 code of a number's country; None where it has none, or none that is known."""
+    try:
+        region = phonenumbers.region_code_for_number(phonenumbers.parse(number))
+    except phonenumbers.NumberParseException:
+        return None
+    return region if region and region.isalpha() else None
 
 
 def is_textable(number: object) -> bool:

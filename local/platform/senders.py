@@ -64,6 +64,7 @@ class Sender:
         brand: for a carrier's own answers; may be empty.
         help_text: what a carrier answers HELP with; may be empty.
         rate_per_minute: texts a minute that ACS takes.
+        reaches: the countries that it can text; None where ACS names no limit.
         program: shown beside the sender on the page of handsets.
     """
 
@@ -74,6 +75,7 @@ class Sender:
     help_text: str
     rate_per_minute: int
     program: str
+    reaches: frozenset[str] | None
 
 
 def parse_senders(text: str) -> dict[str, Sender]:
@@ -112,4 +114,14 @@ def _read_sender(where: str, entry: Any) -> Sender:
         help_text=str(entry.get("helpText", "")),
         rate_per_minute=int(entry.get("ratePerMinute", rate)),
         program=str(entry.get("program") or address),
+        reaches=_reach(kind, str(entry.get("country", "US")).upper()),
     )
+
+
+def _reach(kind: SenderKind, country: str) -> frozenset[str] | None:
+    """ACS's FAQ: toll-free numbers reach three countries, short codes their own."""
+    if kind is SenderKind.TOLL_FREE:
+        return frozenset({"US", "CA", "PR"})
+    if kind is SenderKind.SHORT_CODE:
+        return frozenset({"US", "PR"} if country in {"US", "PR"} else {country})
+    return None

@@ -34,6 +34,7 @@ _AHEAD: Final = timedelta(minutes=15)
 _LONGEST_TEXT: Final = 10_000
 _LONGEST_ID: Final = 512
 _MOST_ATTEMPTS: Final = 100
+_LONGEST_COUNT: Final = 9
 _LONGEST_ATTEMPTS: Final = 20_000
 _SHOWN: Final = 100
 _AMERICAN: Final = re.compile(
@@ -177,7 +178,7 @@ def read_report(envelope: Envelope, now: datetime) -> PlatformReport:
     try:
         moment, moment_text = _moment(data, envelope, now)
     except Unintelligible:
-        code = code_in(details) if isinstance(details, str) else None
+        code = code_in(details, delivered=False) if isinstance(details, str) else None
         if status != "Failed" or code is None or not code.opts_out:
             raise
         # Without a text of its own: however often it comes, it is the same report.
@@ -266,8 +267,41 @@ def _platform_id(data: Mapping[str, Any], envelope: Envelope, *, required: bool)
 
 def _attempts(value: Any) -> list[Any]:
     """What the platform says of its attempts; nothing rather than too much for a row."""
-    attempts = value[:_MOST_ATTEMPTS] if isinstance(value, list) else []
+    given = value[:_MOST_ATTEMPTS] if isinstance(value, list) else []
+    attempts = [_attempt(one) for one in given if isinstance(one, Mapping)]
     return attempts if len(json.dumps(attempts)) <= _LONGEST_ATTEMPTS else []
+
+
+def _attempt(value: Mapping[Any, Any]) -> dict[str, Any]:
+    """One attempt: its three members in camelCase, numbers as numbers, what else it has left out.
+
+    Client libraries of ACS read a missing member as nothing and stumble over one of another type.
+    """
+    members = {str(name).lower(): one for name, one in value.items()}
+    found: dict[str, Any] = {}
+    told = members.get("timestamp")
+    if (moment := _read_moment(told)) is not None:
+        found["timestamp"] = str(told).strip() if _is_iso(told) else moment.isoformat()
+    for name in ("segmentsSucceeded", "segmentsFailed"):
+        if (count := _whole_number(members.get(name.lower()))) is not None:
+            found[name] = count
+    return found
+
+
+def _is_iso(text: Any) -> bool:
+    try:
+        from_iso(str(text).strip())
+    except ValueError:
+        return False
+    return True
+
+
+def _whole_number(value: Any) -> int | None:
+    if isinstance(value, str) and value.strip().isdecimal() and len(value) <= _LONGEST_COUNT:
+        return int(value)
+    if isinstance(value, float) and value.is_integer() and value >= 0:
+        return int(value)
+    return value if type(value) is int and value >= 0 else None
 
 
 def _moment(data: Mapping[str, Any], envelope: Envelope, now: datetime) -> tuple[datetime, str]:

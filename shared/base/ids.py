@@ -65,8 +65,16 @@ def message_digits(id_key: bytes, send_id: str, recipient: str) -> bytes:
 
 
 def inbound_id(platform_id: str, received: datetime) -> str:
-    """The id of an inbound message: the same for each delivery of the same event."""
-    return ulid.new(received, hashlib.sha256(platform_id.encode()).digest()[:10]) + INBOUND_SUFFIX
+    """The id of an inbound message: the same for each delivery of the same event.
+
+    Its time is in whole seconds: the same event has been seen with a fraction and without.
+    """
+    return (
+        ulid.new(
+            received.replace(microsecond=0), hashlib.sha256(platform_id.encode()).digest()[:10]
+        )
+        + INBOUND_SUFFIX
+    )
 
 
 def report_row(message: str, status: str, details: str, received: str) -> str:

@@ -26,7 +26,9 @@ from shared.optouts import Ledger
 from shared.rules import segments
 from shared.rules.cost.estimate import CostTally
 from shared.rules.cost.prices import own_prices
+from shared.rules.reach import is_out_of_reach
 from shared.rules.recipient_warnings import RecipientWarnings
+from shared.rules.senders import Sender
 from shared.rules.text_warnings import find_warnings
 from shared.rules.timing.quiet import built_in_rules
 from shared.sending.timetable import Timetable
@@ -78,7 +80,7 @@ class DryRun:
         now = self._clock()
         start = definition.start_at or now
         recipients = Recipients(definition, self._senders, timetable=self._timetable, start=start)
-        found = _Findings(definition, self._ledger)
+        found = _Findings(definition, self._ledger, self._senders)
         try:
             async for row, judged in read_recipients(self._blobs, definition, recipients, inline):
                 found.add_row(row, judged)
@@ -121,8 +123,11 @@ class DryRun:
 class _Findings:
     """Counts what a list holds; its size does not depend on the list's."""
 
-    def __init__(self, definition: Definition, ledger: Ledger) -> None:
+    def __init__(
+        self, definition: Definition, ledger: Ledger, senders: Mapping[str, Sender]
+    ) -> None:
         self._ledger = ledger
+        self._senders = senders
         self._rows = self._refused = self._duplicates = self._blocked = self._waiting = 0
         self._lines: list[Refused] = []
         self._encodings: Counter[str] = Counter()
@@ -148,7 +153,11 @@ class _Findings:
         if self._ledger.closed_by(judged.address, judged.sender) is not None:
             self._blocked += 1
             return
-        self.warnings.add(range_known=judged.range_known, doubtful=judged.doubtful)
+        self.warnings.add(
+            range_known=judged.range_known,
+            doubtful=judged.doubtful,
+            out_of_reach=is_out_of_reach(self._senders[judged.sender], judged.address),
+        )
         if judged.until is not None:
             self._waiting += 1
             self.latest = max(self.latest or judged.until, judged.until)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -11,8 +11,8 @@ from shared.base.tasks import every
 from shared.limits import budgets
 from shared.limits.budgets import Budgets
 from shared.limits.floods import Floods
-from shared.rules.limit_settings import FloodLimits
-from shared.rules.senders import Programs
+from shared.rules.limit_settings import FloodLimits, OutOfReach
+from shared.rules.senders import Programs, Sender
 from shared.settings import Settings
 
 if TYPE_CHECKING:
@@ -46,6 +46,33 @@ class Countries:
         return f"The country {where} is not among those that may be texted from here."
 
 
+class Reach:
+    """Refuses texts that cannot arrive, if an operator wants that.
+
+    Args:
+        senders: with their kinds.
+        refuses: the setting.
+    """
+
+    def __init__(self, senders: Mapping[str, Sender], *, refuses: bool) -> None:
+        self._senders = senders
+        self._refuses = refuses
+
+    def applies(self, request: SendRequest) -> bool:
+        """Whether the sender's reach is limited; it costs no storage operation in any case."""
+        sender = self._senders.get(request.sender)
+        return self._refuses and sender is not None and sender.reaches is not None
+
+    def refusal(self, address: str, sender: str) -> str | None:
+        """Why an E.164 number may not be texted by a sender, or None if it may."""
+        known = self._senders.get(sender)
+        if not self._refuses or known is None or known.reaches is None:
+            return None
+        from shared.rules.reach import is_out_of_reach, why_out_of_reach  # noqa: PLC0415  # brings phonenumbers
+
+        return why_out_of_reach(known) if is_out_of_reach(known, address) else None
+
+
 class Guards:
     """What stands between the ledger's news and ACS.
 
@@ -59,6 +86,7 @@ class Guards:
     def __init__(self, settings: Settings, tables: Tables) -> None:
         self._tables = tables
         self._countries = Countries(settings.allowed_countries)
+        self._reach = Reach(settings.senders, refuses=settings.out_of_reach is OutOfReach.REFUSE)
         self._budgets = Budgets(
             tables, settings.id_key, Programs(settings.senders), settings.daily_budgets or {}
         )
@@ -67,12 +95,13 @@ class Guards:
     def applies(self, request: SendRequest) -> bool:
         """Whether any guard has something to say of the request; if not, `admit` costs nothing."""
         return any(
-            guard.applies(request) for guard in (self._countries, self._floods, self._budgets)
+            guard.applies(request)
+            for guard in (self._countries, self._reach, self._floods, self._budgets)
         )
 
-    def refusal(self, address: str) -> str | None:
-        """Why an E.164 number may never be texted from here; None if it may, as far as is known."""
-        return self._countries.refusal(address)
+    def refusal(self, address: str, sender: str) -> str | None:
+        """Why an E.164 number may never be texted by a sender; None if it may, as far as known."""
+        return self._countries.refusal(address) or self._reach.refusal(address, sender)
 
     async def admit(
         self,
@@ -105,7 +134,7 @@ class Guards:
         Raises:
             StorageDown: limits cannot be counted; nothing may be sent. Repeating is safe.
         """
-        refused = {a: reason for a in addresses if (reason := self._countries.refusal(a))}
+        refused = {a: why for a in addresses if (why := self.refusal(a, request.sender))}
         left = [address for address in addresses if address not in refused]
         codes = self._floods.applies(request)
         if left and codes:

@@ -25,7 +25,7 @@ from shared.base import ids
 from shared.base.clock import from_iso, iso
 from shared.messages.request import Asked, SendRequest
 from shared.messages.state import Report
-from shared.rules.delivery_codes import code_in
+from shared.rules.delivery_codes import DELIVERED, DeliveryCode, code_in
 from shared.rules.message_states import State
 from shared.rules.timing.windows import read_window, written
 
@@ -180,7 +180,12 @@ class StoredReport:
     @property
     def report(self) -> Report:
         """As the fold of states wants it."""
-        return Report(self.status, code_in(self.details), self.received, self.arrived)
+        return Report(self.status, self.code, self.received, self.arrived)
+
+    @property
+    def code(self) -> DeliveryCode | None:
+        """What its details speak of; never success where the platform says that it failed."""
+        return code_in(self.details, delivered=self.status == DELIVERED)
 
 
 def intent_row(intent: Intent, shards: int) -> Entity:

@@ -17,7 +17,7 @@ from shared.messages.record import Send
 from shared.messages.state import aged, state_after
 from shared.rules import keywords
 from shared.rules.conversation_ids import ConversationId
-from shared.rules.delivery_codes import CODES, OPTED_OUT, code_in
+from shared.rules.delivery_codes import CODES, OPTED_OUT
 from shared.rules.message_states import MAY_HAVE_LEFT, TERMINAL, State
 
 # Attempts that ended so have sent nothing for certain.
@@ -145,7 +145,7 @@ def _platform_id(seen: Seen) -> str | None:
 
 
 def _last_code(seen: Seen) -> dict[str, Any]:
-    codes = [code for report in seen.reports if (code := code_in(report.details)) is not None]
+    codes = [code for report in seen.reports if (code := report.code) is not None]
     if not codes and seen.outcome is not None and seen.outcome.ledger_sequence is not None:
         codes = [CODES[OPTED_OUT]]
     if not codes:

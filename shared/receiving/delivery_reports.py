@@ -31,7 +31,7 @@ from shared.optouts import Change, Channel, Direction, Effect
 from shared.optouts.events import opt_out_changed
 from shared.receiving.quarantine import Quarantine
 from shared.rules.addresses import masked
-from shared.rules.delivery_codes import DeliveryCode, code_in
+from shared.rules.delivery_codes import DELIVERED, DeliveryCode, code_in
 from shared.rules.message_states import State
 from shared.sending.retries import Retries, wants_retry
 
@@ -77,7 +77,7 @@ class DeliveryReports:
             Unintelligible: it makes no sense; nothing has been done.
         """
         report = read_report(envelope, self._clock())
-        code = code_in(report.details)
+        code = code_in(report.details, delivered=report.status == DELIVERED)
         # 1. The record.
         intent, message_id, retried_by = await self._store(report, code)
         # 2. The ledger.

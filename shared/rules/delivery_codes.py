@@ -160,6 +160,13 @@ CODES: Final[Mapping[int, DeliveryCode]] = MappingProxyType(
     }
 )
 
+# What a report's status is called where the text arrived.
+DELIVERED: Final = "Delivered"
+_SUCCESS: Final = 2000
+_NAMED: Final = re.compile(
+    r"(?:error|status|result|delivery)?[ _-]?code[^0-9A-Za-z]{1,4}(?P<code>[0-9]{4})(?![0-9])",
+    re.IGNORECASE,
+)
 _TOKEN: Final = re.compile(r"(?<![0-9])[0-9]{4}(?![0-9])")
 # Wordings that came without a number, in the order in which they are looked for.
 _SENTENCES: Final = (
@@ -169,15 +176,28 @@ _SENTENCES: Final = (
 )
 
 
-def code_in(details: str | None) -> DeliveryCode | None:
+def code_in(details: str | None, *, delivered: bool | None = None) -> DeliveryCode | None:
     """The code that a report's `deliveryStatusDetails` speaks of, or None.
 
-    The first number of four digits that is in the table; else the wording.
+    The number that is called the code (`ErrorCode: 5002`); else the first number of four digits
+    that is in the table; else the wording. A failure has no code of success, whatever else the
+    sentence says.
+
+    Args:
+        details: as the platform wrote them.
+        delivered: what the report's status says; None where it is not asked.
     """
     if not details:
         return None
-    for token in _TOKEN.findall(details):
-        if found := CODES.get(int(token)):
+    named = (found["code"] for found in _NAMED.finditer(details))
+    for token in (*named, *_TOKEN.findall(details)):
+        found = CODES.get(int(token))
+        if found is not None and _may_be(found, delivered):
             return found
     words = " ".join(details.split()).casefold()
-    return next((CODES[code] for sentence, code in _SENTENCES if sentence in words), None)
+    spoken = (CODES[code] for sentence, code in _SENTENCES if sentence in words)
+    return next((found for found in spoken if _may_be(found, delivered)), None)
+
+
+def _may_be(found: DeliveryCode, delivered: bool | None) -> bool:  # noqa: FBT001  # as above
+    return delivered is not False or found.code != _SUCCESS

@@ -1,8 +1,9 @@
 """How much may be sent: the limits that an operator sets, as `shared.limits` holds them.
 
-Three settings, each off unless it says something:
+Four settings, each off unless it says something:
 
     PARLEY_ALLOWED_COUNTRIES  US,CA,PR
+    PARLEY_OUT_OF_REACH       refuse
     PARLEY_DAILY_BUDGETS      {"offers": 10000, "reminders": {"segments": 5000, "warnAt": 0.9}}
     PARLEY_FLOOD_LIMITS       {"number": {"codes": 5, "minutes": 10},
                                "range": {"codes": 50, "minutes": 10, "digits": 8}}
@@ -18,6 +19,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import ROUND_CEILING, Decimal
+from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -92,6 +94,25 @@ def parse_countries(text: str) -> frozenset[str]:
             " have, such as US, CA or GB"
         )
     return codes
+
+
+class OutOfReach(StrEnum):
+    """What becomes of recipients whom a sender's kind cannot reach."""
+
+    WARN = "warn"
+    REFUSE = "refuse"
+
+
+def parse_out_of_reach(text: str) -> OutOfReach:
+    """What becomes of recipients whom a sender cannot reach.
+
+    Raises:
+        ValueError: it is neither `warn` nor `refuse`.
+    """
+    try:
+        return OutOfReach(text.strip().lower())
+    except ValueError:
+        raise ValueError("is neither warn nor refuse") from None
 
 
 def parse_budgets(text: str) -> Mapping[str, Budget]:

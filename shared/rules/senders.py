@@ -28,9 +28,11 @@ _ALPHANUMERIC: Final = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9](?:[A-Za-z0-9 ]{0,9
 _TOLL_FREE: Final = re.compile(r"\+18(?:00|33|44|55|66|77|88)[0-9]{7}")
 _NORTH_AMERICAN: Final = re.compile(r"\+1[0-9]{10}")
 _MEMBERS: Final = frozenset(
-    {"sender", "kind", "program", "ratePerMinute", "brand", "helpText", "stopAnsweredBy"}
+    {"sender", "kind", "program", "ratePerMinute", "brand", "helpText", "stopAnsweredBy", "country"}
 )
 _MAX_TEXT: Final = 320
+_COUNTRY: Final = re.compile(r"[A-Z]{2}")
+_DEFAULT_COUNTRY: Final = "US"
 _E = TypeVar("_E", bound=StrEnum)
 
 
@@ -61,15 +63,22 @@ class KindRule:
         rate_per_minute: messages a minute. 200, 6,000 and 600 are ACS's documented limits; 10DLC
             depends on the campaign and mobile numbers are undocumented, so ours is cautious.
         stop_answered_by: see docs/platform.md 4.
+        reaches: the countries that it can text, ISO 3166; None where ACS names no limit
+            (docs/platform.md 5.2).
+        domestic: whether it reaches its own country alone.
     """
 
     rate_per_minute: int
     stop_answered_by: StopAnsweredBy
+    reaches: frozenset[str] | None = None
+    domestic: bool = False
 
 
 KINDS: Final[dict[SenderKind, KindRule]] = {
-    SenderKind.TOLL_FREE: KindRule(200, StopAnsweredBy.CARRIER),
-    SenderKind.SHORT_CODE: KindRule(6000, StopAnsweredBy.PLATFORM),
+    SenderKind.TOLL_FREE: KindRule(
+        200, StopAnsweredBy.CARRIER, reaches=frozenset({"US", "CA", "PR"})
+    ),
+    SenderKind.SHORT_CODE: KindRule(6000, StopAnsweredBy.PLATFORM, domestic=True),
     SenderKind.TEN_DLC: KindRule(60, StopAnsweredBy.PLATFORM),
     SenderKind.LONG_CODE: KindRule(60, StopAnsweredBy.PARLEY),
     SenderKind.ALPHANUMERIC: KindRule(600, StopAnsweredBy.NOBODY),
@@ -88,6 +97,7 @@ class Sender:
         brand: the name people know, for replies; may be empty.
         help_text: what HELP is answered with; may be empty.
         stop_answered_by: who confirms a STOP.
+        country: of a short code, ISO 3166; nothing else asks for it.
     """
 
     address: str
@@ -97,6 +107,16 @@ class Sender:
     brand: str
     help_text: str
     stop_answered_by: StopAnsweredBy
+    country: str = _DEFAULT_COUNTRY
+
+    @property
+    def reaches(self) -> frozenset[str] | None:
+        """The countries that it can text, ISO 3166; None where ACS names no limit."""
+        rule = KINDS[self.kind]
+        if not rule.domestic:
+            return rule.reaches
+        # Carriers of the United States serve Puerto Rico, too.
+        return frozenset({"US", "PR"} if self.country in {"US", "PR"} else {self.country})
 
 
 def kind_of(address: str) -> SenderKind | None:
@@ -156,6 +176,9 @@ def _parse_sender(where: str, entry: Any) -> Sender:
     rate = entry.get("ratePerMinute", rule.rate_per_minute)
     if not isinstance(rate, int) or isinstance(rate, bool) or rate < 1:
         raise ValueError(f"{where}: ratePerMinute must be a whole number of at least 1")
+    country = _text(where, entry, "country", _DEFAULT_COUNTRY).upper()
+    if not _COUNTRY.fullmatch(country):
+        raise ValueError(f"{where}: country must be an ISO 3166 code of two letters, such as US")
     return Sender(
         address=address,
         kind=kind,
@@ -166,6 +189,7 @@ def _parse_sender(where: str, entry: Any) -> Sender:
         stop_answered_by=_choice(
             where, entry, "stopAnsweredBy", StopAnsweredBy, rule.stop_answered_by
         ),
+        country=country,
     )
 
 

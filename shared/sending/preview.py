@@ -17,6 +17,7 @@ from shared.rules import segments
 from shared.rules.addresses import read_recipient
 from shared.rules.recipient_warnings import RecipientWarnings
 from shared.rules.segments import Measure
+from shared.rules.senders import Sender
 from shared.rules.text_warnings import find_warnings
 from shared.rules.timing.when import check_not_past
 from shared.sending.decisions import BLOCKED
@@ -106,7 +107,7 @@ class Preview:
                     request.message, sender, category=request.category, first=True
                 )
             ]
-            + _about(reached),
+            + _about(sender, reached),
             "recipients": [_shown(s, why.get(s.sequence or 0)) for s in seen],
         }
 
@@ -116,14 +117,24 @@ class Preview:
         sequence = self._ledger.closed_by(asked.address, request.sender)
         if sequence is not None:
             return _Seen(asked, BLOCKED, sequence, None)
-        return _Seen(asked, self._guards.refusal(asked.address), None, waits.get(asked.address))
+        return _Seen(
+            asked,
+            self._guards.refusal(asked.address, request.sender),
+            None,
+            waits.get(asked.address),
+        )
 
 
-def _about(addresses: list[str]) -> list[dict[str, Any]]:
+def _about(sender: Sender, addresses: list[str]) -> list[dict[str, Any]]:
     """The warnings about those who would be texted."""
+    from shared.rules.reach import is_out_of_reach  # noqa: PLC0415  # brings phonenumbers
+
     found = RecipientWarnings()
     for address in addresses:
-        found.add(range_known=read_recipient(address).range_known)
+        found.add(
+            range_known=read_recipient(address).range_known,
+            out_of_reach=is_out_of_reach(sender, address),
+        )
     return found.shown()
 
 

@@ -30,7 +30,7 @@ async def test_without_settings_nothing_is_asked(bench: Make) -> None:
         assert await guards.admit(asked, send_id(), [AMERICAN, BRITISH], 1, NOON) == {}
         await guards.release(asked, send_id(), [AMERICAN], NOON)
         assert await guards.budget_left(asked, NOON) is None
-    assert guards.refusal(BRITISH) is None
+    assert guards.refusal(BRITISH, TEXT.sender) is None
     assert counted.asked == []
 
 
@@ -53,7 +53,7 @@ async def test_countries(bench: Make, allowed: str, address: str, words: str | N
     guards = made.guards(counted)
     assert guards.applies(TEXT)
     refused = await guards.admit(TEXT, send_id(), [address], 1, NOON)
-    assert refused.get(address) == guards.refusal(address)
+    assert refused.get(address) == guards.refusal(address, TEXT.sender)
     if words is None:
         assert not refused
     else:

@@ -107,3 +107,20 @@ def test_every_failure_says_what_to_do() -> None:
 def test_every_failure_has_a_golden_report(number: int) -> None:
     """Each code is taken in as the platform writes it: tests/functions/test_events.py posts it."""
     assert f"report-failed-{number}" in names("report-failed")
+
+
+@pytest.mark.parametrize(
+    ("details", "code"),
+    [
+        ("No report after 2000 seconds. ErrorCode: 5002.", 5002),
+        ("No report after 4000 seconds. ErrorCode: 5002.", 5002),
+        ("Port 4001 closed; error code 4006", 4006),
+        ("No error.", None),
+        ("2000", None),
+    ],
+)
+def test_a_failure_has_the_code_that_is_called_so(details: str, code: int | None) -> None:
+    """The number behind ErrorCode is the code, and none of success belongs to a failure."""
+    found = code_in(details, delivered=False)
+    assert (None if found is None else found.code) == code
+    assert code_in("No error.", delivered=True) is CODES[2000]

@@ -25,3 +25,16 @@ def test_unknown_ranges_are_counted_with_the_data_s_version() -> None:
     )
     assert phonenumbers.__version__ in warning["message"]
     assert "2 numbers" in warning["message"]
+
+
+def test_each_warning_counts_whom_it_concerns() -> None:
+    """Out of reach, and placeholders by name."""
+    found = RecipientWarnings()
+    found.add(range_known=True, out_of_reach=True, doubtful=["name"])
+    found.add(range_known=True, out_of_reach=True)
+    found.add(range_known=True, doubtful=["name", "city"])
+    assert [(one["code"], one["count"]) for one in found.shown()] == [
+        ("outOfReach", 2),
+        ("doubtfulValues", 2),
+        ("doubtfulValues", 1),
+    ]

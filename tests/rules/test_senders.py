@@ -104,6 +104,7 @@ def test_what_an_entry_leaves_out_follows_from_the_kind(
         "brand": "",
         "help_text": "",
         "stop_answered_by": answered_by,
+        "country": "US",
     }
 
 
@@ -122,6 +123,7 @@ def test_an_entry_may_state_everything() -> None:
         brand="Contoso",
         helpText="Call us.",
         stopAnsweredBy="nobody",
+        country="ca",
     )
     assert stated == {
         "address": "+14255550123",
@@ -131,6 +133,7 @@ def test_an_entry_may_state_everything() -> None:
         "brand": "Contoso",
         "help_text": "Call us.",
         "stop_answered_by": StopAnsweredBy.NOBODY,
+        "country": "CA",
     }
 
 

@@ -15,7 +15,7 @@ from shared.sending.answers import Answer
 from shared.sending.request_body import read_send
 from shared.services import Services, build
 from shared.settings import load
-from tests.support.client import TEN_DLC, TOLL_FREE, Platform
+from tests.support.client import TEN_DLC, TOLL_FREE, Parley, Platform
 from tests.support.people import People
 
 Build = Callable[[dict[str, Any]], Services]
@@ -128,3 +128,28 @@ async def test_the_preview_says_what_it_would_cost_and_who_may_not_be_texted(
     assert preview["cost"]["cost"] == "USD 0.0100"
     codes = {warning["code"] for warning in preview["warnings"]}
     assert codes >= {"publicShortener", "noBrand", "noWayOut"}
+
+
+async def test_whom_a_sender_cannot_reach_is_refused_where_that_is_set(
+    limited: Build, platform: Platform, person: str
+) -> None:
+    """A toll-free number does not reach Korea: with `refuse` ACS is not asked, and others are."""
+    services = limited({"PARLEY_OUT_OF_REACH": "refuse"})
+    here, there = (await send(services, person, "+821012345681")).items
+    assert (here.successful, there.status) == (True, 403)
+    assert "CA, PR, US" in str(there.error)
+    assert await platform.accepted("+821012345681") == []
+
+
+async def test_whom_a_sender_cannot_reach_gets_nothing(parley: Parley) -> None:
+    """Without the setting the preview warns, ACS takes the text, and it fails with 4003."""
+    body = {
+        "from": TOLL_FREE,
+        "smsRecipients": [{"to": "+821012345682"}, {"to": "+33612345682"}],
+        "message": "Hello",
+    }
+    found = (await parley.own("POST", "/messages:preview", body)).json
+    assert [(one["code"], one["count"]) for one in found["warnings"]] == [("outOfReach", 2)]
+    item, _ = await parley.send("+821012345682", "+33612345682")
+    message = await parley.message_in_state(item["messageId"], "undelivered")
+    assert message["code"] == 4003

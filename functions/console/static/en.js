@@ -166,6 +166,7 @@ export const en = {
   "warning.shortCodeSegments": "Short codes carry at most four segments.",
   "warning.allCapitals": "Capitals throughout read as shouting.",
   "warning.numberRangeUnknown": "The range of this number is not known; it may be new, or nobody's.",
+  "warning.outOfReach": "This sender does not reach that country; the text would not arrive.",
   "warning.keywordForOtherUse": "The text asks for a word that opts people out or in.",
   "warning.fragileCharacters": "A character in a link may not arrive as it is.",
   "warning.unfilledPlaceholder": "A placeholder in the text will not be filled.",

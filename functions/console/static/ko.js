@@ -166,6 +166,7 @@ export const ko = {
   "warning.shortCodeSegments": "단축 번호는 세그먼트 네 개까지만 보냅니다.",
   "warning.allCapitals": "모두 대문자이면 고함처럼 읽힙니다.",
   "warning.numberRangeUnknown": "알려지지 않은 번호 대역입니다. 새 대역이거나 없는 번호일 수 있습니다.",
+  "warning.outOfReach": "이 발신번호로는 해당 국가에 문자가 도착하지 않습니다.",
   "warning.keywordForOtherUse": "수신거부나 수신동의로 처리되는 단어로 답하라고 적혀 있습니다.",
   "warning.fragileCharacters": "링크의 일부 문자가 그대로 전달되지 않을 수 있습니다.",
   "warning.unfilledPlaceholder": "채워지지 않는 자리표시자가 있습니다.",
