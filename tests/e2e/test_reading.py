@@ -30,6 +30,14 @@ from tests.support.polling import eventually
 BLOCKED = "Sender blocked for given recipient."
 
 
+async def next_second() -> datetime:
+    """The beginning of a second, as it begins: people's texts are listed by whole seconds."""
+    now = datetime.now(UTC)
+    start = now.replace(microsecond=0) + timedelta(seconds=1)
+    await asyncio.sleep((start - now).total_seconds())
+    return start
+
+
 def this_millisecond() -> datetime:
     """Now, as exactly as the ids of messages tell the time."""
     now = datetime.now(UTC)
@@ -140,7 +148,7 @@ async def test_pages_of_messages(
     size: int, parley: Parley, platform: Platform, people: People
 ) -> None:
     """All pages together hold every message once: sends to one, to many, and texts of people."""
-    start = this_millisecond()
+    start = await next_second()
     alone = [await parley.send(number) for number in people.many(3)]
     together = await parley.send(*people.many(7), sender=SHORT_CODE)
     author = people.one()

@@ -151,5 +151,5 @@ async def test_whom_a_sender_cannot_reach_gets_nothing(parley: Parley) -> None:
     found = (await parley.own("POST", "/messages:preview", body)).json
     assert [(one["code"], one["count"]) for one in found["warnings"]] == [("outOfReach", 2)]
     item, _ = await parley.send("+821012345682", "+33612345682")
-    message = await parley.message_in_state(item["messageId"], "undelivered")
+    message = await parley.message_in_state(item["messageId"], "failed")
     assert message["code"] == 4003
