@@ -19,9 +19,10 @@ from shared.base.errors import Unavailable, Unintelligible
 from shared.jobs.dispatch import Dispatch
 from shared.jobs.due import Due
 from shared.messages.waiting import SCHEDULED
-from tests.support.client import Parley, Platform
-from tests.support.parts import parts_of
-from tests.support.transports import Inner, Wrapper
+from tests.support.client import UNHURRIED, Parley, Platform, send_body
+from tests.support.due import brought, due_of
+from tests.support.parts import parts_of, send_request
+from tests.support.transports import AskedOfStorage, Inner, Wrapper
 
 
 class OnlyTheQueue(Wrapper):
@@ -140,3 +141,48 @@ async def test_a_message_that_comes_again_is_dropped_where_its_works_are_seen_to
         text = json.dumps({"kind": kind, "v": 1, "at": iso(utc_now())})
         await dispatch.run_work(text, attempts=2)
     assert [message["kind"] for message in done] == ["again"]
+
+
+@pytest.mark.usefixtures("a_slow_carrier")
+@pytest.mark.parametrize(("minutes", "operations"), [(60, 2), (1, 3)], ids=["far", "near"])
+async def test_what_an_order_for_later_costs(
+    stack: Stack, person: str, minutes: int, operations: int
+) -> None:
+    """The due row and the send's own; a queue message more where it is due within two minutes."""
+    networks: list[AskedOfStorage] = []
+
+    def way(network: Inner) -> Inner:
+        networks.append(AskedOfStorage(network, urlsplit(stack.platform).netloc))
+        return networks[0]
+
+    async with parts_of(stack, way=way) as parts:
+        when = iso(datetime.now(UTC) + timedelta(minutes=minutes))
+        body = send_body(person, sendAt=when, sender=UNHURRIED)
+        await parts.sending.api.send(send_request(parts, body))
+    assert len(networks[0].asked) == operations, networks[0].asked
+
+
+@pytest.mark.usefixtures("a_slow_carrier")
+async def test_what_a_text_whose_time_has_come_costs(stack: Stack, person: str) -> None:
+    """The send, its place in time, the attempt beside the ledger's news and the conversation's
+    entry, its outcome, and its due row; and, once a minute, the mark of a late fact."""
+    networks: list[AskedOfStorage] = []
+
+    def way(network: Inner) -> Inner:
+        networks.append(AskedOfStorage(network, urlsplit(stack.platform).netloc))
+        return networks[0]
+
+    when = datetime.now(UTC) + timedelta(minutes=4)
+    async with parts_of(stack) as parts:
+        body = send_body(person, sendAt=iso(when), sender=UNHURRIED)
+        answer = await parts.sending.api.send(send_request(parts, body))
+        (due,) = await due_of(parts.parts.jobs.due, answer.send_id)
+    async with parts_of(stack, way=way, clock=lambda: when) as parts:
+        # The first of a process reads the ledger and the sender's place in time.
+        await parts.parts.ledger.news()
+        await parts.limits.pacing.reserve(UNHURRIED, 0)
+        networks[0].asked.clear()
+        await brought(parts, [due])
+        asked = list(networks[0].asked)
+        assert await due_of(parts.parts.jobs.due, answer.send_id) == []
+    assert len(asked) == 8, asked

@@ -13,7 +13,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from azure.core.rest import HttpRequest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -40,7 +39,7 @@ from tests.support.client import (
 from tests.support.due import run_due
 from tests.support.parts import parts_of, send_request
 from tests.support.polling import eventually
-from tests.support.transports import Inner, Wrapper
+from tests.support.transports import AskedOfStorage, Inner
 
 REPORT = "Parley.SMSDeliveryReportReceived"
 RETRYABLE = (4006, 4008, 4020, 5001)
@@ -241,10 +240,10 @@ async def test_what_a_report_of_a_failure_costs(
     """Two storage operations where nothing is sent again; two more to write the retry down."""
     async with parts_of(stack) as parts:
         message_id = await sent(parts, person, timeToLiveInSeconds=live)
-    networks: list[Counted] = []
+    networks: list[AskedOfStorage] = []
 
     def counted(network: Inner) -> Inner:
-        networks.append(Counted(network, urlsplit(stack.platform).netloc))
+        networks.append(AskedOfStorage(network, urlsplit(stack.platform).netloc))
         return networks[0]
 
     async with parts_of(stack, way=counted) as parts:
@@ -252,20 +251,6 @@ async def test_what_a_report_of_a_failure_costs(
             failed(parts, message_id, person, code)
         )
     assert len(networks[0].asked) == operations, networks[0].asked
-
-
-class Counted(Wrapper):
-    """Notes what is asked of storage: everything that is not for the platform."""
-
-    def __init__(self, inner: Inner, platform: str) -> None:
-        super().__init__(inner)
-        self.asked: list[str] = []
-        self._platform = platform
-
-    async def send(self, request: HttpRequest, **named: Any) -> Any:
-        if urlsplit(request.url).netloc != self._platform:
-            self.asked.append(f"{request.method} {request.url}")
-        return await super().send(request, **named)
 
 
 @pytest.mark.usefixtures("a_slow_carrier")

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterable
 from enum import Enum
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 from azure.core.exceptions import ServiceRequestError, ServiceResponseError
 from azure.core.pipeline.transport import AsyncHttpTransport
@@ -89,6 +90,20 @@ class TroubledTransport(Wrapper):
             # The response has no public way to be another one.
             answer._status_code = 500
         return answer
+
+
+class AskedOfStorage(Wrapper):
+    """Notes what is asked of storage: everything that is not for the platform."""
+
+    def __init__(self, inner: Inner, platform: str) -> None:
+        super().__init__(inner)
+        self.asked: list[str] = []
+        self._platform = platform
+
+    async def send(self, request: HttpRequest, **named: Any) -> Any:
+        if urlsplit(request.url).netloc != self._platform:
+            self.asked.append(f"{request.method} {request.url}")
+        return await super().send(request, **named)
 
 
 class HeldTransport(Wrapper):
