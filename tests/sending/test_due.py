@@ -158,7 +158,10 @@ async def test_what_an_order_for_later_costs(
     async with parts_of(stack, way=way) as parts:
         when = iso(datetime.now(UTC) + timedelta(minutes=minutes))
         body = send_body(person, sendAt=when, sender=UNHURRIED)
-        await parts.sending.api.send(send_request(parts, body))
+        # The first of a month makes its table.
+        for _ in range(2):
+            networks[0].asked.clear()
+            await parts.sending.api.send(send_request(parts, body))
     assert len(networks[0].asked) == operations, networks[0].asked
 
 
