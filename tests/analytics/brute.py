@@ -25,10 +25,10 @@ from shared.rules.cost.countries import country_of
 PRICES = {"US": Decimal("0.0100"), "CA": Decimal("0.0160")}
 TOLL_FREE = {"+18005550100", "+18335550100"}
 PROGRAMS = {"+18005550100": "reminders", "+18335550100": "reminders", "24680": "offers"}
+# 2000 is none of them: a failure has no code of success.
 KNOWN_CODES = {
     **dict.fromkeys((4000, 4001, 4002, 4003, 4008, 4009, 4010, 5000, 5001), "failed"),
     **dict.fromkeys((4004, 4005, 4006, 4020, 9999), "undelivered"),
-    2000: "undelivered",
     4007: "blocked",
     5002: "unknown",
 }
