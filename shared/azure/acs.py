@@ -17,7 +17,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from azure.core import AsyncPipelineClient
-from azure.core.exceptions import AzureError
+from azure.core.exceptions import AzureError, ClientAuthenticationError
 from azure.core.pipeline import PipelineRequest, PipelineResponse
 from azure.core.pipeline.policies import (
     AsyncBearerTokenCredentialPolicy,
@@ -34,7 +34,13 @@ from azure.core.rest import AsyncHttpResponse, HttpRequest
 from shared.azure import signatures
 from shared.azure.identity import Identity
 from shared.base.clock import Clock, http_date
-from shared.base.errors import AnswerMissing, PlatformDenied, PlatformRefused, Throttled
+from shared.base.errors import (
+    AnswerMissing,
+    NoToken,
+    PlatformDenied,
+    PlatformRefused,
+    Throttled,
+)
 from shared.base.json_body import is_deep
 from shared.rules.addresses import BadAddress, normal
 
@@ -62,6 +68,8 @@ _REQUEST_TIMEOUT: Final = 408
 _DEFAULT_PAUSE: Final = 10
 _LONGEST_PAUSE: Final = 3600
 _DETAIL_LENGTH: Final = 300
+# In the context of a call: that a token was shown in one of its tries.
+_SHOWN: Final = "parley_token_shown"
 _MOST_REASONS: Final = 20
 
 
@@ -149,7 +157,8 @@ class AcsClient:
         Raises:
             Throttled: ACS asked for a pause and no earlier try of this call is in doubt.
             PlatformRefused: ACS refused the whole request for what is in it; nothing was sent.
-            PlatformDenied: ACS does not accept us, or denied us a moment ago; nothing was sent.
+            PlatformDenied: ACS does not accept us, or denied us a moment ago, or there is no token
+                to show (`NoToken`); nothing was sent.
             AnswerMissing: it is not known whether anything was sent.
         """
         self._check_denied(sender)
@@ -292,7 +301,14 @@ class _TokenPolicy(AsyncBearerTokenCredentialPolicy[HttpRequest, AsyncHttpRespon
         The base class would forget it at every 401: also the one that another request has had
         renewed while this one was under way.
         """
-        await self.on_request(request)
+        try:
+            await self.on_request(request)
+        except ClientAuthenticationError as error:
+            # An earlier try of the same call may have sent.
+            if _SHOWN in request.context:
+                raise
+            raise NoToken(str(error.message)) from None
+        request.context[_SHOWN] = True
         return await self.next.send(request)
 
     async def renew(self, refused: str | None) -> None:

@@ -24,6 +24,7 @@
     │   ├── StillSending         an earlier attempt of this very send may still be at work
     │   ├── AnswerMissing        ACS did not say what became of the send
     │   ├── PlatformDenied       ACS does not let Parley itself in: nothing was sent
+    │   │   └── NoToken          Parley has nothing to show there; ACS was not asked
     │   ├── StorageDown          storage did not answer, or not in time (azure)
     │   │   ├── TableMissing     a table that has to be there is not
     │   │   └── UnknownVersion   a row of a layout that this release does not know
@@ -312,6 +313,23 @@ class PlatformDenied(Unavailable):
             " sent. For some minutes after a first deployment this is usual and passes; if it"
             " lasts, look at Parley's identity and role there, at its endpoint, and whether the"
             " resource owns the sender.",
+            retry_after=30,
+        )
+
+
+class NoToken(PlatformDenied):
+    """Parley's own identity gave no token, so that ACS was not asked. Nothing was sent.
+
+    Args:
+        reason: a sentence that says why; holds nothing of what the identity's endpoint said.
+    """
+
+    def __init__(self, reason: str) -> None:
+        self.platform_status = 401
+        Unavailable.__init__(
+            self,
+            f"Parley has no token for Azure Communication Services. {reason} Nothing was sent. If"
+            " this lasts, look at the app's managed identity.",
             retry_after=30,
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
@@ -19,6 +19,7 @@ from shared.azure.acs import AcsClient, AcsRecipient
 from shared.azure.clients import managed_identity
 from shared.azure.identity import Identity
 from shared.base.clock import utc_now
+from shared.base.errors import AnswerMissing, NoToken, PlatformDenied
 from tests.support.loops import SkippingLoop
 from tests.support.settings import minimal
 from tests.support.tls import TlsEnd
@@ -195,12 +196,17 @@ class Acs:
         self._asked = 0
         self._enough = asyncio.Event()
         self.may_be_late = asyncio.Event()
+        self.status: int | None = None
+        self.happens: Callable[[], None] = lambda: None
 
     async def answer(self, request: web.Request) -> web.Response:
         body = await request.json()
         to = body["smsRecipients"][0]["to"]
         good = request.headers["Authorization"].removeprefix("Bearer ") in self.good
         self._asked += 1
+        self.happens()
+        if self.status is not None:
+            return web.json_response({}, status=self.status)
         if self._asked >= self.crowd:
             self._enough.set()
         await self._enough.wait()
@@ -225,6 +231,51 @@ async def acs() -> AsyncIterator[tuple[Acs, str]]:
     await runner.cleanup()
 
 
+def client_of(endpoint: Endpoint, transport: Inner) -> AcsClient:
+    return AcsClient(
+        "https://contoso.communication.azure.com",
+        Identity(lambda: endpoint, clock=utc_now),
+        api_version="2021-03-07",
+        transport=transport,
+        clock=utc_now,
+    )
+
+
+async def sent_by(client: AcsClient, number: str) -> Any:
+    return await client.send(
+        sender="+18005550100",
+        message="Hello",
+        recipients=[AcsRecipient(number, "an id", utc_now())],
+        tag="",
+        report_timeout_seconds=None,
+        timeout_seconds=30,
+    )
+
+
+async def test_without_a_token_nothing_was_sent(acs: tuple[Acs, str]) -> None:
+    """ACS was not asked, which leaves no doubt; unless an earlier try of the same call has shown
+    a token, which then could not be renewed."""
+    platform, url = acs
+    async with TlsEnd(url) as transport:
+        with pytest.raises(NoToken) as caught:
+            await sent_by(client_of(Endpoint(broken=True), transport), "+14255550123")
+        assert isinstance(caught.value, PlatformDenied)
+        assert "secret" not in str(caught.value)
+        assert transport.came == []
+
+        # Expired when it comes, so that each try needs another one.
+        endpoint = Endpoint(life=timedelta(days=-365))
+        platform.status = 503
+
+        def breaks() -> None:
+            endpoint.broken = True
+
+        platform.happens = breaks
+        with pytest.raises(AnswerMissing):
+            await sent_by(client_of(endpoint, transport), "+14255550123")
+        assert len(transport.came) == 1
+
+
 async def test_many_who_are_refused_renew_the_token_once(acs: tuple[Acs, str]) -> None:
     """All of a crowd are refused with the old token: one renews it, all are accepted with the new
     one, and so is who comes when a late refusal of the old one is still on its way."""
@@ -234,23 +285,10 @@ async def test_many_who_are_refused_renew_the_token_once(acs: tuple[Acs, str]) -
     numbers = [f"+1425555{n:04}" for n in range(platform.crowd)]
     platform.late = {numbers[0]}
     async with TlsEnd(url) as transport:
-        client = AcsClient(
-            "https://contoso.communication.azure.com",
-            Identity(lambda: endpoint, clock=utc_now),
-            api_version="2021-03-07",
-            transport=transport,
-            clock=utc_now,
-        )
+        client = client_of(endpoint, transport)
 
         async def send(number: str) -> Any:
-            return await client.send(
-                sender="+18005550100",
-                message="Hello",
-                recipients=[AcsRecipient(number, "an id", utc_now())],
-                tag="",
-                report_timeout_seconds=None,
-                timeout_seconds=30,
-            )
+            return await sent_by(client, number)
 
         late, *others = [asyncio.ensure_future(send(number)) for number in numbers]
         answers = await asyncio.gather(*others)
