@@ -198,7 +198,7 @@ class Conversations:
         low, kinds = after or BEFORE_ALL, _ALL if hidden else _SHOWN
         rows = await self._rows(conversation, low, BEHIND_ALL, limit, kinds)
         entries = [read_entry(row) for row in rows]
-        return Stretch(entries, entries[-1].key if len(entries) == limit else None)
+        return Stretch(_of_one_pair(entries), entries[-1].key if len(entries) == limit else None)
 
     async def oldest(
         self, conversation: ConversationId, *, after: str = "", limit: int, hidden: bool = False
@@ -220,9 +220,8 @@ class Conversations:
         entries = [read_entry(row) for row in reversed(found.rows)]
         if len(entries) > limit:
             entries = entries[:limit]
-        if len(entries) == limit:
-            return Stretch(entries, entries[-1].key)
-        return Stretch(entries, found.end)
+        end = entries[-1].key if len(entries) == limit else found.end
+        return Stretch(_of_one_pair(entries), end)
 
     async def last_sent(
         self, ours: str, theirs: str, *, since: datetime, before: datetime
@@ -246,7 +245,7 @@ class Conversations:
         mark = Mark()
         if rows and rows[0]["RowKey"] == row_key(conversation, READ_MARK):
             mark = read_mark_row(rows.pop(0))
-        return Top([read_entry(row) for row in rows[:limit]], mark)
+        return Top(_of_one_pair([read_entry(row) for row in rows[:limit]]), mark)
 
     async def pair(self, conversation: ConversationId) -> tuple[str, str] | None:
         """Between whom it is: the sender, and the person as written last. None if there is none."""
@@ -292,6 +291,19 @@ def _range(conversation: ConversationId, low: str, high: str) -> Mapping[str, An
         "low": row_key(conversation, low),
         "high": row_key(conversation, high),
     }
+
+
+def _of_one_pair(entries: list[Entry]) -> list[Entry]:
+    """Those of the latest's sender and person: digits of a hash may meet, people do not."""
+    latest = min(entries, key=lambda entry: entry.key, default=None)
+    if latest is None or all(_are(entry, latest.ours, latest.theirs) for entry in entries):
+        return entries
+    whom = person(latest.theirs)
+    return [e for e in entries if e.ours == latest.ours and person(e.theirs) == whom]
+
+
+def _are(entry: Entry, ours: str, theirs: str) -> bool:
+    return entry.ours == ours and entry.theirs == theirs
 
 
 def is_unread(entry: Entry, mark: Mark) -> bool:

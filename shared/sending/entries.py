@@ -109,6 +109,22 @@ class SendEntries:
             return Written(failed=True)
         return Written({intent.send_id: etag} if etag is not None else {})
 
+    async def begin_waiting(self, intent: Intent) -> None:
+        """Write that a send was accepted to leave later; it leaves whatever becomes of this.
+
+        An operation for each of a few recipients; for many, the queue is told. The entries stay
+        where they are when the send leaves, and the texts have others then.
+        """
+        try:
+            addresses = intent.addresses()
+            if len(addresses) > FEW:
+                await self._enqueue(intent.send_id)
+            else:
+                entries = self._entries_of(intent, dict.fromkeys(addresses, Kind.WAITING))
+                await few_at_once(self._entries.insert, entries)
+        except StorageDown:
+            await self.report_failed(intent, Written(failed=True))
+
     async def report_failed(self, intent: Intent, written: Written) -> None:
         """Have the queue write what could not be written beside an attempt that has begun."""
         if not written.failed:

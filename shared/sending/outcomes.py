@@ -105,7 +105,7 @@ class Outcomes:
     async def write_left_entries(
         self, send_id: str, *, etag: str | None = None, undecided: bool = False
     ) -> bool:
-        """Write the entries that a send has left to others. False if it has no outcome yet.
+        """Write the entries that a send has left to others. False if it is under way.
 
         Args:
             send_id: the send's.
@@ -117,7 +117,7 @@ class Outcomes:
             StorageDown: trying again is safe.
         """
         send = await self.recorded_send(send_id)
-        if send.outcomes is None and not undecided:
+        if send.outcomes is None and not send.intent.waiting and not undecided:
             return False
         await self._entries.write_all(send, etag)
         return True

@@ -13,8 +13,9 @@ from azure.core.rest import HttpRequest
 from local.stack import Stack
 from shared.base.clock import iso, utc_now
 from shared.base.errors import Throttled
-from shared.conversations import PendingSend
+from shared.conversations import Conversations, Entry, Kind, PendingSend
 from shared.conversations.entries import TABLE
+from shared.rules.conversation_ids import ConversationIds
 from shared.sending.entries import FEW
 from shared.services import Services
 from tests.support.client import TOLL_FREE, Parley, Platform, send_body, with_ids
@@ -262,3 +263,31 @@ async def test_the_timer_finishes_what_nobody_did(
     for person, message_id in zip(persons, sent, strict=True):
         (shown,) = await parley.conversation(TOLL_FREE, person)
         assert (shown["messageId"], shown["kind"]) == (message_id, "sent")
+
+
+async def test_digits_that_meet_bring_nobody_together(stack: Stack, people: People) -> None:
+    """Two people whose hashes were equal would share rows: none reads what the other was told."""
+    one, other = people.many(2)
+
+    class Meeting(ConversationIds):
+        def pair_bytes(self, ours: str, theirs: str) -> bytes:
+            return super().pair_bytes(ours, one if theirs == other else theirs)
+
+    async with parts_of(stack) as parts:
+        entries = Conversations(parts.parts.tables, Meeting(parts.parts.id_key))
+        now = utc_now()
+        for number, person in enumerate((one, one, other)):
+            at = now - timedelta(minutes=number)
+            await entries.write(
+                Entry(f"{number}.0123456789", TOLL_FREE, person, Kind.SENT, "Hello", at)
+            )
+        talk = entries.ids.of(TOLL_FREE, other)
+        assert talk == entries.ids.of(TOLL_FREE, one)
+        found = await entries.last_sent(
+            TOLL_FREE, other, since=now - timedelta(hours=1), before=now
+        )
+        assert found is not None
+        assert found.theirs == other
+        for read in (entries.newest, entries.oldest):
+            assert {e.theirs for e in (await read(talk, limit=9)).entries} == {one}
+        assert {e.theirs for e in (await entries.head(talk, 9)).entries} == {one}
