@@ -77,6 +77,7 @@ def wire(
         timetable=timetable,
         pauses=settings.retry_after,
     )
+    entries = SendEntries(parts, conversations)
     scheduled = ScheduledSends(
         clock=parts.clock,
         id_key=parts.id_key,
@@ -85,6 +86,7 @@ def wire(
         timetable=timetable,
         standing=standing,
         retries=retries,
+        entries=entries,
     )
     keys = IdempotencyKeys(parts.tables, parts.id_key)
     rules = AttemptRules(
@@ -92,7 +94,6 @@ def wire(
         repeat_window=timedelta(seconds=settings.repeat_window_seconds),
         send_again=settings.send_again_when_uncertain,
     )
-    entries = SendEntries(parts, conversations)
     outcomes = Outcomes(parts, entries)
     api = Sending(
         parts,

@@ -25,6 +25,7 @@ from shared.messages.facts import Intent, Part
 from shared.messages.record import Record
 from shared.messages.request import SendRequest
 from shared.sending.attempts import waiting_intent
+from shared.sending.entries import SendEntries
 from shared.sending.retries import Retries, due_of, retry_id
 from shared.sending.timetable import Timetable, Wait
 
@@ -66,6 +67,7 @@ class ScheduledSends:
         timetable: who waits.
         standing: whether a campaign still runs, for those of its texts that waited.
         retries: asked whether a retry is still needed.
+        entries: writes those of conversations.
     """
 
     def __init__(
@@ -78,7 +80,9 @@ class ScheduledSends:
         timetable: Timetable,
         standing: Callable[[str], Awaitable[CampaignStanding]],
         retries: Retries,
+        entries: SendEntries,
     ) -> None:
+        self._entries = entries
         self._clock = clock
         self._id_key = id_key
         self._record = record
@@ -109,10 +113,16 @@ class ScheduledSends:
         for part in intent.parts:
             if fresh or await self._record.intent(part.send_id) is None:
                 await self.begin(part_intent(intent, part))
+        if intent.waiting and not fresh:
+            # Its process may have died before it wrote them.
+            await self._entries.begin_waiting(intent)
 
     async def begin(self, intent: Intent) -> Intent | None:
         """Write down a send that waits; it with its ETag. None if there is one with its id."""
-        return await self._due.begin(due_of(intent), partial(self._record.begin, intent))
+        begun = await self._due.begin(due_of(intent), partial(self._record.begin, intent))
+        if begun is not None:
+            await self._entries.begin_waiting(begun)
+        return begun
 
     # When its time has come ---------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ from shared.conversations.entries import TABLE
 from shared.rules.conversation_ids import ConversationIds
 from shared.sending.entries import FEW
 from shared.services import Services
-from tests.support.client import TOLL_FREE, Parley, Platform, send_body, with_ids
+from tests.support.client import TOLL_FREE, UNHURRIED, Parley, Platform, send_body, with_ids
 from tests.support.golden import golden_event
 from tests.support.parts import parts_of, send_request
 from tests.support.people import People
@@ -291,3 +291,27 @@ async def test_digits_that_meet_bring_nobody_together(stack: Stack, people: Peop
         for read in (entries.newest, entries.oldest):
             assert {e.theirs for e in (await read(talk, limit=9)).entries} == {one}
         assert {e.theirs for e in (await entries.head(talk, 9)).entries} == {one}
+
+
+@pytest.mark.parametrize("count", [1, MANY])
+async def test_what_waits_is_out_of_sight(
+    count: int, stack: Stack, parley: Parley, platform: Platform, people: People
+) -> None:
+    """Unless it is asked for; nobody has answered it, and once it has left it is there."""
+    persons = people.many(count)
+    person = persons[-1]
+    (first,) = await parley.send(person)
+    soon = {"sendAt": iso(utc_now() + timedelta(hours=1)), "sender": UNHURRIED}
+    waits = await parley.send(*persons, **soon)
+
+    async def waiting() -> bool:
+        talk = parley.conversation_id(UNHURRIED, person)
+        reply = await parley.own("GET", f"/conversations/{talk}?include=hidden")
+        return reply.status == 200 and [(item["kind"], item["state"]) for item in reply.items] == [
+            ("waiting", "scheduled")
+        ]
+
+    await eventually(waiting, "what waits is written")
+    assert await parley.conversation(UNHURRIED, person) == []
+    assert await replied(parley, platform, person) == first["messageId"]
+    assert {item["httpStatusCode"] for item in waits} == {202}
