@@ -20,8 +20,9 @@ from shared.base.clock import from_iso
 from shared.base.errors import Unintelligible
 from shared.base.json_body import DEEPEST, is_deep
 from shared.rules import keywords
-from shared.rules.addresses import BadAddress, normal
+from shared.rules.addresses import BadAddress, is_number, normal
 from shared.rules.delivery_codes import code_in
+from shared.rules.invisible import visible
 from shared.rules.keywords import Meaning
 
 SMS_RECEIVED: Final = "Microsoft.Communication.SMSReceived"
@@ -30,8 +31,10 @@ _STATUSES: Final = {"delivered": "Delivered", "failed": "Failed"}
 # ACS did not exist before; and no clock of theirs is a quarter of an hour ahead of ours.
 _EARLIEST: Final = datetime(2019, 1, 1, tzinfo=UTC)
 _AHEAD: Final = timedelta(minutes=15)
-# Far beyond anything that ACS writes, and what a row holds for certain.
-_LONGEST_TEXT: Final = 10_000
+# What a network can carry: 255 parts of 153 characters (3GPP TS 23.040, 9.2.3.24.1).
+_LONGEST_TEXT: Final = 255 * 153
+# Of a sender that is no number: an e-mail address has 254 characters at most.
+_LONGEST_SENDER: Final = 254
 _LONGEST_ID: Final = 512
 _MOST_ATTEMPTS: Final = 100
 _LONGEST_COUNT: Final = 9
@@ -82,7 +85,8 @@ class Received:
 
     Attributes:
         platform_id: ACS's message id.
-        theirs: the person's number, E.164.
+        theirs: the person's number, E.164; or a short code or a name; or what came in place of
+            one, as it came: an e-mail address, a long name, nothing.
         ours: the sender that was answered.
         text: as received; may be empty.
         received: when the platform got it.
@@ -97,6 +101,11 @@ class Received:
     received: datetime
     segments: int | None
     in_reply_to: Answered | None = None
+
+    @property
+    def can_be_answered(self) -> bool:
+        """Whether it came from a number that a text could go back to."""
+        return is_number(self.theirs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +160,7 @@ def read_received(envelope: Envelope, now: datetime) -> Received:
         received = now
     return Received(
         platform_id=_platform_id(data, envelope, required=True),
-        theirs=_address(data, "from"),
+        theirs=_sender(data.get("from")),
         ours=_address(data, "to"),
         text=text,
         received=received,
@@ -253,6 +262,14 @@ def _address(data: Mapping[str, Any], member: str) -> str:
         return normal(data.get(member))
     except BadAddress as error:
         raise Unintelligible(f"data.{member}: {error}") from None
+
+
+def _sender(value: Any) -> str:
+    """Who texted; what is no address stays as it came, since nobody who texts us is unheard."""
+    try:
+        return normal(value)
+    except BadAddress:
+        return visible(value)[:_LONGEST_SENDER] if isinstance(value, str) else ""
 
 
 def _platform_id(data: Mapping[str, Any], envelope: Envelope, *, required: bool) -> str:

@@ -29,6 +29,7 @@ def sms_received(message_id: str, received: Received, keyword: Keyword | None) -
         data={
             "messageId": message_id,
             "from": received.theirs,
+            "canBeAnswered": received.can_be_answered,
             "to": received.ours,
             "message": received.text,
             "receivedTimestamp": iso(received.received),

@@ -203,6 +203,7 @@ def inbound(message_id: str, received: Received, conversation: ConversationId) -
         "messageId": message_id,
         "direction": "inbound",
         "from": received.theirs,
+        "canBeAnswered": received.can_be_answered,
         "to": received.ours,
         "conversationId": str(conversation),
         "message": received.text,

@@ -35,7 +35,7 @@ from shared.optouts import Change, Channel, Direction, Effect, Ledger
 from shared.optouts.events import opt_out_changed
 from shared.receiving.quarantine import Quarantine
 from shared.rules import keywords
-from shared.rules.addresses import masked
+from shared.rules.addresses import is_address, masked
 from shared.rules.keywords import Keyword, Meaning
 from shared.rules.senders import Programs
 
@@ -97,6 +97,8 @@ class Inbound:
         telemetry.annotate(messageId=message_id)
         # 1. The record.
         received, first = await self._store(message_id, received, keyword)
+        # The same id with other words: the first ones count, everywhere.
+        keyword = keywords.read(received.text)
         # 2. The ledger.
         changed = await self._change_ledger(message_id, received, keyword)
         # 4. The relay.
@@ -109,7 +111,7 @@ class Inbound:
             "inbound.taken",
             messageId=message_id,
             sender=received.ours,
-            recipient=masked(received.theirs),
+            recipient=masked(received.theirs) if is_address(received.theirs) else None,
             keyword=keyword.word if keyword else None,
             repeated=not first,
         )
@@ -134,9 +136,12 @@ class Inbound:
                 await self._conversations.write(entry)
             return received, True
         recorded = await self._record.inbound_message(message_id)
-        if recorded is None or recorded.in_reply_to == received.in_reply_to:
+        if recorded is None:
             return received, False
-        received = replace(received, in_reply_to=recorded.in_reply_to)
+        same = replace(received, in_reply_to=recorded.in_reply_to, text=recorded.text)
+        if same == received:
+            return received, False
+        received, keyword = same, keywords.read(same.text)
         if written is not None:
             # What this repeat has just written; what stood there already is as it was recorded.
             again = entry_of(message_id, received, keyword, entry.arrived)
@@ -148,6 +153,9 @@ class Inbound:
     ) -> list[OutgoingEvent]:
         direction = _DIRECTIONS.get(keyword.intent) if keyword else None
         if keyword is None or direction is None:
+            return []
+        if not is_address(received.theirs):
+            # An e-mail gateway's or a long name: no text could go there, and none need be held.
             return []
         change = Change(
             change_id=ids.derived(Channel.KEYWORD, message_id),

@@ -15,7 +15,16 @@ from typing import Final
 from shared.rules.number_plans import NumberRead, read_number
 from shared.rules.written_numbers import BadAddress, folded, plus_and_digits
 
-__all__ = ["BadAddress", "from_query", "masked", "normal", "read_recipient", "recipient"]
+__all__ = [
+    "BadAddress",
+    "from_query",
+    "is_address",
+    "is_number",
+    "masked",
+    "normal",
+    "read_recipient",
+    "recipient",
+]
 
 _SEPARATORS: Final = dict.fromkeys(map(ord, " -().[]/"))
 _LONG_NUMBER: Final = re.compile(r"\+?([0-9]{7,15})")
@@ -88,6 +97,19 @@ def _as_a_caller_s(written: str) -> str | None:
         return recipient(written)
     except BadAddress:
         return None
+
+
+def is_number(address: str) -> bool:
+    """Whether an address is a telephone's number, and no short code, name or anything else."""
+    return address.startswith("+") and _LONG_NUMBER.fullmatch(address) is not None
+
+
+def is_address(address: str) -> bool:
+    """Whether it is a number, a short code or a name, as `normal` writes them."""
+    try:
+        return normal(address) == address
+    except BadAddress:
+        return False
 
 
 def masked(address: str) -> str:

@@ -234,7 +234,7 @@ GONE: Any = object()
 RECEIVED_EVENT = golden_event(GOLDEN["inbound"], person=SOMEBODY)
 REPORT_EVENT = golden_event(GOLDEN["delivery_report"], person=SOMEBODY)
 NEEDED = {
-    "inbound": {"eventType", "data", "data.from", "data.to", "data.message"},
+    "inbound": {"eventType", "data", "data.to", "data.message"},
     "delivery_report": {"eventType", "data", "data.from", "data.to", "data.deliveryStatus"},
 }
 
@@ -287,6 +287,9 @@ async def test_each_member_missing(
     quarantine = Quarantined(storage, function, await storage.quarantined_names(function))
     event = with_member(golden_event(GOLDEN[function], person=person), member, GONE)
     assert await parley.deliver(function, [event]) == 202
+    if (function, member) == UNNAMED:
+        assert await quarantine.new() == []
+        return
     end, reason = await outcome(storage, function, person, quarantine)
     if member in NEEDED[function]:
         assert end == "quarantined"
@@ -311,6 +314,8 @@ WRONG: list[Any] = [
     random.Random(7).randbytes(80_000).hex(),  # noqa: S311  # no secret
 ]
 ADDRESSES = {"data.from", "data.to"}
+# Whoever texts us is heard, whatever stands in the place of their number.
+UNNAMED = ("inbound", "data.from")
 
 
 @pytest.mark.parametrize(
@@ -329,7 +334,9 @@ async def test_each_member_of_a_wrong_type(
         person = people.one()
         event = with_member(golden_event(GOLDEN[function], person=person), member, value)
         assert await parley.deliver(function, [event]) == 202, value
-        if member in ADDRESSES:
+        if (function, member) == UNNAMED:
+            assert await quarantine.new() == []
+        elif member in ADDRESSES:
             kept = await quarantine.new()
             assert len(kept) <= 1
             assert isinstance(value, str) or member in kept[0]["reason"]
@@ -620,3 +627,71 @@ async def test_an_event_is_delivered_again_until_parley_can_take_it(
     event = await platform.relayed_event(RECEIVED, **{"from": person})
     assert event["data"]["message"] == "Are you there?"
     assert len(await parley.conversation(TOLL_FREE, person)) == 1
+
+
+# What comes from no number, and what is very long ------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "sender",
+    [
+        "someone@example.com",
+        "Contoso Bank Ltd",
+        "Caf\u00e9",
+        "",
+        "14255550123456789",
+        "tel:+14255550124",
+    ],
+)
+async def test_what_comes_from_no_number_is_kept_and_relayed(
+    parley: Parley, platform: Platform, storage: StorageView, people: People, sender: str
+) -> None:
+    """An e-mail gateway's text and one of nobody are heard; they cannot be answered, and a STOP in
+    them concerns no number."""
+    before = await storage.quarantined_names("inbound")
+    event = golden_event("received", person=people.one())
+    event["data"] |= {"from": sender, "message": "STOP"}
+    assert await parley.deliver("inbound", [event]) == 202
+    platform_id = event["data"]["messageId"]
+    told = (await platform.relayed_event("Parley.SMSReceived", platformMessageId=platform_id))[
+        "data"
+    ]
+    assert (told["from"], told["canBeAnswered"]) == (sender, False)
+    message = (await parley.own("GET", f"/messages/{told['messageId']}")).json
+    assert (message["from"], message["canBeAnswered"]) == (sender, False)
+    assert await storage.quarantined_names("inbound") == before
+
+
+@pytest.mark.parametrize(
+    "text", ["x" * 10_001, "y" * 39_015, "\ud55c" * 17_085, "STOP" + " " * 9_997]
+)
+async def test_a_text_of_255_parts_is_heard(
+    parley: Parley, platform: Platform, people: People, text: str
+) -> None:
+    """Whatever a network can carry is taken, and the STOP in it, too."""
+    event = golden_event("received", person=people.one())
+    event["data"]["message"] = text
+    assert await parley.deliver("inbound", [event]) == 202
+    platform_id = event["data"]["messageId"]
+    told = (await platform.relayed_event("Parley.SMSReceived", platformMessageId=platform_id))[
+        "data"
+    ]
+    assert told["message"] == text
+    assert told["canBeAnswered"] is True
+    assert (told["keyword"] is not None) is text.startswith("STOP")
+
+
+async def test_the_first_words_of_a_text_count(
+    parley: Parley, platform: Platform, people: People
+) -> None:
+    """The same id with other words is the same text: everything says what came first."""
+    event = golden_event("received", person=people.one())
+    for words in ("first words", "STOP"):
+        event["data"]["message"] = words
+        assert await parley.deliver("inbound", [event]) == 202
+    platform_id = event["data"]["messageId"]
+    told = (await platform.relayed_event("Parley.SMSReceived", platformMessageId=platform_id))[
+        "data"
+    ]
+    message = (await parley.own("GET", f"/messages/{told['messageId']}")).json
+    assert (message["message"], message["keyword"]) == ("first words", None)

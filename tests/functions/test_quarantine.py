@@ -12,7 +12,7 @@ import pytest
 from azure.storage.blob.aio import BlobServiceClient
 
 from local.stack import Stack
-from tests.support.client import TOLL_FREE, Parley, Platform, all_pages
+from tests.support.client import Parley, Platform, all_pages
 from tests.support.golden import golden_event
 from tests.support.people import People
 from tests.support.storage import StorageView
@@ -22,9 +22,9 @@ Put = Callable[[str], Awaitable[dict[str, Any]]]
 
 
 def strange(person: str) -> dict[str, Any]:
-    """An event without the number of whoever wrote."""
+    """An event that does not say which sender was answered."""
     event = golden_event("received", person=person)
-    del event["data"]["from"]
+    del event["data"]["to"]
     return event
 
 
@@ -53,10 +53,10 @@ async def test_one_is_listed_shown_and_dropped(parley: Parley, put: Put, person:
     pages = await all_pages(parley, "/quarantine", 500)
     assert item in [listed for page in pages for listed in page]
     assert (item["handler"], item["type"]) == ("inbound", "Microsoft.Communication.SMSReceived")
-    assert "from" in item["reason"]
+    assert "data.to" in item["reason"]
     shown = (await parley.own("GET", target(item))).json
     assert {name: shown[name] for name in item} == item
-    assert shown["event"]["data"]["to"] == TOLL_FREE.lstrip("+")
+    assert shown["event"]["data"]["from"] == person.lstrip("+")
     dropped = await parley.own("DELETE", target(item))
     assert (dropped.status, dropped.json) == (200, item)
     for method in ("GET", "DELETE"):
