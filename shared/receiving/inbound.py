@@ -1,7 +1,7 @@
 """What happens when somebody texts us.
 
     1. What it answers; then the message, beside its conversation's entry.
-    2. The ledger, if it is a keyword that opts out or in.
+    2. The ledger, if it revokes or resumes, in whatever words.
     3. The reply. (Parley answers nobody yet: carriers and ACS answer the keywords they own.)
     4. The relay to the application, keywords included.
 
@@ -36,11 +36,10 @@ from shared.optouts.events import opt_out_changed
 from shared.receiving.quarantine import Quarantine
 from shared.rules import keywords
 from shared.rules.addresses import is_address, masked
-from shared.rules.keywords import Keyword, Meaning
+from shared.rules.keywords import Keyword
 from shared.rules.senders import Programs
 
 HANDLER: Final = "inbound"
-_DIRECTIONS: Final = {Meaning.STOP: Direction.OUT, Meaning.START: Direction.IN}
 
 
 class Inbound:
@@ -100,7 +99,7 @@ class Inbound:
         # The same id with other words: the first ones count, everywhere.
         keyword = keywords.read(received.text)
         # 2. The ledger.
-        changed = await self._change_ledger(message_id, received, keyword)
+        changed = await self._change_ledger(message_id, received)
         # 4. The relay.
         events = [sms_received(message_id, received, keyword), *changed]
         await self._topic.publish_or_queue(events)
@@ -148,11 +147,17 @@ class Inbound:
             await self._conversations.write(again)
         return received, False
 
-    async def _change_ledger(
-        self, message_id: str, received: Received, keyword: Keyword | None
-    ) -> list[OutgoingEvent]:
-        direction = _DIRECTIONS.get(keyword.intent) if keyword else None
-        if keyword is None or direction is None:
+    async def _change_ledger(self, message_id: str, received: Received) -> list[OutgoingEvent]:
+        # Its files are read at the first text, not where a process starts.
+        from shared.rules.reading import Verdict, read_reply  # noqa: PLC0415
+
+        reading = read_reply(received.text)
+        if reading.verdict is Verdict.REVOKE:
+            # Whatever its scope: what was closed too widely is opened by a word, no text is unsent.
+            direction = Direction.OUT
+        elif reading.verdict is Verdict.RESUME and reading.is_keyword:
+            direction = Direction.IN
+        else:
             return []
         if not is_address(received.theirs):
             # An e-mail gateway's or a long name: no text could go there, and none need be held.
@@ -164,10 +169,12 @@ class Inbound:
             program=self._programs.of(received.ours),
             direction=direction,
             channel=Channel.KEYWORD,
-            rule=keyword.rule,
+            rule=reading.rule or "",
             said_at=min(received.received, self._clock()),
             cause={"messageId": message_id, "platformMessageId": received.platform_id},
             words=received.text,
+            span="-".join(map(str, reading.span or ())),
+            language=reading.language or "",
         )
         made = (await self._ledger.change([change]))[0]
         return [opt_out_changed(change, made)] if made.effect is Effect.APPLIED else []

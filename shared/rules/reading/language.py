@@ -35,6 +35,7 @@ from shared.rules.reading.words import BREAK, Word, split
 
 _SCOPES: Final = frozenset({ALL, "marketing", "transactional"})
 _SHORTEST_STEM: Final = 2
+_PLAIN: Final = re.compile("[a-z]{2,}(?: [a-z]{2,})*")
 _STRETCHED: Final = re.compile(r"([^\W\d_])\1{2,}")
 _MEMBERS: Final = frozenset(
     {"language", "name", "keywords", "otherWords", "courtesies", "ignored", "reactions", "common"}
@@ -80,6 +81,8 @@ class Sentence:
 
 def plain(written: str) -> str:
     """A word or phrase of a data file in the form that texts have when they are read."""
+    if _PLAIN.fullmatch(written):
+        return written
     return " ".join(word.text for word in split(written).words)
 
 
@@ -130,11 +133,15 @@ class Language:
         self._phrases = _phrases(entries, shortest=2)
         self._ignored_phrases = _phrases(self._ignored, shortest=1)
         self._longest = max((len(each) for each in self._all_words()), default=1)
+        parts = (part for each in self._written_words() for part in each.split())
+        self._vocabulary = frozenset(parts)
         self._glossary = self._all_words() if self._joined else frozenset()
 
+    def _written_words(self) -> set[str]:
+        return {*self._grammar.words, *self._ignored, *self._common}
+
     def _all_words(self) -> frozenset[str]:
-        words = {*self._grammar.words, *self._ignored, *self._common}
-        return frozenset(word.replace(" ", "") for word in words if "*" not in word)
+        return frozenset(each.replace(" ", "") for each in self._written_words() if "*" not in each)
 
     def _keyword(self, row: Mapping[str, Any]) -> LoneKeyword:
         if not row["source"]:
@@ -159,6 +166,12 @@ class Language:
     def knows(self, word: str) -> bool:
         """The language has the word in a class, a pattern or its common ones."""
         return word in self._common or word in self._ignored or self._grammar.mask(word) is not None
+
+    def share(self, words: Sequence[Word]) -> int:
+        """About how many of the words the language knows: cheap, to leave out other languages."""
+        if self._joined and any(not word.text.isascii() for word in words):
+            return len(words)
+        return sum(word.text in self._vocabulary for word in words)
 
     def sentence(self, sequence: Sequence[Word]) -> Sentence:
         """The text in this language's words."""

@@ -26,6 +26,8 @@ _UNDECIDED: Final = "two-wishes"
 REACTION: Final = "reaction"
 # A language counts if it knows at least this share of what the best one knows.
 _SHARE: Final = 0.5
+# Words that the cheap count may miss, for stems and what is stretched.
+_ROUGHLY: Final = 1
 
 
 class Reader:
@@ -79,7 +81,14 @@ class Reader:
         return bool(around) and all(word in self._reactions for word in around)
 
     def _by_grammar(self, sequence: Sequence[Word], language: str | None) -> Reading | None:
-        sentences = [(each, each.sentence(sequence)) for each in self._languages]
+        content = [word for word in sequence if not word.divides]
+        shares = [(each, each.share(content)) for each in self._languages]
+        most = max((share for _, share in shares), default=0)
+        sentences = [
+            (each, each.sentence(sequence))
+            for each, share in shares
+            if each.code == language or share >= most * _SHARE - _ROUGHLY
+        ]
         best = max((sentence.known for _, sentence in sentences), default=0)
         likely = [
             (each, sentence)

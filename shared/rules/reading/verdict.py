@@ -43,6 +43,11 @@ class Reading:
     language: str | None = None
     scope: str | None = None
 
+    @property
+    def is_keyword(self) -> bool:
+        """The reply is a keyword and nothing else."""
+        return self.rule is not None and self.rule.startswith(("keyword/", "program/"))
+
     def to_json(self) -> dict[str, Any]:
         """As the interface shows it."""
         return {

@@ -179,3 +179,14 @@ def test_the_held_out_half_is_read_well() -> None:
     assert right >= 0.90 * labelled, f"revocations read as such: {right} of {labelled}"
     assert caught >= 0.97 * labelled, f"read as such or asked about: {caught} of {labelled}"
     assert rightly >= 0.97 * said, f"readings as a revocation that are right: {rightly} of {said}"
+
+
+def test_no_lone_keyword_of_the_held_out_half_is_missed() -> None:
+    """A revocation of one word is never read as nothing; only counts are told."""
+    words = [
+        reply
+        for reply in replies(HELD_OUT)
+        if reply.verdict is Verdict.REVOKE and len(reply.text.split()) == 1
+    ]
+    missed = sum(read_reply(reply.text).verdict is not Verdict.REVOKE for reply in words)
+    assert missed == 0, f"missed: {missed} of {len(words)}"
