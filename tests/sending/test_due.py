@@ -144,11 +144,12 @@ async def test_a_message_that_comes_again_is_dropped_where_its_works_are_seen_to
 
 
 @pytest.mark.usefixtures("a_slow_carrier")
-@pytest.mark.parametrize(("minutes", "operations"), [(60, 2), (1, 3)], ids=["far", "near"])
+@pytest.mark.parametrize(("minutes", "operations"), [(60, 3), (1, 4)], ids=["far", "near"])
 async def test_what_an_order_for_later_costs(
     stack: Stack, person: str, minutes: int, operations: int
 ) -> None:
-    """The due row and the send's own; a queue message more where it is due within two minutes."""
+    """The due row, the send's own and the conversation's entry; where it is due within two minutes
+    a queue message more."""
     networks: list[AskedOfStorage] = []
 
     def way(network: Inner) -> Inner:
