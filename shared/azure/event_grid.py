@@ -19,11 +19,9 @@ from typing import Any, Final
 from shared.base.clock import from_iso
 from shared.base.errors import Unintelligible
 from shared.base.json_body import DEEPEST, is_deep
-from shared.rules import keywords
 from shared.rules.addresses import BadAddress, is_number, normal
 from shared.rules.delivery_codes import code_in
 from shared.rules.invisible import visible
-from shared.rules.keywords import Meaning
 
 SMS_RECEIVED: Final = "Microsoft.Communication.SMSReceived"
 SMS_DELIVERY_REPORT_RECEIVED: Final = "Microsoft.Communication.SMSDeliveryReportReceived"
@@ -154,8 +152,10 @@ def read_received(envelope: Envelope, now: datetime) -> Received:
     try:
         received, _ = _moment(data, envelope, now)
     except Unintelligible as error:
-        keyword = keywords.read(text)
-        if keyword is not None and keyword.intent is Meaning.START:
+        # Its files are read for such a text alone, not where a process starts.
+        from shared.rules.reading import read_reply  # noqa: PLC0415
+
+        if read_reply(text).opts_in:
             raise Unintelligible(f"this text opts in, and it is not known when: {error}") from None
         received = now
     return Received(

@@ -155,7 +155,7 @@ class Inbound:
         if reading.verdict is Verdict.REVOKE:
             # Whatever its scope: what was closed too widely is opened by a word, no text is unsent.
             direction = Direction.OUT
-        elif reading.verdict is Verdict.RESUME and reading.is_keyword:
+        elif reading.opts_in:
             direction = Direction.IN
         else:
             return []

@@ -81,7 +81,7 @@ def test_a_time_that_cannot_be_means_now() -> None:
     assert received(ahead, receivedTimestamp="0001-01-01T00:00:00Z") == NOW
 
 
-@pytest.mark.parametrize("word", ["START", "unstop", " Start! "])
+@pytest.mark.parametrize("word", ["START", "unstop", " Start! ", "SUBSCRIBE", "alta", "시작"])
 @pytest.mark.parametrize("written", ["yesterday", None, "0001-01-01T00:00:00Z"])
 def test_an_opt_in_tells_its_time(word: str, written: Any) -> None:
     """A START that counted as said now would undo a STOP that was said after it."""

@@ -174,13 +174,13 @@ class StrayReport(Report):
 class Unintelligible(Inbound):
     """An event that nobody understands."""
 
-    name = "inbound event without a sender"
+    name = "inbound event that names no number of ours"
 
     async def prepare(self, rig: Rig, count: int) -> list[Case]:
         cases = await super().prepare(rig, count)
         for case in cases:
             event = case.step.members["event"]
-            data = {name: value for name, value in event["data"].items() if name != "from"}
+            data = {name: value for name, value in event["data"].items() if name != "to"}
             case.step = event_step("inbound", event | {"data": data})
         return cases
 

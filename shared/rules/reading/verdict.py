@@ -48,6 +48,11 @@ class Reading:
         """The reply is a keyword and nothing else."""
         return self.rule is not None and self.rule.startswith(("keyword/", "program/"))
 
+    @property
+    def opts_in(self) -> bool:
+        """Texts may go again. By a keyword alone: a sentence read wrongly would text people."""
+        return self.verdict is Verdict.RESUME and self.is_keyword
+
     def to_json(self) -> dict[str, Any]:
         """As the interface shows it."""
         return {
