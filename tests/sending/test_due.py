@@ -20,7 +20,7 @@ from shared.jobs.dispatch import Dispatch
 from shared.jobs.due import Due
 from shared.messages.waiting import SCHEDULED
 from tests.support.client import UNHURRIED, Parley, Platform, send_body
-from tests.support.due import brought, due_of
+from tests.support.due import brought, due_of, free
 from tests.support.parts import parts_of, send_request
 from tests.support.transports import AskedOfStorage, Inner, Wrapper
 
@@ -188,5 +188,6 @@ async def test_what_a_text_whose_time_has_come_costs(stack: Stack, person: str) 
         networks[0].asked.clear()
         await brought(parts, [due])
         asked = list(networks[0].asked)
+        await free(parts, UNHURRIED)
         assert await due_of(parts.parts.jobs.due, answer.send_id) == []
     assert len(asked) == 8, asked

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from shared.azure.table_keys import key_part
+from shared.azure.tables import ANY
 from shared.jobs.due import Due
 from shared.jobs.due_table import DueTable
+from shared.limits.pacing import TABLE as PACING
 from shared.messages.waiting import SCHEDULED
 from shared.sending.scheduled_job import PACE
 from shared.services import Services
@@ -30,3 +33,8 @@ async def brought(parts: Services, dues: Sequence[Due], *, queued: int = 1) -> N
     """Have the worker do works as a message names them that was queued for the so-manieth time."""
     works = [[d.kind, d.work_id, d.moment.isoformat(), queued, d.tries, d.why] for d in dues]
     await parts.parts.jobs.worker.run_message({"in": dues[0].place, "works": works})
+
+
+async def free(parts: Services, sender: str) -> None:
+    """Have a sender's place in time be free: it is as far ahead as a clock that was put forward."""
+    await parts.parts.tables.remove(PACING, PACING, key_part(sender), etag=ANY)
