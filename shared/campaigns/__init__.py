@@ -9,9 +9,10 @@ from shared.campaigns.api import CampaignApi
 from shared.campaigns.chunk_sender import ChunkSender
 from shared.campaigns.counting import Counting
 from shared.campaigns.dry_run import DryRun
-from shared.campaigns.engine import Engine
+from shared.campaigns.engine import CAMPAIGN, Engine
 from shared.campaigns.eta import EtaEstimator
 from shared.campaigns.expansion import Expansion
+from shared.campaigns.pump import CHUNK, Pump
 from shared.campaigns.retention import Retention
 from shared.campaigns.store import CampaignStore
 from shared.limits import Limits
@@ -30,6 +31,7 @@ class CampaignRoom:
         store: the rows.
         expansion: reads lists.
         engine: does the work that is due.
+        chunks: sends chunks.
         counting: what became of chunks.
         retention: forgets old ones.
     """
@@ -38,6 +40,7 @@ class CampaignRoom:
     store: CampaignStore
     expansion: Expansion
     engine: Engine
+    chunks: ChunkSender
     counting: Counting
     retention: Retention
 
@@ -68,12 +71,12 @@ def wire(parts: Parts, store: CampaignStore, sending: SendingRoom, limits: Limit
         store=store,
         expansion=expansion,
         eta=eta,
-        chunks=chunks,
         counting=counting,
-        pacing=limits.pacing,
+        pump=Pump(parts, store=store, pacing=limits.pacing, lease=chunks.lease),
     )
-    for kind, work in engine.works().items():
-        parts.dispatch.register(kind, work)
+    parts.jobs.worker.register(CAMPAIGN, engine)
+    # What a process that died has left undone, the pump places again.
+    parts.dispatch.register(CHUNK, chunks.send_chunk, once=True)
     api = CampaignApi(
         parts,
         store=store,
@@ -89,4 +92,4 @@ def wire(parts: Parts, store: CampaignStore, sending: SendingRoom, limits: Limit
         caps=limits.caps,
         kept=timedelta(days=parts.settings.campaign_retention_days),
     )
-    return CampaignRoom(api, store, expansion, engine, counting, retention)
+    return CampaignRoom(api, store, expansion, engine, chunks, counting, retention)

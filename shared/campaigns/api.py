@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 from shared.base import ids, log
@@ -77,7 +78,6 @@ class CampaignApi:
         self._clock = parts.clock
         self._randomness = parts.randomness
         self._blobs = parts.blobs
-        self._dispatch = parts.dispatch
         self._senders = parts.senders
         self._store = store
         self._engine = engine
@@ -191,18 +191,17 @@ class CampaignApi:
         return await self.get_campaign(campaign_id)
 
     async def resume(self, campaign_id: str) -> dict[str, Any]:
-        """Go on. Also repairs a campaign of which a message was lost."""
+        """Go on. Also wakes a campaign that stands still for whatever reason."""
+        now = self._clock()
 
-        def resumed(known: Campaign) -> Campaign | None:
+        def resumed(known: Campaign) -> Campaign:
             phase = Phase.RUNNING if known.expanded else Phase.PREPARING
-            return None if known.phase is phase else replace(known, phase=phase, reason=None)
+            return replace(known, phase=phase, reason=None, due_at=now)
 
-        campaign = await self._steer(campaign_id, resumed)
-        if campaign.phase is Phase.RUNNING:
-            now = self._clock()
-            for kind, members in (("unpark", {}), ("pump", {"next": campaign.next})):
-                message = {"kind": f"campaign.{kind}", "campaignId": campaign_id, **members}
-                await self._dispatch.at(now, message)
+        known = await self._found(campaign_id)
+        steer = partial(self._steer, campaign_id, resumed)
+        # A campaign that is over has no row in `due` any more, and gets none for being refused.
+        await (steer() if known.phase in OVER else self._engine.wake(campaign_id, now, steer))
         return await self.get_campaign(campaign_id)
 
     async def cancel(self, campaign_id: str) -> dict[str, Any]:

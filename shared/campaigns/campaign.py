@@ -72,6 +72,9 @@ class Campaign:
         last_slot: the place in time of the chunk before that.
         eta: when the last text was to leave, as reckoned when the list had been read.
         finished_at: when the last one left.
+        low: the first chunk that may not be done.
+        due_at: the moment by which its row in the table `due` was placed.
+        busy_until: until when somebody may be reading its list.
         etag: of the row.
     """
 
@@ -88,6 +91,9 @@ class Campaign:
     last_slot: datetime | None = None
     eta: datetime | None = None
     finished_at: datetime | None = None
+    low: int = 0
+    due_at: datetime | None = None
+    busy_until: datetime | None = None
     etag: str | None = None
 
     @property
@@ -176,6 +182,8 @@ class Chunk:
         done_at: when it was done.
         counted_at: when its reports were last looked at; None for never.
         settled: whether all its states are final.
+        slot: its latest place in time; None before its first.
+        placed: how many messages have named it since it was put off last.
         etag: of the row.
     """
 
@@ -191,6 +199,8 @@ class Chunk:
     done_at: datetime | None = None
     counted_at: datetime | None = None
     settled: bool = False
+    slot: datetime | None = None
+    placed: int = 0
     etag: str | None = None
 
     def is_run(self, now: datetime) -> bool:

@@ -17,7 +17,7 @@ from typing import Any, Final
 from shared.azure.storage import Changed
 from shared.base import log
 from shared.base.clock import Clock, from_iso, iso
-from shared.base.errors import ParleyError, PlatformDenied, Throttled
+from shared.base.errors import ParleyError, PlatformDenied, Throttled, Unintelligible
 from shared.base.tasks import AT_ONCE, every, few_at_once
 from shared.campaigns.campaign import Campaign, Chunk, Fate, Phase, Piece
 from shared.campaigns.chunk_counts import Result, after_run, in_doubt
@@ -134,9 +134,13 @@ class ChunkSender:
         """Send the chunk that a message names.
 
         Raises:
+            Unintelligible: it names none.
             Unavailable: storage did not take it; trying again is safe.
         """
-        campaign_id, piece = message["campaignId"], Piece.from_json(message)
+        try:
+            campaign_id, piece = message["campaignId"], Piece.from_json(message)
+        except KeyError as error:
+            raise Unintelligible("a campaign's message without a member") from error
         campaign, chunk = await every(
             self._store.get(campaign_id), self._store.chunk(campaign_id, piece.number)
         )
@@ -283,6 +287,9 @@ class ChunkSender:
                 moment, tries = again or (None, 0)
                 until = moment + self.lease if moment is not None else None
                 found |= {"attempt": "", "busyUntil": until, "tries": tries, **others}
+                if moment is not None:
+                    # It was put off: that is no death.
+                    found |= {"slot": moment, "placed": 1}
             return found
 
         await self._store.change_chunk(campaign_id, run.chunk, change)

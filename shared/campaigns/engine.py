@@ -1,57 +1,66 @@
-"""How a campaign runs: five kinds of message on the `dispatch` queue, no scheduler.
+"""How a campaign runs: a row in the table `due`, and a message for each chunk.
 
-    campaign.expand   reads the list once, from beginning to end, and writes down its chunks
-    campaign.pump     gives the next chunks their place in time, a little ahead, and follows itself
-    campaign.chunk    sends one chunk, at its moment
-    campaign.unpark   puts back the chunks that a pause or an error held up
-    campaign.finish   sees that all is done
+The row `campaign~{campaignId}` (`shared.jobs.due`) is there before the campaign and goes when it is
+over. Each time that it is due it does what comes next: it reads the list, once, from beginning to
+end, and writes down its chunks; then, at least every thirty seconds, it gives chunks their places
+in time (`shared.campaigns.pump`); when all are done, it sees whether somebody still waits, and ends
+the campaign. While the campaign is paused it looks every five minutes; a resume writes a new row.
 
-Each can be done twice. A chunk's sends have ids that derive from the campaign, the chunk, the
-sender and the text, and from the chunk's nominal moment, so that a chunk done again meets its own
-first sends. A pump that has been overtaken by another one drops itself. Places in time are reserved
-only half a minute ahead, so that what leaves without waiting shifts what follows.
+A chunk's message on the queue `dispatch` sends it at its moment (`shared.campaigns.chunk_sender`).
+Its sends have ids that derive from the campaign, the chunk, the sender and the text, and from the
+chunk's nominal moment, so that a chunk done again meets its own first sends.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, Final
+from functools import partial
+from typing import Final
 
+from shared.azure import telemetry
+from shared.azure.storage import Changed
 from shared.base import log
-from shared.base.clock import iso
-from shared.base.errors import Unintelligible
-from shared.campaigns.campaign import OVER, Campaign, Chunk, Fate, Phase, Piece
-from shared.campaigns.chunk_sender import AHEAD, ChunkSender
-from shared.campaigns.chunking import lead
+from shared.campaigns.campaign import OVER, Campaign, Chunk, Fate, Phase
 from shared.campaigns.counting import Counting
 from shared.campaigns.eta import EtaEstimator
 from shared.campaigns.expansion import Expanded, Expansion
+from shared.campaigns.pump import CHUNK, EVERY, Pump
 from shared.campaigns.store import CampaignStore
-from shared.jobs.dispatch import Work
-from shared.limits.pacing import Pacing
+from shared.jobs.due import Due, Standing, names_here
+from shared.jobs.due_table import DueTable
+from shared.jobs.due_worker import Met, PutOff
 from shared.messages.parts import Parts
 from shared.rules.message_states import State
 
-_HORIZON: Final = timedelta(seconds=30)
-_PUMPED_AT_ONCE: Final = 64
-_MOST_TRIES_UNBORN: Final = 8
+# The kind of work that a campaign is.
+CAMPAIGN: Final = "campaign"
+_PAUSED_FOR: Final = timedelta(minutes=5)
+_SOON: Final = timedelta(seconds=1)
 _LONGEST_LOOK: Final = 60
-# A message that is under way comes back within its lease of ten minutes, or is put back for five.
-_OVERDUE: Final = timedelta(minutes=20)
+# Rounds of the pump in one run, each of so many chunks as a transaction takes.
+_MOST_ROUNDS: Final = 16
+_GIVEN_UP: Final = (
+    "Parley gave it up: its process ended each time that the list was read or chunks were placed."
+    " Resume it once the reason is mended."
+)
+_CHUNK_GIVEN_UP: Final = (
+    "Parley gave a chunk up that was not done although it was tried four times: its process ended"
+    " each time. Resume the campaign once the reason is mended."
+)
 
 
 class Engine:
-    """Does the campaigns' work.
+    """Does the due work of kind `campaign`.
 
     Args:
-        parts: shared ones; messages wait in `dispatch`.
+        parts: shared ones.
+        store: the rows.
         expansion: what reads the lists.
         eta: when the last text leaves.
-        chunks: what sends them.
-        counting: what became of them.
-        pacing: when a sender is free.
+        counting: what became of chunks.
+        pump: what places them.
     """
 
     def __init__(
@@ -61,69 +70,94 @@ class Engine:
         store: CampaignStore,
         expansion: Expansion,
         eta: EtaEstimator,
-        chunks: ChunkSender,
         counting: Counting,
-        pacing: Pacing,
+        pump: Pump,
     ) -> None:
         self._clock = parts.clock
-        self._dispatch = parts.dispatch
-        self._senders = parts.senders
+        self._due: DueTable = parts.jobs.due
         self._store = store
         self._expansion = expansion
         self._eta = eta
-        self._chunks = chunks
         self._counting = counting
-        self._pacing = pacing
+        self._pump = pump
 
-    def works(self) -> dict[str, Work]:
-        """Who does which kind of message."""
-        return {
-            "campaign.expand": self._understood(self.expand),
-            "campaign.pump": self._understood(self.pump),
-            "campaign.chunk": self._understood(self._chunks.send_chunk),
-            "campaign.unpark": self._understood(self.unpark),
-            "campaign.finish": self._understood(self.finish),
-        }
-
-    def _understood(self, work: Callable[[Mapping[str, Any]], Awaitable[None]]) -> Work:
-        async def tried(message: Mapping[str, Any]) -> None:
-            try:
-                await work(message)
-            except KeyError as error:
-                raise Unintelligible("a campaign's message without a member") from error
-
-        return tried
-
-    async def _tell(
-        self, kind: str, campaign_id: str, moment: datetime | None = None, **members: Any
-    ) -> None:
-        message = {"kind": f"campaign.{kind}", "campaignId": campaign_id, **members}
-        await self._dispatch.at(moment or self._clock(), message)
-
-    # Beginning ----------------------------------------------------------------------------------
+    # Beginning and going on ---------------------------------------------------------------------
 
     async def begin(self, campaign: Campaign) -> bool:
         """Start a campaign. False if its id is taken."""
         await self._store.list_in_index(campaign)
-        # First, so that a crash after the row leaves no campaign that nobody works on.
-        soon = self._clock() + timedelta(seconds=1)
-        await self._tell("expand", campaign.campaign_id, soon, attempt=campaign.attempt)
-        return await self._store.insert(campaign)
+        now = self._clock()
+        insert = partial(self._store.insert, replace(campaign, due_at=now))
+        return await self._due.begin(Due(CAMPAIGN, campaign.campaign_id, now), insert)
 
-    async def expand(self, message: Mapping[str, Any]) -> None:
-        """Read the list once and write its chunks down."""
-        campaign = await self._store.get(message["campaignId"])
-        if campaign is None and int(message.get("tries", 0)) < _MOST_TRIES_UNBORN:
-            await self._dispatch.again(message, 1)
-        if campaign is None or campaign.attempt != message["attempt"]:
-            return
-        if not campaign.expanded and campaign.phase not in OVER:
-            found = await self._expansion.expand(campaign)
-            if found is None:
-                return
-            campaign = await self._note_expanded(campaign, found)
-        if campaign is not None and campaign.phase not in OVER:
-            await self._tell("pump", campaign.campaign_id, campaign.start, next=campaign.next)
+    async def wake(
+        self, campaign_id: str, moment: datetime, write: Callable[[], Awaitable[Campaign]]
+    ) -> Campaign:
+        """Have a campaign that is there do what comes next, from a moment on.
+
+        Args:
+            campaign_id: which.
+            moment: now.
+            write: has its row name that moment.
+        """
+        return await self._due.begin(Due(CAMPAIGN, campaign_id, moment), write)
+
+    # Its work -----------------------------------------------------------------------------------
+
+    async def meet(self, work_id: str) -> Met[Campaign] | None:
+        """The campaign as its row has it; None if it is not there."""
+        campaign = await self._store.get(work_id)
+        if campaign is None:
+            return None
+        busy = campaign.busy_until is not None and self._clock() < campaign.busy_until
+        return Met(Standing(campaign.due_at, lives=busy and not campaign.expanded), campaign)
+
+    async def run(self, found: Campaign, due: Due) -> PutOff | None:
+        """Do what comes next, and say when to look again; None once the campaign is over."""
+        campaign: Campaign | None = found
+        if found.phase not in OVER and found.phase is not Phase.PAUSED and not found.expanded:
+            campaign = await self._expand(found)
+        now = self._clock()
+        if campaign is None or campaign.phase in OVER:
+            return None
+        if campaign.phase is Phase.PAUSED:
+            return PutOff(now + _PAUSED_FOR, "campaignPaused")
+        if campaign.start > now + _SOON:
+            return PutOff(campaign.start, "startAt")
+        try:
+            return await self._go_on(campaign, due)
+        except Changed:
+            # Paused, resumed or pumped by somebody else meanwhile.
+            return PutOff(now + _SOON, "changed", due.tries + 1)
+
+    async def name(self, due: Due, later: Due) -> None:
+        """Have the campaign, which names `due`, name `later` in its place.
+
+        Raises:
+            Changed: it names another one.
+            CampaignBusy: others were always faster.
+        """
+
+        def named(known: Campaign) -> Campaign | None:
+            here = known.due_at is not None and names_here(due, known.due_at)
+            return replace(known, due_at=later.moment) if here else None
+
+        changed = await self._store.change(due.work_id, named)
+        if changed is None or changed.due_at != later.moment:
+            raise Changed
+
+    async def give_up(self, found: Campaign, due: Due) -> None:  # noqa: ARG002  # as every job
+        """Pause a campaign that has ended its process time and again."""
+        await self._store.stop(found.campaign_id, Phase.PAUSED, _GIVEN_UP, self._clock())
+
+    # Reading the list ---------------------------------------------------------------------------
+
+    async def _expand(self, campaign: Campaign) -> Campaign | None:
+        """The campaign once its list is read and its chunks are there; None if it is gone."""
+        found = await self._expansion.expand(campaign)
+        if found is None:
+            return await self._store.get(campaign.campaign_id)
+        return await self._note_expanded(campaign, found)
 
     async def _note_expanded(self, campaign: Campaign, found: Expanded) -> Campaign | None:
         totals, chunks, nobody = found
@@ -151,80 +185,50 @@ class Engine:
         )
         return await self._store.change(campaign.campaign_id, expanded)
 
-    # Going on -----------------------------------------------------------------------------------
+    # Sending it ---------------------------------------------------------------------------------
 
-    async def pump(self, message: Mapping[str, Any]) -> None:
-        """Give the next chunks their place in time."""
-        campaign = await self._store.get(message["campaignId"])
-        at = int(message["next"])
-        if campaign is None or campaign.phase is not Phase.RUNNING or at < campaign.next:
-            return
-        slot = campaign.last_slot or campaign.start
-        for piece in await self._store.pieces(campaign.campaign_id, at, _PUMPED_AT_ONCE):
-            slot = await self._place(campaign, piece)
-            at = piece.number + 1
-            if slot > self._clock() + _HORIZON:
+    async def _go_on(self, campaign: Campaign, due: Due) -> PutOff | None:
+        pumped = await self._pump.run(campaign)
+        for _ in range(_MOST_ROUNDS):
+            runs = pumped.campaign.phase is Phase.RUNNING
+            if pumped.given_up is not None or not pumped.more or not runs:
                 break
-        # The successor before the row: a crash in between leaves one pump too many, not none.
-        if at < campaign.chunks:
-            await self._tell("pump", campaign.campaign_id, slot - _HORIZON / 2, next=at)
-        else:
-            await self._tell("finish", campaign.campaign_id, slot + timedelta(seconds=1))
-        end = at
-
-        def moved(known: Campaign) -> Campaign | None:
-            return replace(known, next=end, last_slot=slot) if known.next < end else None
-
-        await self._store.change(campaign.campaign_id, moved)
-
-    async def _place(self, campaign: Campaign, piece: Piece) -> datetime:
-        """Reserve a chunk's time and put its message there."""
-        earliest = campaign.start
-        if campaign.definition.spread is not None:
-            rates = {s: self._senders[s].rate_per_minute for s in campaign.totals.segments}
-            whole = lead(campaign.totals.segments, rates)
-            earliest += campaign.definition.spread * (piece.lead / whole if whole else 0.0)
-        # Never so soon that the message cannot be there in time: what leaves late leaves too close
-        # to what follows.
-        earliest = max(earliest, self._clock() + AHEAD)
-        moments = [
-            await self._pacing.reserve(sender, units, not_before=earliest)
-            for sender, units in piece.segments.items()
-        ]
-        slot = max(moments, default=earliest)
-        await self._tell(
-            "chunk", campaign.campaign_id, slot - AHEAD, slot=iso(slot), **piece.to_json()
-        )
-        return slot
-
-    async def unpark(self, message: Mapping[str, Any]) -> None:
-        """Give chunks that a pause or an error held up, or whose message was lost, a new place."""
-        campaign = await self._store.get(message["campaignId"])
-        if campaign is None or campaign.phase is not Phase.RUNNING:
-            return
+            pumped = await self._pump.run(pumped.campaign)
         now = self._clock()
-        overdue = campaign.last_slot is not None and now - campaign.last_slot > _OVERDUE
-        async for chunk in self._store.chunks(campaign.campaign_id):
-            placed = overdue and chunk.piece.number < campaign.next
-            # One whose run is alive, or is to come, is slow and not lost.
-            lost = chunk.fate is Fate.OPEN and placed and not chunk.is_busy(now)
-            if lost or chunk.fate in {Fate.PARKED, Fate.FAILED}:
-                # Placed first: where this breaks off, it is found again and has two messages at
-                # worst, of which the second meets the run of the first.
-                slot = await self._place(campaign, chunk.piece)
-                until = slot + self._chunks.lease
-                await self._store.reopen(campaign.campaign_id, chunk, until)
+        if pumped.given_up is not None:
+            await self._give_chunk_up(campaign, pumped.given_up)
+            return PutOff(now + _PAUSED_FOR, "campaignPaused")
+        campaign = pumped.campaign
+        if pumped.all_done and await self._finish(campaign):
+            return None
+        if campaign.next < campaign.chunks:
+            idle = campaign.low >= campaign.next and pumped.next_at is not None
+            ready = pumped.next_at if idle and pumped.next_at else now
+            return PutOff(max(now + EVERY, ready - EVERY), "chunks")
+        last = campaign.last_slot or now
+        if last > now:
+            return PutOff(min(last + _SOON, now + EVERY), "chunks")
+        # All have had their places: it looks less and less often for the end.
+        looks = due.tries + 1 if due.why == "end" else 1
+        longest = _LONGEST_LOOK if pumped.all_done else EVERY.total_seconds()
+        return PutOff(now + timedelta(seconds=min(2 ** min(looks, 10), longest)), "end", looks)
 
-    async def finish(self, message: Mapping[str, Any]) -> None:
-        """See that all is done; look again later if it is not."""
-        campaign = await self._store.get(message["campaignId"])
-        if campaign is None or campaign.phase is not Phase.RUNNING:
-            return
-        last = campaign.start
+    async def _give_chunk_up(self, campaign: Campaign, chunk: Chunk) -> None:
+        campaign_id, number = campaign.campaign_id, chunk.piece.number
+        await self._store.stop(campaign_id, Phase.PAUSED, _CHUNK_GIVEN_UP, self._clock())
+        fate = {"fate": str(Fate.FAILED), "busyUntil": None}
+        await self._store.change_chunk(
+            campaign_id, chunk, lambda known: None if known.fate is Fate.DONE else fate
+        )
+        telemetry.GIVEN_UP.add(1, {"kind": CHUNK})
+        log.trouble("campaign.chunk_given_up", campaignId=campaign_id, chunk=number)
+
+    async def _finish(self, campaign: Campaign) -> bool:
+        """End a campaign of which every chunk is done. False while somebody still waits."""
+        last: datetime = campaign.start
         async for chunk in self._store.chunks(campaign.campaign_id):
             if chunk.fate is not Fate.DONE or await self._waits(campaign, chunk):
-                await self._look_again(message)
-                return
+                return False
             last = max(last, chunk.done_at or last)
 
         def done(known: Campaign) -> Campaign | None:
@@ -232,8 +236,11 @@ class Engine:
                 return None
             return replace(known, phase=Phase.DONE, finished_at=last)
 
-        await self._store.change(campaign.campaign_id, done)
+        changed = await self._store.change(campaign.campaign_id, done)
+        if changed is None or changed.phase is not Phase.DONE:
+            raise Changed
         log.event("campaign.done", campaignId=campaign.campaign_id)
+        return True
 
     async def _waits(self, campaign: Campaign, chunk: Chunk) -> bool:
         """Whether somebody of a chunk still waits for their hours."""
@@ -241,8 +248,3 @@ class Engine:
             return False
         counted = await self._counting.count_chunk(campaign.campaign_id, chunk)
         return bool(counted.counts.get(State.SCHEDULED))
-
-    async def _look_again(self, message: Mapping[str, Any]) -> None:
-        looks = int(message.get("looks", 0)) + 1
-        pause = timedelta(seconds=min(2**looks, _LONGEST_LOOK))
-        await self._dispatch.at(self._clock() + pause, {**message, "looks": looks})

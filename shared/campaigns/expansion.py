@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Final, NamedTuple
 
 from shared.azure.storage import Changed
@@ -15,6 +18,10 @@ from shared.messages.parts import Parts
 from shared.sending.timetable import Timetable
 
 _CHUNKS_A_WRITE: Final = 50
+# Whoever reads a list says so in the campaign's row, and again as it goes on: for less than the
+# minute after which the campaign's work is queued again, so that a death is seen as one.
+_BUSY_FOR: Final = timedelta(seconds=45)
+_TELLS_EVERY: Final = timedelta(seconds=15)
 
 
 class Expanded(NamedTuple):
@@ -62,6 +69,7 @@ class Expansion:
         )
         cutter = Cutter(campaign.definition, self._senders)
         kept = 0
+        told = await self._tell(campaign.campaign_id)
         try:
             async for row, judged in read_recipients(self._blobs, campaign.definition, recipients):
                 cutter.add_row(row, judged)
@@ -71,6 +79,8 @@ class Expansion:
                 known = await self._store.get(campaign.campaign_id)
                 if known is None or known.phase in OVER or known.expanded:
                     return None
+                if self._clock() - told > _TELLS_EVERY:
+                    told = await self._tell(campaign.campaign_id)
         except Changed:
             await self._fail(campaign, REPLACED)
             return None
@@ -81,6 +91,12 @@ class Expansion:
         await self._write(campaign.campaign_id, cutter, kept)
         totals = cutter.totals()
         return Expanded(totals, cutter.number, None if totals.recipients else cutter.why_nobody())
+
+    async def _tell(self, campaign_id: str) -> datetime:
+        """Say that somebody is reading the list; when that was said."""
+        now = self._clock()
+        await self._store.change(campaign_id, partial(replace, busy_until=now + _BUSY_FOR))
+        return now
 
     async def _fail(self, campaign: Campaign, reason: str) -> None:
         await self._store.stop(campaign.campaign_id, Phase.FAILED, reason, self._clock())

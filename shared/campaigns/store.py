@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from azure.core import MatchConditions
 from azure.data.tables import UpdateMode
 
 from shared.azure.packing import pack, unpack
@@ -328,12 +329,33 @@ class CampaignStore:
         except Changed:
             raise CampaignBusy("This chunk is being changed by too many at once.") from None
 
-    async def reopen(self, campaign_id: str, chunk: Chunk, busy_until: datetime) -> None:
-        """Note that a chunk has a place in time again, unless something else is noted by now."""
-        with suppress(Changed):
-            await self.record_chunk(
-                campaign_id, chunk, fate=str(Fate.OPEN), busyUntil=busy_until, tries=0
-            )
+    async def commit_places(self, campaign: Campaign, chunks: Sequence[Chunk]) -> Campaign:
+        """Write chunks' places down with how far the campaign has come, or nothing of it.
+
+        Args:
+            campaign: as it is to be, under the ETag that it was read with; as it is then.
+            chunks: 99 at most, each with its place, likewise.
+
+        Raises:
+            Changed: somebody else has changed the campaign, or one of the chunks.
+        """
+        operations = [_under_etag(_row(campaign), campaign.etag)]
+        for chunk in chunks:
+            row = {
+                "PartitionKey": campaign.campaign_id,
+                "RowKey": _chunk_key(chunk.piece.number),
+                "fate": str(chunk.fate),
+                "slot": _moment(chunk.slot),
+                "placed": chunk.placed,
+                "tries": chunk.tries,
+                "busyUntil": _moment(chunk.busy_until),
+            }
+            operations.append(_under_etag(row, chunk.etag))
+        await self._tables.commit(TABLE, operations)
+        found = await self.get(campaign.campaign_id)
+        if found is None:
+            raise Changed
+        return found
 
     # Refused lines ------------------------------------------------------------------------------
 
@@ -358,7 +380,7 @@ class CampaignStore:
 
 
 _PACKED: Final = frozenset({"counts", "errors", "sends", "left"})
-_MOMENTS: Final = frozenset({"busyUntil", "doneAt", "countedAt"})
+_MOMENTS: Final = frozenset({"busyUntil", "doneAt", "countedAt", "slot"})
 
 
 def index_key(campaign: Campaign) -> str:
@@ -393,6 +415,9 @@ def _row(campaign: Campaign) -> Entity:
         "lastSlot": _moment(campaign.last_slot),
         "eta": _moment(campaign.eta),
         "finishedAt": _moment(campaign.finished_at),
+        "low": campaign.low,
+        "dueAt": _moment(campaign.due_at),
+        "busyUntil": _moment(campaign.busy_until),
     }
 
 
@@ -411,8 +436,20 @@ def _read(row: Entity) -> Campaign:
         last_slot=_read_moment(row["lastSlot"]),
         eta=_read_moment(row["eta"]),
         finished_at=_read_moment(row["finishedAt"]),
+        low=row["low"],
+        due_at=_read_moment(row["dueAt"]),
+        busy_until=_read_moment(row["busyUntil"]),
         etag=etag_of(row),
     )
+
+
+def _under_etag(row: Entity, etag: str | None) -> TableOperation:
+    ours = {
+        "mode": UpdateMode.MERGE,
+        "etag": etag,
+        "match_condition": MatchConditions.IfNotModified,
+    }
+    return ("update", row, ours)
 
 
 def _chunk_key(number: int) -> str:
@@ -441,6 +478,8 @@ def _read_chunk(row: Entity) -> Chunk:
         done_at=_read_moment(row.get("doneAt", "")),
         counted_at=_read_moment(row.get("countedAt", "")),
         settled=row.get("settled", False),
+        slot=_read_moment(row.get("slot", "")),
+        placed=row.get("placed", 0),
         etag=etag_of(row),
     )
 

@@ -21,8 +21,8 @@ from shared.base.clock import Clock, from_iso, iso
 from shared.base.errors import Unavailable, Unintelligible
 
 QUEUE: Final = "dispatch"
-# The service's limit is seven days; the margin is for clocks.
-_LONGEST_WAIT: Final = timedelta(days=6, hours=23)
+# No message is hidden for longer: Azure's scale controller counts hidden ones as work.
+LONGEST_WAIT: Final = timedelta(minutes=2)
 _EARLY: Final = timedelta(milliseconds=200)
 _LONGEST_PAUSE: Final = 300
 
@@ -56,8 +56,11 @@ class Dispatch:
             self._once.add(kind)
 
     async def at(self, moment: datetime, message: Mapping[str, Any]) -> None:
-        """Have `message` worked on at `moment`, or as soon after as there is room."""
-        wait = min(max(moment - self._clock(), timedelta(0)), _LONGEST_WAIT)
+        """Have `message` worked on at `moment`, or as soon after as there is room.
+
+        One whose moment is more than two minutes away is handed on on the way.
+        """
+        wait = min(max(moment - self._clock(), timedelta(0)), LONGEST_WAIT)
         text = message_text({**message, "at": iso(moment)})
         # Whole seconds, rounded up: a text that leaves early may leave at night.
         await self._queues.enqueue(QUEUE, text, delay_seconds=-int(-wait.total_seconds() // 1))

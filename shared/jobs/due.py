@@ -31,9 +31,10 @@ from datetime import datetime, timedelta
 from enum import Enum, auto
 from typing import Final
 
+from shared.jobs.dispatch import LONGEST_WAIT
+
 VERSION: Final = 1
-# No message is hidden for longer: Azure's scale controller counts hidden ones as work.
-HORIZON: Final = timedelta(minutes=2)
+HORIZON: Final = LONGEST_WAIT
 # How old a due row may be when what it is about is written. The worker waits at least fifteen
 # minutes for a work that is missing, and no write is under way for as long.
 FRESH: Final = timedelta(seconds=20)

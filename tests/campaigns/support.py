@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from shared.campaigns.campaign import Chunk
+from shared.campaigns.engine import CAMPAIGN, Engine
+from shared.jobs.due import Due
+from shared.jobs.due_worker import PutOff
 from shared.services import Services
 from tests.support.client import SHORT_CODE, Parley
 from tests.support.polling import eventually
@@ -85,3 +88,11 @@ async def uploaded(parley: Parley, name: str, content: str | bytes) -> dict[str,
 async def chunks_of(parts: Services, campaign_id: str) -> list[Chunk]:
     """A campaign's chunks as they are stored."""
     return [chunk async for chunk in parts.campaigns.store.chunks(campaign_id)]
+
+
+async def pumped(parts: Services, campaign_id: str, engine: Engine | None = None) -> PutOff | None:
+    """Do the due work of a campaign; when it looks again, or None."""
+    engine = engine or parts.campaigns.engine
+    met = await engine.meet(campaign_id)
+    assert met is not None
+    return await engine.run(met.found, Due(CAMPAIGN, campaign_id, parts.parts.clock()))

@@ -14,8 +14,9 @@ import pytest
 from local.stack import Stack
 from shared.campaigns.campaign import Chunk, Fate, Phase
 from shared.campaigns.engine import Engine
+from shared.campaigns.pump import Pump
 from shared.services import Services
-from tests.campaigns.support import chunks_of
+from tests.campaigns.support import chunks_of, pumped
 from tests.campaigns.test_steering import SENDERS, is_text, one_chunk
 from tests.campaigns.test_steering import Chunk as OneChunk
 from tests.sending.test_denials import Shelf, chunks_with
@@ -81,15 +82,15 @@ async def counts_of(parts: Services, chunk: OneChunk) -> dict[str, int]:
 
 def engine_with(parts: Services, shelf: Shelf) -> Engine:
     """An engine that puts chunks in their place on a shelf."""
-    engine = parts.campaigns.engine
+    ours = replace(parts.parts, jobs=replace(parts.parts.jobs, dispatch=shelf))
+    room, lease = parts.campaigns, parts.campaigns.chunks.lease
     return Engine(
-        replace(parts.parts, jobs=replace(parts.parts.jobs, dispatch=shelf)),
-        store=parts.campaigns.store,
-        expansion=parts.campaigns.expansion,
-        eta=engine._eta,
-        chunks=chunks_with(parts, shelf),
-        counting=parts.campaigns.counting,
-        pacing=parts.limits.pacing,
+        ours,
+        store=room.store,
+        expansion=room.expansion,
+        eta=room.engine._eta,
+        counting=room.counting,
+        pump=Pump(ours, store=room.store, pacing=parts.limits.pacing, lease=lease),
     )
 
 
@@ -129,7 +130,7 @@ async def test_a_slow_chunk_is_not_placed_again(
     platform: Platform,
     people: People,
 ) -> None:
-    """However long ago its moment was, a resume leaves it alone while its run is alive, or is to
+    """However long ago its moment was, the pump leaves it alone while its run is alive, or is to
     come by a message that is under way. After that it is lost, and is placed once."""
     held, parts = held_and_parts
     long_ago = clock.moment - timedelta(hours=1)
@@ -148,7 +149,7 @@ async def test_a_slow_chunk_is_not_placed_again(
         held.hold()
         run = asyncio.ensure_future(sender.send_chunk(chunk.message))
         await held.arrived.wait()
-    await engine.unpark({"campaignId": chunk.campaign_id})
+    await pumped(parts, chunk.campaign_id, engine)
     assert shelf.kept == []
     row = await row_of(parts, chunk)
     assert row.busy_until is not None
@@ -159,7 +160,7 @@ async def test_a_slow_chunk_is_not_placed_again(
         return
     clock.moment = row.busy_until
     for _ in range(2):
-        await engine.unpark({"campaignId": chunk.campaign_id})
+        await pumped(parts, chunk.campaign_id, engine)
     ((_, placed),) = shelf.kept
     assert placed["kind"] == "campaign.chunk"
 

@@ -241,7 +241,7 @@ async def test_a_chunk_whose_message_comes_again_counts_once(
         await store._tables.set_members(TABLE, _row(replace(known, phase=phase)))
         (piece,) = await store.pieces(campaign.campaign_id, 7, 1)
         message = {"campaignId": campaign.campaign_id, "at": iso(BEGIN), **piece.to_json()}
-        await parts.campaigns.engine.works()["campaign.chunk"](message)
+        await parts.campaigns.chunks.send_chunk(message)
         chunk = await store.chunk(campaign.campaign_id, 7)
         assert chunk is not None
         assert chunk.fate is Fate.DONE

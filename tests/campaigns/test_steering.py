@@ -26,6 +26,7 @@ from tests.campaigns.support import (
     campaign_in_state,
     campaign_with_counts,
     chunks_of,
+    pumped,
     steered,
 )
 from tests.support.client import UNHURRIED, Parley, Platform
@@ -204,13 +205,12 @@ async def test_a_resume_that_meets_a_hiccup_loses_no_chunk(
         chunk = await one_chunk(parts, people.many(2), "Hello")
         (row,) = await chunks_of(parts, chunk.campaign_id)
         await parts.campaigns.store.record_chunk(chunk.campaign_id, row, fate=str(Fate.PARKED))
-        unpark = parts.campaigns.engine.unpark
         networks[0].down = True
         with pytest.raises(StorageDown):
-            await unpark({"campaignId": chunk.campaign_id})
+            await pumped(parts, chunk.campaign_id)
         assert await fate_of(parts, chunk.campaign_id) is Fate.PARKED
         networks[0].down = False
-        await unpark({"campaignId": chunk.campaign_id})
+        await pumped(parts, chunk.campaign_id)
         await all_texted_once(chunk, platform)
     await steered(parley, chunk.campaign_id, "resume")
     await campaign_in_state(parley, chunk.campaign_id, "done")

@@ -41,7 +41,7 @@ DEAD_RUN: Final = 71.0
 LATER: Final = 600.0
 # A retry waits for five minutes and a fifth at most.
 DUE_RETRY: Final = 400.0
-_BEFORE_A_CHUNK: Final = frozenset({"campaign.expand", "campaign.pump"})
+_BEFORE_A_CHUNK: Final = frozenset({"due"})
 _UNREACHABLE: Final = "ErrorCode: 4006. ErrorMessage: Destination not reachable."
 # Its places in time are then a matter of milliseconds: cases do not wait for each other.
 FAST: Final = {
