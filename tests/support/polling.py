@@ -16,7 +16,9 @@ class NeverHappened(AssertionError):
     """What was waited for did not come."""
 
 
-async def eventually(look: Callable[[], Awaitable[_T | None]], what: str) -> _T:
+async def eventually(
+    look: Callable[[], Awaitable[_T | None]], what: str, *, seconds: float = _PATIENCE_SECONDS
+) -> _T:
     """What `look` finds, as soon as that is true.
 
     Raises:
@@ -24,7 +26,7 @@ async def eventually(look: Callable[[], Awaitable[_T | None]], what: str) -> _T:
     """
     seen = None
     try:
-        async with asyncio.timeout(_PATIENCE_SECONDS):
+        async with asyncio.timeout(seconds):
             while not (seen := await look()):  # noqa: ASYNC110  # nobody there to set an event
                 await asyncio.sleep(_PAUSE_SECONDS)
     except TimeoutError as error:
