@@ -9,18 +9,15 @@ from typing import Any
 import pytest
 
 from local.stack import Stack
-from shared.azure.table_keys import key_part
-from shared.azure.tables import ANY
 from shared.campaigns.campaign import Chunk, Fate, Phase, Piece
 from shared.campaigns.pump import MOST_PLACES, had_its_turn, is_overdue
 from shared.jobs.due import Due
-from shared.limits.pacing import TABLE as PACING
 from tests.campaigns.support import campaign, chunks_of, order, ordered, pumped, steered
 from tests.campaigns.test_chunk_runs import engine_with
 from tests.campaigns.test_steering import SENDERS, one_chunk
 from tests.sending.test_denials import Shelf
 from tests.support.client import UNHURRIED, Parley
-from tests.support.due import due_of
+from tests.support.due import due_of, free
 from tests.support.parts import parts_of
 from tests.support.people import People
 from tests.support.polling import eventually
@@ -82,7 +79,7 @@ async def test_a_chunk_that_is_never_done_is_given_up_and_told(
         (row,) = await chunks_of(parts, chunk.campaign_id)
         assert row.fate is Fate.FAILED
         # The sender's place in time is as far ahead as this clock; others need it now.
-        await parts.parts.tables.remove(PACING, PACING, key_part(UNHURRIED), etag=ANY)
+        await free(parts, UNHURRIED)
     paused = await campaign(parley, chunk.campaign_id)
     assert (paused["state"], "gave a chunk up" in paused["reason"]) == ("paused", True)
     await steered(parley, chunk.campaign_id, "resume")
