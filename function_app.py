@@ -12,6 +12,7 @@ from functions import (
     inbound,
     messages,
     optouts,
+    people,
     poison,
     quarantine,
     queues,
@@ -30,6 +31,7 @@ app = func.FunctionApp()
 for module in (
     send,
     optouts,
+    people,
     inbound,
     delivery_report,
     messages,

@@ -49,7 +49,7 @@ param accessKeySecondary string
 param idKey string
 
 // Tables for messages are made by the app itself, one a month.
-var tableNames = ['optouts', 'conversations', 'conversationIndex', 'campaigns', 'codes', 'keys', 'poison', 'rollups', 'due']
+var tableNames = ['optouts', 'conversations', 'conversationIndex', 'campaigns', 'codes', 'erasures', 'keys', 'poison', 'rollups', 'due']
 // The host makes a poison queue beside each queue; made here, it can have a right of its own.
 var queueNames = ['record', 'record-poison', 'dispatch', 'dispatch-poison']
 // Of these, the app writes to the first two and Event Grid to the last.

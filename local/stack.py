@@ -51,6 +51,7 @@ TABLES: Final = (
     "conversationIndex",
     "campaigns",
     "codes",
+    "erasures",
     "keys",
     "poison",
     "rollups",

@@ -10,7 +10,17 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from shared import analytics, campaigns, conversations, jobs, limits, messages, receiving, sending
+from shared import (
+    analytics,
+    campaigns,
+    conversations,
+    erasure,
+    jobs,
+    limits,
+    messages,
+    receiving,
+    sending,
+)
 from shared.analytics.late import LateMarks
 from shared.azure.clients import connect, shared_transport
 from shared.base.clock import Clock, utc_now
@@ -49,6 +59,7 @@ class Services:
     sending: sending.SendingRoom
     receiving: receiving.ReceivingRoom
     campaigns: campaigns.CampaignRoom
+    erasure: erasure.ErasureRoom
     health: Health
     upkeep: Upkeep
 
@@ -92,6 +103,9 @@ def build(
     counted = analytics.wire(parts, indexes=[talked.index])
     sent = sending.wire(parts, talked, limited, standing=store.standing)
     bulk = campaigns.wire(parts, store, sent, limited)
+    received = receiving.wire(parts, talked, limited.pacing, sent.retries)
+    poison = Poison(tables, azure.queues, clock, settings.id_key)
+    forgetting = erasure.wire(parts, talked, store, received.quarantine, poison)
     return Services(
         parts=parts,
         messages=read,
@@ -103,13 +117,14 @@ def build(
             topic=azure.topic,
             senders=parts.senders,
         ),
-        poison=Poison(tables, azure.queues, clock, settings.id_key),
+        poison=poison,
         limits=limited,
         conversations=talked,
         analytics=counted,
         sending=sent,
-        receiving=receiving.wire(parts, talked, limited.pacing, sent.retries),
+        receiving=received,
         campaigns=bulk,
+        erasure=forgetting,
         health=Health(
             settings,
             clock,
@@ -128,6 +143,7 @@ def build(
             halts=parts.ledger.halts,
             codes=CodeBlanking(tables, record, rules),
             follow_up=sent.follow_up,
+            erasure=forgetting,
         ),
     )
 

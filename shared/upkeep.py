@@ -11,6 +11,7 @@ from shared.base.clock import Clock
 from shared.base.errors import Unavailable
 from shared.base.tasks import every
 from shared.campaigns.retention import Retention
+from shared.erasure import ErasureRoom
 from shared.limits import Guards
 from shared.messages.one_time_codes import CodeBlanking
 from shared.optouts.halt import Halts
@@ -29,6 +30,7 @@ class Upkeep:
         keys: of which some are over.
         codes: whose texts are over.
         follow_up: writes entries of conversations that were left, each minute.
+        erasure: goes on with erasures, each minute; and drops old messages.
     """
 
     def __init__(
@@ -43,7 +45,9 @@ class Upkeep:
         codes: CodeBlanking,
         halts: Halts,
         follow_up: FollowUp,
+        erasure: ErasureRoom,
     ) -> None:
+        self._erasure = erasure
         self._keys = keys
         self._codes = codes
         self._halts = halts
@@ -64,7 +68,11 @@ class Upkeep:
         except Unavailable as error:
             # The next minute tries again; a halt has been told of already.
             log.trouble("ledger.witness_not_moved", code=error.code)
-        await every(self._timer.run(), self._follow_up.write_old_entries())
+        await every(
+            self._timer.run(),
+            self._follow_up.write_old_entries(),
+            self._erasure.erasures.run(),
+        )
 
     async def daily(self) -> None:
         """Make the tables of this month and the next; forget codes, keys, counts, old campaigns.
@@ -74,11 +82,12 @@ class Upkeep:
         """
         now = self._clock()
         # Each is done whatever becomes of the others.
-        codes, keys, forgotten, marks, *_ = await every(
+        codes, keys, forgotten, marks, dropped, *_ = await every(
             self._codes.blank(now),
             self._keys.forget(now),
             self._retention.forget(now),
             self._timer.drop_old_marks(),
+            self._erasure.retention.drop_old(now),
             self._guards.forget(now),
             self._make_tables(now),
         )
@@ -90,6 +99,9 @@ class Upkeep:
             lists=forgotten.lists,
             people=forgotten.people,
             droppedMarks=marks,
+            droppedMonths=dropped.months,
+            droppedEntries=dropped.entries,
+            droppedAside=dropped.aside,
         )
 
     async def _make_tables(self, now: datetime) -> None:

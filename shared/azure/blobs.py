@@ -27,10 +27,11 @@ _NO_BLOB: Final = "BlobNotFound"
 
 @dataclass(frozen=True, slots=True)
 class BlobFacts:
-    """A blob without its content: its ETag, and its size in bytes."""
+    """A blob without its content: its ETag, its size in bytes, and its metadata."""
 
     etag: str
     size: int
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,7 @@ class Blobs:
             return None
         except AzureError as error:
             raise StorageDown(said(error)) from None
-        return BlobFacts(str(found.etag), int(found.size))
+        return BlobFacts(str(found.etag), int(found.size), dict(found.metadata or {}))
 
     async def read(
         self, container: str, name: str, *, etag: str, offset: int = 0, length: int | None = None
@@ -187,7 +188,14 @@ class Blobs:
             raise StorageDown(said(error)) from None
 
     async def replace(
-        self, container: str, name: str, data: bytes, content_type: str, *, etag: str | None
+        self,
+        container: str,
+        name: str,
+        data: bytes,
+        content_type: str,
+        *,
+        etag: str | None,
+        metadata: Mapping[str, str] | None = None,
     ) -> None:
         """Write a blob in place of the one that has this ETag; None: where there is none.
 
@@ -208,7 +216,10 @@ class Blobs:
         )
         try:
             await client.upload_blob(
-                data, content_settings=ContentSettings(content_type=content_type), **held
+                data,
+                content_settings=ContentSettings(content_type=content_type),
+                metadata=dict(metadata) if metadata is not None else None,
+                **held,
             )
         except (ResourceExistsError, ResourceModifiedError):
             raise Changed from None

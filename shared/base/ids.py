@@ -5,6 +5,8 @@
 - `messageId`: `{sendId}.{ten hex digits}`, one for each recipient of a send. The digits are keyed:
   an unkeyed hash of a phone number is the phone number.
 - an inbound message: `{ULID}.in`, derived from the platform's id and received time.
+- an erased recipient, where their number stood: `~{those ten digits}~{country}`, so that the ids
+  of messages stay what they were.
 - `tag` towards ACS: `{sendId}:{the application's tag}`; by it a report finds its message.
 """
 
@@ -26,6 +28,8 @@ _MESSAGE: Final = re.compile(r"([0-7][0-9A-HJKMNP-TV-Z]{25})\.([0-9a-f]{10}|in)"
 _CROCKFORD: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 ULID_LENGTH: Final = 26
 INBOUND_SUFFIX: Final = ".in"
+# No address begins so.
+_ERASED: Final = "~"
 MONTH_TABLES: Final = "messages"
 
 
@@ -61,7 +65,30 @@ def message_id(id_key: bytes, send_id: str, recipient: str) -> str:
 
 def message_digits(id_key: bytes, send_id: str, recipient: str) -> bytes:
     """What tells the message from others of its send: the ten digits, as five bytes."""
+    if recipient.startswith(_ERASED):
+        return bytes.fromhex(recipient[1:11])
     return hmac.digest(id_key, (send_id + recipient).encode(), "sha256")[:5]
+
+
+def erased_recipient(message: str, country: str | None) -> str:
+    """What stands for a recipient whose number was erased, so that ids and counts stay.
+
+    Args:
+        message: the id of their message, or of the one that they sent.
+        country: of their number, where it was known.
+    """
+    digits = message[ULID_LENGTH + 1 :] if not message.endswith(INBOUND_SUFFIX) else "0" * 10
+    return f"{_ERASED}{digits}{_ERASED}{country or ''}"
+
+
+def is_erased(recipient: str) -> bool:
+    """Whether it stands for somebody whose number was erased."""
+    return recipient.startswith(_ERASED)
+
+
+def country_of_erased(recipient: str) -> str | None:
+    """The country of a number that was erased, where it was known."""
+    return recipient.rpartition(_ERASED)[2] or None
 
 
 def inbound_id(platform_id: str, received: datetime) -> str:

@@ -11,9 +11,9 @@ from shared.base import ulid
 from shared.base.digests import keyed_digest
 from shared.base.tasks import few_at_once
 from shared.campaigns.campaign import Campaign, Piece
+from shared.campaigns.kept_lists import read_kept
 from shared.campaigns.list_reader import ListRow, read_range
 from shared.campaigns.recipients import Recipient, Recipients
-from shared.campaigns.store import CONTAINER
 from shared.limits.frequency_caps import FrequencyCaps
 from shared.messages.parts import Parts
 from shared.messages.request import Asked, SendRequest
@@ -40,13 +40,7 @@ class ChunkRequests:
             Changed: the list is another one now.
         """
         definition = campaign.definition
-        data = await self._blobs.read(
-            CONTAINER,
-            definition.blob,
-            etag=definition.etag,
-            offset=piece.offset,
-            length=piece.length,
-        )
+        data = await read_kept(self._blobs, definition, offset=piece.offset, length=piece.length)
         recipients, skip = Recipients(definition, self._senders), set(piece.skip)
         groups: dict[tuple[str, str], list[str]] = {}
         for row in read_range(data, definition.layout, piece.line):
@@ -77,6 +71,7 @@ class ChunkRequests:
         return replace(
             definition.send(campaign_id, sender, text, digest),
             asked=tuple(Asked(address, address) for address in addresses),
+            ordered_at=campaign.created_at,
             expires_at=campaign.start + definition.time_to_live
             if definition.time_to_live is not None
             else None,

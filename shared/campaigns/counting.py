@@ -58,7 +58,14 @@ class Counting:
         now = self._clock()
         counts: Counter[str] = Counter()
         errors: Counter[str] = Counter()
-        for seen in await self._people(chunk):
+        people = await self._people(chunk)
+        if chunk.sends and not people:
+            # Its messages are kept no longer; its counts are.
+            await self._store.record_chunk(
+                campaign_id, chunk.piece.number, countedAt=now, settled=True
+            )
+            return replace(chunk, counted_at=now, settled=True)
+        for seen in people:
             counts[str(seen.state)] += 1
             if seen.state in _WITH_REASON:
                 errors[_reason(seen)] += 1

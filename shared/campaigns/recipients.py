@@ -15,9 +15,9 @@ from datetime import datetime
 from typing import Final, NamedTuple
 
 from shared.azure.blobs import Blobs
+from shared.campaigns.kept_lists import stream_kept
 from shared.campaigns.list_reader import ListRow, Refused, rows_async
 from shared.campaigns.order import Definition
-from shared.campaigns.store import CONTAINER
 from shared.campaigns.templates import CannotFill, doubtful_values, fill
 from shared.rules.addresses import BadAddress, read_recipient
 from shared.rules.persons import person
@@ -121,7 +121,7 @@ async def read_recipients(
         InvalidRequest: it is not in its encoding, or holds nothing that can be read.
     """
     seen = NumberSet()
-    stored = blobs.stream(CONTAINER, definition.blob, etag=definition.etag)
+    stored = stream_kept(blobs, definition)
     source = stored if inline is None else _pieces(inline)
     count = 0
     async for row in rows_async(source, definition.layout):

@@ -48,6 +48,8 @@ class Kind(StrEnum):
     SENT = "sent"
     NOT_SENT = "notSent"
     WAITING = "waiting"
+    # Says nothing any more, and is shown to nobody; gone when its person's erasure is final.
+    ERASED = "erased"
 
 
 @dataclass(frozen=True, slots=True)

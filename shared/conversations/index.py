@@ -17,6 +17,7 @@ from shared.azure.event_grid import Received
 from shared.azure.packing import pack, unpack
 from shared.azure.table_keys import key_part
 from shared.azure.tables import Entity, Tables
+from shared.base.ids import is_erased
 from shared.conversations.entries import BEHIND_ALL, place
 from shared.messages.record import MinuteFacts, Send
 from shared.rules.conversation_ids import ConversationIds
@@ -117,10 +118,11 @@ def spoken_in(facts: Iterable[Send | Received]) -> Iterator[tuple[datetime, str,
     """When who spoke with whom: (moment, sender, person) of what conversations show."""
     for fact in facts:
         if isinstance(fact, Received):
-            yield fact.received, fact.ours, fact.theirs
+            if not is_erased(fact.theirs):
+                yield fact.received, fact.ours, fact.theirs
             continue
         for address, outcome in (fact.outcomes or {}).items():
-            if outcome.state in MAY_HAVE_LEFT:
+            if outcome.state in MAY_HAVE_LEFT and not is_erased(address):
                 yield fact.intent.first_attempt_at, fact.intent.request.sender, address
 
 

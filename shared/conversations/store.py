@@ -44,7 +44,7 @@ _SHOWN: Final = " and ( kind eq 'sent' or kind eq 'received' )"
 _SHOWN_OR_MARK: Final = " and ( kind eq 'sent' or kind eq 'received' or kind eq 'read' )"
 _SENT: Final = " and kind eq 'sent'"
 _UNREAD: Final = " and kind eq 'received' and arrivedAt gt @moment"
-_ALL: Final = ""
+_ALL: Final = " and kind ne 'erased'"
 _AS_IT_IS: Final = {"mode": UpdateMode.REPLACE}
 
 

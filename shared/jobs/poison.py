@@ -12,6 +12,7 @@ before its row goes: a crash in between does the work twice, which every kind of
 
 from __future__ import annotations
 
+import json
 import re
 import traceback
 from collections.abc import Awaitable, Callable, Mapping
@@ -25,12 +26,13 @@ from shared.azure.packing import pack, raw_message_text, read_message, unpack
 from shared.azure.queues import Queues
 from shared.azure.storage import Changed, StorageDown
 from shared.azure.tables import Entity, Tables, etag_of
-from shared.base import log
-from shared.base.clock import Clock, iso
+from shared.base import ids, log
+from shared.base.clock import Clock, from_iso, iso
 from shared.base.digests import keyed_digest
 from shared.base.errors import NotFound, ParleyError, Unavailable
 from shared.base.pages import PageKeys
 from shared.jobs import dispatch
+from shared.rules.whom import Whom
 
 TABLE: Final = "poison"
 QUEUES: Final = (dispatch.QUEUE, topic.QUEUE)
@@ -44,6 +46,7 @@ _ID: Final = re.compile(r"[0-9a-f]{32}")
 _NUMBER: Final = re.compile(r"(?<![0-9A-Za-z])\+?[0-9]{7,15}(?![0-9A-Za-z])")
 # What a summary shows of a message: ids and counts, nothing of a person.
 _SHOWN: Final = ("sendId", "campaignId", "chunk", "next", "tries")
+_OUTCOME: Final = "outcome"
 _AFTER: Final = "PartitionKey eq @queue and RowKey gt @after"
 
 
@@ -183,6 +186,40 @@ class Poison:
         log.event("poison.dropped", queue=queue, kind=row["kind"] or None)
         return _view(row)
 
+    async def erase(self, whom: Whom) -> int:
+        """Give up the messages in which a person's number stands; how many.
+
+        One with outcomes of a send to many keeps those of the others. What has failed since and
+        tells of something that happened since stays.
+        """
+        count = 0
+        async for row in self._tables.query(TABLE, "PartitionKey ge @first", first=""):
+            message = _read(unpack(row["message"]))
+            if not whom.is_in(json.dumps(message, default=str)) or _is_later(row, message, whom):
+                continue
+            if message.get("kind") == _OUTCOME:
+                await self._erase_outcomes(row, message, whom)
+            else:
+                await self._remove(row)
+            log.event("poison.erased", queue=row["PartitionKey"], kind=row["kind"] or None)
+            count += 1
+        return count
+
+    async def _erase_outcomes(self, row: Entity, message: Mapping[str, Any], whom: Whom) -> None:
+        send_id = str(message["sendId"])
+        outcomes = [
+            [ids.erased_recipient(ids.message_id(self._id_key, send_id, one[0]), None), *one[1:]]
+            if whom.has(one[0])
+            else one
+            for one in message["outcomes"]
+        ]
+        text = message_text({**message, "outcomes": outcomes})
+        keys = {name: row[name] for name in ("PartitionKey", "RowKey")}
+        try:
+            await self._tables.merge(TABLE, keys | {"message": pack(text)}, etag=etag_of(row))
+        except Changed:
+            raise StorageDown("A message that is kept is being changed.") from None
+
     async def _get(self, queue: str, message_id: str) -> Entity:
         known = queue in QUEUES and _ID.fullmatch(message_id)
         row = await self._tables.get(TABLE, queue, message_id) if known else None
@@ -242,6 +279,17 @@ def _read(text: str) -> Mapping[str, Any]:
 def _kind(message: Mapping[str, Any]) -> str | None:
     kind = message.get("kind")
     return _NUMBER.sub("…", kind[:50]) if isinstance(kind, str) else None
+
+
+def _is_later(row: Entity, message: Mapping[str, Any], whom: Whom) -> bool:
+    """Whether it failed since an erasure was ordered, and tells of what happened since."""
+    event = message.get("event")
+    time = event.get("time") if isinstance(event, dict) else None
+    try:
+        happened = from_iso(str(time)) if time is not None else whom.up_to
+    except ValueError:
+        happened = whom.up_to
+    return from_iso(row["failedAt"]) > whom.up_to and happened > whom.up_to
 
 
 def _summary(message: Mapping[str, Any]) -> str:

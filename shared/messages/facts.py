@@ -129,10 +129,23 @@ class Intent:
         """Whether no attempt has begun, because its time has not come."""
         return not self.attempt
 
+    @property
+    def ordered_at(self) -> datetime:
+        """When somebody asked for its text: an erasure that is younger has it canceled."""
+        return self.request.ordered_at or self.created_at
+
     def addresses(self) -> list[str]:
         """Whom this send itself is to text: those whose text another send carries are left out."""
         carriers = self.carriers()
         return [a for a in self.request.addresses() if a not in carriers]
+
+    def has_message(self, id_key: bytes, address: str, message_id: str) -> bool:
+        """Whether this send itself texts an address, or has, before it was erased."""
+        return any(
+            own == address
+            or (ids.is_erased(own) and ids.message_id(id_key, self.send_id, own) == message_id)
+            for own in self.addresses()
+        )
 
     def carriers(self) -> dict[str, str]:
         """By address, the sends that carry the texts of those whom this send does not text."""
@@ -213,6 +226,11 @@ def blank_row(intent: Intent, shards: int) -> Entity:
     }
 
 
+def changed_members(intent: Intent) -> Entity:
+    """The members of an intent's row in which people stand, and those about its attempts."""
+    return {"request": _packed_request(intent), **_attempt_members(intent)}
+
+
 def _packed_request(intent: Intent) -> bytes:
     request = intent.request
     packed = {
@@ -255,6 +273,7 @@ def _optional(intent: Intent) -> dict[str, Any]:
         "window": written(request.window) if request.window is not None else None,
         "campaign": request.campaign,
         "ignored": list(request.ignored) or None,
+        "ordered": iso(request.ordered_at) if request.ordered_at is not None else None,
         "parts": [_packed_part(part) for part in intent.parts] or None,
     }
     return {name: value for name, value in members.items() if value is not None}
@@ -331,6 +350,7 @@ def read_intent(row: Entity) -> Intent:
         window=read_window(packed["window"]) if "window" in packed else None,
         campaign=packed.get("campaign"),
         ignored=tuple(packed.get("ignored", ())),
+        ordered_at=_moment(packed.get("ordered")),
     )
     return Intent(
         send_id=row["RowKey"],
@@ -455,12 +475,19 @@ def answer_row(message_id: str, by: str, at: datetime, shards: int) -> Entity:
 
 def inbound_row(message_id: str, received: Received, shards: int) -> Entity:
     """The row of an inbound message."""
-    answered = received.in_reply_to
     return {
         "PartitionKey": ids.partition(message_id, shards),
         "RowKey": message_id,
         "receivedAt": iso(received.received),
         "platformId": received.platform_id,
+        **inbound_members(received),
+    }
+
+
+def inbound_members(received: Received) -> Entity:
+    """What an inbound message says, and who says it."""
+    answered = received.in_reply_to
+    return {
         "message": pack(
             {
                 "from": received.theirs,

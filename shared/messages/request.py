@@ -50,6 +50,7 @@ class SendRequest:
         window: hours in which it may leave at the recipient's place, beside quiet hours.
         campaign: the campaign that it is a part of.
         ignored: wishes that ACS, as it is spoken to, cannot be told of; by their full names.
+        ordered_at: when what it is a part of was ordered; None where it was asked for by itself.
     """
 
     sender: str
@@ -67,6 +68,7 @@ class SendRequest:
     window: Window | None = None
     campaign: str | None = None
     ignored: tuple[str, ...] = ()
+    ordered_at: datetime | None = None
 
     @property
     def shown(self) -> str | None:

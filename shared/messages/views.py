@@ -110,13 +110,14 @@ def outgoing(
         blocked_by: the ledger's entry that blocked it, if one did.
     """
     request, outcome = send.intent.request, seen.outcome
+    erased = ids.is_erased(seen.address)
     view: dict[str, Any] = {
         "messageId": seen.message_id,
         "direction": "outbound",
         "from": request.sender,
-        "to": seen.address,
-        "conversationId": str(conversation),
-        "message": request.shown,
+        "to": None if erased else seen.address,
+        "conversationId": None if erased else str(conversation),
+        "message": None if erased else request.shown,
         "state": str(seen.state),
         "isFinal": seen.state in TERMINAL,
         "encoding": send.intent.encoding,
@@ -199,14 +200,15 @@ def _history(send: Send, seen: Seen) -> Iterator[dict[str, Any]]:
 def inbound(message_id: str, received: Received, conversation: ConversationId) -> dict[str, Any]:
     """The full view of an inbound message."""
     keyword = keywords.read(received.text)
+    erased = ids.is_erased(received.theirs)
     return {
         "messageId": message_id,
         "direction": "inbound",
-        "from": received.theirs,
-        "canBeAnswered": received.can_be_answered,
+        "from": None if erased else received.theirs,
+        "canBeAnswered": received.can_be_answered and not erased,
         "to": received.ours,
-        "conversationId": str(conversation),
-        "message": received.text,
+        "conversationId": None if erased else str(conversation),
+        "message": None if erased else received.text,
         "state": "received",
         "segments": received.segments,
         "keyword": {"intent": keyword.intent, "word": keyword.word} if keyword else None,
@@ -233,7 +235,7 @@ def acs_delivery_report(send: Send, seen: Seen) -> dict[str, Any] | None:
         "deliveryStatus": status,
         "messageId": seen.message_id,
         "from": send.intent.request.sender,
-        "to": seen.address,
+        "to": "" if ids.is_erased(seen.address) else seen.address,
         "deliveryStatusDetails": details,
         "deliveryAttempts": decisive.attempts if decisive is not None else [],
         "receivedTimestamp": iso(received),

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
 from shared.rules.persons import person
 
 ALL_CATEGORIES: Final = "*"
+# The sender of a change that concerns all of them.
+NOBODY: Final = ""
+# What was accepted so soon after an erasure was ordered counts as before it: clocks differ.
+ERASED_MARGIN: Final = timedelta(seconds=5)
 
 
 class Direction(StrEnum):
@@ -18,8 +22,8 @@ class Direction(StrEnum):
 
     `out` and `in` decide. The others are kept in the log and decide nothing yet: `narrow` says
     which categories an earlier opt-out was about; a `hold` is an operator's block, until a `lift`
-    names it; `ask` and `consent` are the two halves of an opt-in that is confirmed; `erased` says
-    that the person's texts were erased.
+    names it; `ask` and `consent` are the two halves of an opt-in that is confirmed. `erased` says
+    that the person's texts are to be erased: what was accepted before it is sent no more.
     """
 
     OUT = "out"

@@ -5,15 +5,18 @@ from __future__ import annotations
 import hashlib
 from collections import deque
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from shared.azure.tables import Entity
+from shared.base.clock import from_iso
 from shared.optouts import rows
 from shared.optouts.changes import Direction, Effect
 from shared.optouts.rows import LogHead
 
 # The latest rows, which are kept as they are: of what a restore took away, they say whose it was.
 KEPT_ROWS: Final = 5_000
+NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
 
 class Known:
@@ -22,6 +25,7 @@ class Known:
     Attributes:
         head: where the log stood, without an ETag.
         closed: the change that closes a person for a scope, by their mark.
+        erased: when people's erasure was last ordered, by their mark without a sender.
         latest: the latest rows as they are; of those that were loaded, what decides.
         kept: whether all of it was written to a blob.
     """
@@ -29,6 +33,7 @@ class Known:
     def __init__(self) -> None:
         self.head = LogHead()
         self.closed: dict[int, int] = {}
+        self.erased: dict[int, datetime] = {}
         self.latest: deque[Entity] = deque(maxlen=KEPT_ROWS)
         self.kept = False
 
@@ -58,7 +63,9 @@ class Known:
 
     def _decide(self, row: Mapping[str, Any]) -> None:
         mark = mark_of(row["person"], row["sender"])
-        if row["direction"] == Direction.OUT:
+        if row["direction"] == Direction.ERASED:
+            self.erased[mark] = max(from_iso(row["said"]), self.erased.get(mark, NEVER))
+        elif row["direction"] == Direction.OUT:
             self.closed[mark] = row["sequence"]
         elif row["direction"] == Direction.IN:
             self.closed.pop(mark, None)

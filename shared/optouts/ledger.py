@@ -14,7 +14,7 @@ from shared.base.clock import Clock, from_iso
 from shared.base.randomness import Randomness
 from shared.base.tasks import few_at_once
 from shared.optouts import rows
-from shared.optouts.changes import Change, Direction, Made, sender_scope
+from shared.optouts.changes import ERASED_MARGIN, Change, Direction, Made, sender_scope
 from shared.optouts.halt import Halts
 from shared.optouts.replica import Replica
 from shared.optouts.standing import PersonState, Said, read_state
@@ -92,6 +92,14 @@ class Ledger:
         Exact as of the last `news`.
         """
         return self._replica.closed_by(address, sender)
+
+    def erased_up_to(self, address: str) -> datetime | None:
+        """Up to when all that was accepted for a person is erased; None where nothing is.
+
+        Exact as of the last `news`.
+        """
+        ordered = self._replica.erased_at(address)
+        return None if ordered is None else ordered + ERASED_MARGIN
 
     async def change(self, changes: Sequence[Change]) -> list[Made]:
         """Make changes, each once however often it is asked for.

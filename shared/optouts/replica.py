@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Final
 
 from shared.azure.storage import StorageDown
 from shared.base.errors import LedgerUnavailable, LedgerUnreadable
 from shared.optouts import rows
+from shared.optouts.changes import NOBODY
 from shared.optouts.halt import Halts, Marks
 from shared.optouts.known import Known, mark_of
 from shared.optouts.rows import LogHead
@@ -66,6 +68,10 @@ class Replica:
     def closed_by(self, address: str, sender: str) -> int | None:
         """The sequence of the change that closes `address` for `sender`, or None if it is open."""
         return self._known.closed.get(mark_of(person(address), sender))
+
+    def erased_at(self, address: str) -> datetime | None:
+        """When the erasure of a person was last ordered, or None."""
+        return self._known.erased.get(mark_of(person(address), NOBODY))
 
     async def _read_news(self) -> None:
         if self._loading is None:

@@ -122,7 +122,7 @@ class DeliveryReports:
             intent, _ = await every(
                 self._record.intent(send_id), self._record.report(message_id, report)
             )
-        if intent is None or report.theirs not in intent.addresses():
+        if intent is None or not intent.has_message(self._id_key, report.theirs, message_id):
             await self._stray(report, "no such message")
             return None, message_id, None
         telemetry.link_to(intent.trace)

@@ -23,10 +23,12 @@ from shared.base.digests import keyed_digest
 from shared.base.errors import NotFound, RequestError, Unintelligible
 from shared.base.pages import Page, PageKeys
 from shared.base.tasks import few_at_once
+from shared.rules.whom import Whom
 
 CONTAINER: Final = "quarantine"
 _SHOWN: Final = 200
 _MARK: Final = "summary"
+_TEXTS: Final = "inbound/"
 _PLACE: Final = re.compile(r"([a-z_]{1,40})/([0-9a-f]{32})")
 
 Handle = Callable[[Envelope], Awaitable[None]]
@@ -165,6 +167,22 @@ class QuarantineApi:
         await self._blobs.delete(CONTAINER, f"{place}.json")
         log.event("quarantine.dropped", handler=handler, blob=f"{place}.json")
         return _summary(place, kept)
+
+    async def erase(self, whom: Whom) -> int:
+        """Give up the events in which a person's number stands; how many.
+
+        A text that has come since may begin something new and stays; a report is about what was.
+        """
+        count = 0
+        async for blob in self._blobs.list(CONTAINER):
+            if blob.name.startswith(_TEXTS) and blob.modified > whom.up_to:
+                continue
+            content = await self._blobs.whole(CONTAINER, blob.name)
+            if content is not None and whom.is_in(content.decode("utf-8", "replace")):
+                await self._blobs.delete(CONTAINER, blob.name)
+                log.event("quarantine.erased", blob=blob.name)
+                count += 1
+        return count
 
     async def _found(self, handler: str, name: str) -> tuple[str, dict[str, Any]]:
         place = f"{handler}/{name}"

@@ -134,6 +134,7 @@ def wire(
             topic=parts.topic,
             outcomes=outcomes,
             senders=parts.senders,
+            ledger=parts.ledger,
         ),
         job=job,
         retries=retries,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from shared.base import ids
@@ -78,6 +78,9 @@ def answer_of(
 
 
 def _item_of(asked: Asked, outcome: Outcome | None, carrier: str, id_key: bytes) -> Item:
+    if ids.is_erased(asked.to):
+        # Whose number it was is known no more, what became of the text is.
+        asked = replace(asked, to="")
     if outcome is None and asked.address is not None:
         # It waits, in this send or in one of its own.
         return Item(

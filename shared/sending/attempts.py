@@ -10,7 +10,8 @@ send without an outcome knows what may have happened. A send that waits has no a
 **Gates**, in their order; the first that does not let somebody through decides for them
 (`shared.sending.decisions`):
 
-1. taken out: `canceled`, but `uncertain` where an earlier attempt is in doubt;
+1. taken out, or ordered before the person's erasure was: `canceled`, but `uncertain` where an
+   earlier attempt is in doubt;
 2. closed by the ledger, as it reads once the attempt is written down: `blocked`, but `uncertain`
    where an earlier attempt is in doubt and they were not yet closed when that doubt began;
 3. its time is over, or its text has been blanked (`when_time_is_up`): `uncertain` where an earlier

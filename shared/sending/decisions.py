@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Final
 
 from shared.azure.storage import StorageDown
-from shared.base import log
+from shared.base import ids, log
 from shared.limits import Guards
 from shared.messages.facts import Intent, Outcome
 from shared.messages.parts import Parts
@@ -21,6 +21,7 @@ from shared.sending.attempts import Attempt, AttemptRules, uncertain, when_time_
 # ACS's own sentence, in the item and in the report.
 BLOCKED: Final = "Sender blocked for given recipient."
 CANCELED: Final = "Canceled before it was sent."
+ERASED: Final = "Erased at the person's request before it was sent."
 EXPIRED: Final = "Its time to live ended before it could be sent."
 _FORBIDDEN: Final = 403
 _GONE: Final = 410
@@ -53,9 +54,11 @@ class Gates:
         too_late = when_time_is_up(attempt, self._rules, self._clock())
         decided: dict[str, Outcome | None] = {}
         for address in intent.addresses():
-            if address in intent.canceled:
+            erased = self._is_erased(intent, address)
+            if erased or address in intent.canceled:
+                why = ERASED if erased else CANCELED
                 decided[address] = (
-                    canceled(address) if attempt.earlier_doubt is None else uncertain(address)
+                    canceled(address, why) if attempt.earlier_doubt is None else uncertain(address)
                 )
                 continue
             sequence = self._ledger.closed_by(address, intent.request.sender)
@@ -69,6 +72,13 @@ class Gates:
                 decided[address] = None
         left = [address for address, outcome in decided.items() if outcome is None]
         return {**decided, **await self._limited(attempt, left)}
+
+    def _is_erased(self, intent: Intent, address: str) -> bool:
+        """Whether the person has had everything erased that was ordered when this was."""
+        if ids.is_erased(address):
+            return True
+        up_to = self._ledger.erased_up_to(address)
+        return up_to is not None and intent.ordered_at <= up_to
 
     async def _closed(self, attempt: Attempt, address: str, sequence: int) -> Outcome:
         # An earlier attempt may have texted somebody who opted out only after it. Whoever was
@@ -108,6 +118,6 @@ class Gates:
             log.trouble("send.not_released", sendId=intent.send_id)
 
 
-def canceled(address: str) -> Outcome:
+def canceled(address: str, why: str = CANCELED) -> Outcome:
     """The outcome of somebody who was taken out while the send waited."""
-    return Outcome(address, State.CANCELED, _GONE, error=CANCELED)
+    return Outcome(address, State.CANCELED, _GONE, error=why)

@@ -100,8 +100,9 @@ class SendEntries:
 
     async def _begin_many(self, intent: Intent, addresses: Sequence[str]) -> Written:
         request = intent.request
+        whom = [address for address in addresses if not ids.is_erased(address)]
         pending = PendingSend(
-            intent.send_id, request.sender, addresses, request.tag or None, intent.first_attempt_at
+            intent.send_id, request.sender, whom, request.tag or None, intent.first_attempt_at
         )
         try:
             etag = await self._pending.insert(pending)
@@ -264,6 +265,7 @@ def _entries(intent: Intent, kinds: Mapping[str, Kind], id_key: bytes) -> list[E
             tag=request.tag or None,
         )
         for address, kind in kinds.items()
+        if not ids.is_erased(address)
     ]
 
 

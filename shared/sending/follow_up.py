@@ -12,14 +12,16 @@ does an event that the topic refuses for what is in it. After its attempts it is
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from shared.azure.packing import message_text, read_known_message
 from shared.azure.queues import Queues
 from shared.azure.topic import QUEUE, Topic, event_from_json
 from shared.base import log
+from shared.base.clock import from_iso
 from shared.base.errors import Unavailable, Unintelligible
+from shared.optouts import Ledger
 from shared.sending.outcomes import Outcomes
 
 # Seconds, each twice the one before.
@@ -41,11 +43,19 @@ class FollowUp:
         topic: the way to the application.
         outcomes: records outcomes and what follows from them.
         senders: those configured.
+        ledger: who has had what is known of them erased.
     """
 
     def __init__(
-        self, *, queues: Queues, topic: Topic, outcomes: Outcomes, senders: Iterable[str]
+        self,
+        *,
+        queues: Queues,
+        topic: Topic,
+        outcomes: Outcomes,
+        senders: Iterable[str],
+        ledger: Ledger,
     ) -> None:
+        self._ledger = ledger
         self._senders = tuple(senders)
         self._queues = queues
         self._topic = topic
@@ -85,7 +95,25 @@ class FollowUp:
                 log.trouble("record.without_outcome", sendId=str(message["sendId"]))
                 await self._outcomes.write_left_entries(str(message["sendId"]), undecided=True)
         except Unavailable:
+            if kind == "relay" and await self._is_erased(message["event"]):
+                log.event("relay.erased")
+                return
             await self._put_back(message, tries)
+
+    async def _is_erased(self, event: Mapping[str, Any]) -> bool:
+        """Whether an event that cannot be told yet is about what a person has had erased since.
+
+        So that nothing of them waits longer in the queue than the longest pause. What is not known
+        now is asked again before the next one.
+        """
+        try:
+            await self._ledger.news()
+            data, time = event["data"], from_iso(event["time"])
+            theirs = [data.get(name) for name in ("from", "to", "recipient")]
+        except (Unavailable, KeyError, ValueError, AttributeError, TypeError):
+            return False
+        erased = [self._ledger.erased_up_to(one) for one in theirs if isinstance(one, str)]
+        return any(up_to is not None and time <= up_to for up_to in erased)
 
     async def _put_back(self, message: dict[str, Any], tries: int) -> None:
         pause = min(_FIRST_PAUSE * 2 ** min(tries, _DOUBLINGS), _LONGEST_PAUSE)

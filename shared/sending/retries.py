@@ -69,6 +69,7 @@ def retry_intent(intent: Intent, address: str, retry: Retry, *, moment: datetime
         asked=(replace(asked, repeat_id=None, first_sent=None),),
         digest=f"{intent.request.digest}:{send_id}",
         send_at=None,
+        ordered_at=intent.ordered_at,
     )
     fresh = replace(
         intent,

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Final
 
+from shared.base.ids import country_of_erased, is_erased
 from shared.rules.timing.zones import NORTH_AMERICA, area_codes
 
 # What phonenumbers says of numbers that belong to no country, such as +800.
@@ -18,8 +19,11 @@ _NO_COUNTRY: Final = "001"
 def country_of(address: str) -> str | None:
     """The ISO 3166 code (two letters, XK for Kosovo) of an E.164 number's country.
 
-    None for numbers of no country and of none that is known. About 40 microseconds.
+    None for numbers of no country and of none that is known. About 40 microseconds. Of a number
+    that was erased, the country that was kept in its place.
     """
+    if is_erased(address):
+        return country_of_erased(address)
     found = _reader()(address)
     if found is None and address.startswith(NORTH_AMERICA):
         # The range is newer than the numbering data; the area code is the administrator's.
