@@ -1,5 +1,4 @@
-"""Recipient lists after somebody was erased from them: still the lists that campaigns were ordered
-with.
+"""Recipient lists from which somebody was erased: still those that campaigns were ordered with.
 
 An erasure overwrites the person's records with blanks, byte for byte, so that every other record
 stays where it was, and names in the blob's metadata (`was`) the ETags that the list had before. A

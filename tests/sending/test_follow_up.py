@@ -13,6 +13,7 @@ from shared.azure.packing import message_text, read_message
 from shared.azure.storage import StorageDown
 from shared.azure.topic import OutgoingEvent, Topic
 from shared.base.errors import Unintelligible
+from shared.optouts import Ledger
 from shared.sending.follow_up import FollowUp
 from shared.sending.outcomes import Outcomes
 from shared.settings import load
@@ -28,6 +29,19 @@ EVENTS = [
     for name in ("good", "bad")
 ]
 RELAY = {"kind": "relay", "event": {name: getattr(EVENTS[0], name) for name in EVENTS[0].__slots__}}
+
+
+class NobodyErased(Ledger):
+    """A ledger in which nobody has asked to be erased."""
+
+    def __init__(self) -> None:
+        """Nothing is needed."""
+
+    async def news(self) -> None:
+        pass
+
+    def erased_up_to(self, _address: str) -> None:
+        return None
 
 
 class NoStorage(Outcomes):
@@ -97,7 +111,9 @@ async def test_what_storage_does_not_take_comes_back_for_as_long_as_that_lasts()
     """However often a message has been put back, it is put back again, an hour later at most."""
     kept = KeptMessages()
     topic = Topic(load(minimal()), kept, transport=Wrapper(AioHttpTransport()))
-    follow_up = FollowUp(queues=kept, topic=topic, outcomes=NoStorage(), senders=())
+    follow_up = FollowUp(
+        queues=kept, topic=topic, outcomes=NoStorage(), senders=(), ledger=NobodyErased()
+    )
     await come_back(follow_up, kept, {"kind": "outcome", "sendId": "x"}, MANY)
     assert kept.messages[-1][2] == AN_HOUR
 
@@ -109,7 +125,9 @@ async def test_what_the_topic_does_not_take_comes_back(
     """A topic that is away, or does not let Parley in, is waited for."""
     end, topic, kept = topic_end
     end.status = status
-    follow_up = FollowUp(queues=kept, topic=topic, outcomes=NoStorage(), senders=())
+    follow_up = FollowUp(
+        queues=kept, topic=topic, outcomes=NoStorage(), senders=(), ledger=NobodyErased()
+    )
     await come_back(follow_up, kept, RELAY, 2)
     end.status = 200
     await follow_up.run_queued(kept.messages[-1][1])
@@ -127,7 +145,9 @@ async def test_what_the_topic_refuses_is_broken_in_itself(
     await topic.publish_or_queue(EVENTS)
     good, bad = (text for _, text, _ in kept.messages)
     assert read_message(bad)["event"]["id"] == "bad"
-    follow_up = FollowUp(queues=kept, topic=topic, outcomes=NoStorage(), senders=())
+    follow_up = FollowUp(
+        queues=kept, topic=topic, outcomes=NoStorage(), senders=(), ledger=NobodyErased()
+    )
     await follow_up.run_queued(good)
     with pytest.raises(Unintelligible, match=str(status)):
         await follow_up.run_queued(bad)
