@@ -12,6 +12,7 @@
     python -m cli senders                         how busy each sender is
     python -m cli quarantine list                 events that were not understood, and why
     python -m cli cancel 01JD….0123456789         take out of a send that waits
+    python -m cli people-erase +14255550123       erase all that is kept of somebody
     python -m cli poison list                     work that failed too often, and why
     python -m cli poison retry --all              have it tried again
     python -m cli health
@@ -191,6 +192,12 @@ def _add_people(commands: _Commands) -> None:
     sub.add_argument("--reason", help="why; kept as the evidence of the change")
     sub.add_argument("--change-id", help="drawn where none is given; the same one is one change")
 
+    sub = commands.add_parser("people-erase", help="erase all that is kept of one person")
+    sub.set_defaults(command=_people_erase)
+    which = sub.add_mutually_exclusive_group(required=True)
+    which.add_argument("person", nargs="?")
+    which.add_argument("--receipt", metavar="ID", help="how far an erasure is, by its id")
+
     sub = commands.add_parser(
         "ledger-halt", help="whether all sending is halted, because the opt-outs were put back"
     )
@@ -328,6 +335,18 @@ def _optouts(client: Client, chosen: argparse.Namespace) -> int:
         with _once(f"--change-id {shlex.quote(change_id)}"):
             answer = client.change("POST", f"/optouts:{chosen.change}", change, tell=_tell)
     _show(chosen, answer, _optout_lines)
+    return DONE
+
+
+def _people_erase(client: Client, chosen: argparse.Namespace) -> int:
+    if chosen.receipt is not None:
+        answer = client.get(f"/erasures/{quote(chosen.receipt, safe='')}")
+    else:
+        with _harmless():
+            answer = client.change(
+                "POST", "/people:erase", {"recipient": chosen.person}, tell=_tell
+            )
+    _show(chosen, answer, _erasure_lines)
     return DONE
 
 
@@ -580,6 +599,16 @@ def _optout_lines(answer: Mapping[str, Any]) -> list[str]:
         for entry in answer["history"]
     ]
     return lines
+
+
+def _erasure_lines(receipt: Mapping[str, Any]) -> list[str]:
+    when = receipt["finalAt"] or (receipt["finalFrom"] and f"not before {receipt['finalFrom']}")
+    lines = [
+        f"{receipt['erasureId']}  {receipt['state']}, ordered {receipt['orderedAt']}",
+        f"  final: {when or 'not yet known'}",
+    ]
+    lines += [f"  removed: {count} {name}" for name, count in receipt["removed"].items() if count]
+    return lines + [f"  kept: {kept['what']} {kept['why']}" for kept in receipt["kept"]]
 
 
 def _halt_lines(answer: Mapping[str, Any]) -> list[str]:

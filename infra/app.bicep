@@ -90,6 +90,9 @@ param prices string
 @description('The hours of marketing as JSON.')
 param quietHours string
 
+@description('Days that messages and conversations are kept. 0: for ever.')
+param keepMessagesDays int
+
 @description('Days that a campaign is kept after its end, and a list after it was put in place.')
 param campaignRetentionDays int
 
@@ -313,6 +316,7 @@ resource settings 'Microsoft.Web/sites/config@2025-03-01' = {
     PARLEY_FLOOD_LIMITS: floodLimits
     PARLEY_PRICES: prices
     PARLEY_QUIET_HOURS: quietHours
+    PARLEY_KEEP_MESSAGES_DAYS: string(keepMessagesDays)
     PARLEY_CAMPAIGN_RETENTION_DAYS: string(campaignRetentionDays)
     PARLEY_CONSOLE_FRAME_ANCESTORS: consoleFrameAncestors
   }

@@ -135,6 +135,11 @@ param prices object = {}
 @description('The hours in which marketing may leave, by place, in place of Parley\'s own. Empty: Parley\'s own.')
 param quietHours object = {}
 
+@description('Days that messages and conversations are kept, by whole months and 31 at least. 0: for ever.')
+@minValue(0)
+@maxValue(3650)
+param keepMessagesDays int = 0
+
 @description('Days that a campaign is kept after its end, and a list after it was put in place.')
 @minValue(8)
 @maxValue(3650)
@@ -382,6 +387,7 @@ module app 'app.bicep' = {
     floodLimits: string(floodLimits)
     prices: string(prices)
     quietHours: string(quietHours)
+    keepMessagesDays: keepMessagesDays
     campaignRetentionDays: campaignRetentionDays
     consoleFrameAncestors: join(consoleFrameAncestors, ',')
     instanceMemoryMB: instanceMemoryMB

@@ -131,9 +131,9 @@ resource containers 'Microsoft.Storage/storageAccounts/blobServices/containers@2
   }
 }]
 
-// Versions keep what is replaced or deleted. Of recipient lists that is nobody's wish: a day later
-// their earlier versions are deleted, too, and can be had back for as long as `deleteRetentionPolicy`
-// says.
+// Versions keep what is replaced or deleted. Of recipient lists and of events that nobody understood
+// that is nobody's wish: a day later their earlier versions are deleted, too, and can be had back for
+// as long as `deleteRetentionPolicy` says.
 resource lifecycle 'Microsoft.Storage/storageAccounts/managementPolicies@2025-06-01' = {
   parent: storage
   name: 'default'
@@ -141,13 +141,13 @@ resource lifecycle 'Microsoft.Storage/storageAccounts/managementPolicies@2025-06
     policy: {
       rules: [
         {
-          name: 'earlier-versions-of-lists'
+          name: 'earlier-versions-of-what-holds-people'
           enabled: true
           type: 'Lifecycle'
           definition: {
             filters: {
               blobTypes: ['blockBlob']
-              prefixMatch: ['lists/']
+              prefixMatch: ['lists/', 'quarantine/']
             }
             actions: {
               version: {

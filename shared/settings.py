@@ -40,8 +40,6 @@ _MIN_KEY_BYTES: Final = 32
 _API_VERSION: Final = re.compile(r"20[0-9]{2}-[01][0-9]-[0-3][0-9](?:-preview[0-9]*)?")
 _ORIGIN: Final = re.compile(r"https?://[A-Za-z0-9.-]+(?::[0-9]{1,5})?")
 _A_DAY: Final = 86_400
-# Nothing is under way for longer that counts are made of.
-_FEWEST_DAYS: Final = 31
 MOST_RETRIES: Final = 3
 
 
@@ -107,15 +105,6 @@ def _whole(low: int, high: int) -> Callable[[str], int]:
         return int(value)
 
     return parse
-
-
-def _days_or_ever(value: str) -> int:
-    if value == "0":
-        return 0
-    try:
-        return _whole(_FEWEST_DAYS, 3650)(value)
-    except ValueError as error:
-        raise ValueError(f"{error}, or 0 for ever") from None
 
 
 def _pauses(value: str) -> tuple[timedelta, ...]:
@@ -348,8 +337,8 @@ class Settings:
 
     keep_messages_days: int = _setting(
         "PARLEY_KEEP_MESSAGES_DAYS",
-        "Days that messages and conversations are kept, by whole months; 0 for ever.",
-        _days_or_ever,
+        "Days that messages and conversations are kept, by whole months and 31 at least; 0 for ever.",
+        _whole(0, 3650),
         default=0,
     )
     campaign_retention_days: int = _setting(

@@ -98,6 +98,7 @@ def test_the_least_is_enough() -> None:
         "PARLEY_FLOOD_LIMITS": None,
         "PARLEY_PRICES": None,
         "PARLEY_QUIET_HOURS": None,
+        "PARLEY_KEEP_MESSAGES_DAYS": 0,
         "PARLEY_CAMPAIGN_RETENTION_DAYS": 90,
         "PARLEY_CONSOLE_FRAME_ANCESTORS": (),
     }

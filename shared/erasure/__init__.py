@@ -12,7 +12,7 @@ from shared.conversations.erasing import ConversationErasing
 from shared.erasure.erasures import SETTLES_IN, Erasures
 from shared.erasure.places import Places
 from shared.erasure.receipts import Receipts
-from shared.erasure.retention import MessageRetention
+from shared.erasure.retention import FEWEST_DAYS, MessageRetention
 from shared.jobs.poison import Poison
 from shared.messages.erasing import MessageErasing
 from shared.messages.parts import Parts
@@ -74,7 +74,10 @@ def wire(
             places=places,
         ),
         retention=MessageRetention(
-            parts.tables, parts.blobs, talked, timedelta(days=days) if days else None
+            parts.tables,
+            parts.blobs,
+            talked,
+            timedelta(days=max(days, FEWEST_DAYS)) if days else None,
         ),
     )
 

@@ -26,6 +26,8 @@ from shared.conversations.erasing import ConversationErasing
 from shared.jobs import poison
 from shared.receiving import quarantine
 
+# Nothing is under way for longer that counts are made of.
+FEWEST_DAYS: Final = 31
 _MONTH: Final = f"{ids.MONTH_TABLES}%Y%m"
 # Of a send that is yet to leave; of others this is empty or long ago.
 _STILL_TO_COME: Final = "sendAt ge @since"

@@ -170,6 +170,7 @@ def test_refuses_before_anything_is_made() -> None:
         ("acsTimeoutSeconds", "PARLEY_ACS_TIMEOUT_SECONDS"),
         ("messageShards", "PARLEY_MESSAGE_SHARDS"),
         ("repeatWindowSeconds", "PARLEY_REPEAT_WINDOW_SECONDS"),
+        ("keepMessagesDays", "PARLEY_KEEP_MESSAGES_DAYS"),
         ("campaignRetentionDays", "PARLEY_CAMPAIGN_RETENTION_DAYS"),
     ],
 )
