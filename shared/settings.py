@@ -337,7 +337,7 @@ class Settings:
 
     keep_messages_days: int = _setting(
         "PARLEY_KEEP_MESSAGES_DAYS",
-        "Days that messages and conversations are kept, by whole months and 31 at least; 0 for ever.",
+        "Days that messages and conversations are kept, by whole months, 31 at least; 0 for ever.",
         _whole(0, 3650),
         default=0,
     )

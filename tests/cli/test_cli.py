@@ -169,6 +169,21 @@ async def test_opting_out_by_hand(cli: Command, parley: Parley, person: str) -> 
     assert (await cli(*change, "--add", "--remove", "--reason", "x")).code == 2
 
 
+async def test_a_person_is_erased(cli: Command, parley: Parley, person: str) -> None:
+    """What was ordered is told with its receipt, whose id shows how far it is; ordered again it is
+    the same; a number that is none is a refusal."""
+    ordered = await cli("people-erase", person)
+    assert ordered.code == 0, ordered.err
+    erasure_id = ordered.out.partition(" ")[0]
+    assert "kept: " in ordered.out
+    assert person not in ordered.out
+    looked = await cli("--json", "people-erase", "--receipt", erasure_id)
+    assert json.loads(looked.out)["erasureId"] == erasure_id
+    assert (await cli("people-erase", person)).out.startswith(erasure_id)
+    assert (await cli("people-erase", "CONTOSO")).code == 1
+    assert (await cli("people-erase")).code == 2
+
+
 async def test_whether_sending_is_halted(cli: Command) -> None:
     """Where the ledger stands; lifting what is not halted changes nothing."""
     before = json.loads((await cli("--json", "ledger-halt")).out)

@@ -17,6 +17,7 @@ from shared.azure import telemetry
 from shared.campaigns.list_uploads import LARGEST_LIST
 from shared.campaigns.store import CONTAINER
 from shared.optouts.witness import CONTAINER as WITNESS_CONTAINER
+from shared.receiving.quarantine import CONTAINER as QUARANTINE
 from shared.settings import describe
 from tests.infra.bicep import (
     INFRA,
@@ -176,11 +177,11 @@ def test_no_key_opens_anything(kind: str, path: tuple[str, ...], value: Any) -> 
 
 
 def test_lists_that_are_forgotten_are_gone() -> None:
-    """The record keeps versions; earlier ones of recipient lists, and of nothing else, are
-    deleted."""
+    """The record keeps versions; earlier ones of recipient lists and of events in quarantine, and
+    of nothing else, are deleted: a person who was erased stands in them."""
     [(_, _, resource)] = of_type("Microsoft.Storage/storageAccounts/managementPolicies")
     [rule] = body(resource)["properties"]["policy"]["rules"]
-    assert rule["definition"]["filters"]["prefixMatch"] == [f"{CONTAINER}/"]
+    assert rule["definition"]["filters"]["prefixMatch"] == [f"{CONTAINER}/", f"{QUARANTINE}/"]
     assert list(rule["definition"]["actions"]) == ["version"]
 
 
