@@ -14,11 +14,12 @@ from typing import Final
 
 from shared.rules.persons import person
 
-# Digits with what is written between them; what is longer than any number is none.
-_RUN: Final = re.compile(r"\+?\(?[0-9](?:[ \u00a0./()\-]{0,3}[0-9]){6,18}")
+# Digits with what is written between them.
+_RUN: Final = re.compile(r"\+?\(?[0-9](?:[ \u00a0./()\-]{0,3}[0-9]){6,60}")
 _NO_DIGIT: Final = re.compile(r"[^0-9]")
 # Fewer digits than these, without a country code, may be anybody's.
 _FEWEST_AT_THE_END: Final = 8
+_MOST_DIGITS: Final = 15
 _ERASED: Final = "…"
 
 
@@ -58,13 +59,22 @@ class Whom:
 
     def is_in(self, text: str) -> bool:
         """Whether a number of theirs stands somewhere in a text."""
-        return any(self.is_written(found[0]) for found in _RUN.finditer(_plain(text)))
+        return any(self._is_in_run(found[0]) for found in _RUN.finditer(_plain(text)))
 
     def without(self, text: str) -> str:
         """A text with an ellipsis in place of their numbers; as it is where there is none."""
         if not self.is_in(text):
             return text
-        return _RUN.sub(lambda f: _ERASED if self.is_written(f[0]) else f[0], _plain(text))
+        return _RUN.sub(lambda f: _ERASED if self._is_in_run(f[0]) else f[0], _plain(text))
+
+    def _is_in_run(self, run: str) -> bool:
+        if self.is_written(run):
+            return True
+        # Numbers side by side look like one that is longer than any.
+        digits = _digits(run)
+        return len(digits) > _MOST_DIGITS and (
+            self.address[1:] in digits or self.person[1:] in digits
+        )
 
 
 # Digits of a country code, and of what some plans write between it and the number.
