@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from azure.core.pipeline.transport import AioHttpTransport
 from shared.azure.packing import message_text, read_message
 from shared.azure.storage import StorageDown
 from shared.azure.topic import OutgoingEvent, Topic
+from shared.base.clock import from_iso
 from shared.base.errors import Unintelligible
 from shared.optouts import Ledger
 from shared.sending.follow_up import FollowUp
@@ -28,7 +30,10 @@ EVENTS = [
     OutgoingEvent(name, "Parley.Test", "/a", "2026-11-29T12:00:00Z", {"text": name})
     for name in ("good", "bad")
 ]
-RELAY = {"kind": "relay", "event": {name: getattr(EVENTS[0], name) for name in EVENTS[0].__slots__}}
+RELAY: dict[str, Any] = {
+    "kind": "relay",
+    "event": {name: getattr(EVENTS[0], name) for name in EVENTS[0].__slots__},
+}
 
 
 class NobodyErased(Ledger):
@@ -40,8 +45,18 @@ class NobodyErased(Ledger):
     async def news(self) -> None:
         pass
 
-    def erased_up_to(self, _address: str) -> None:
+    def erased_up_to(self, _address: str) -> datetime | None:
         return None
+
+
+class OneErased(NobodyErased):
+    """A ledger in which everything of one person is erased up to a moment."""
+
+    def __init__(self, person: str, up_to: str) -> None:
+        self._erased = {person: from_iso(up_to)}
+
+    def erased_up_to(self, address: str) -> datetime | None:
+        return self._erased.get(address)
 
 
 class NoStorage(Outcomes):
@@ -152,3 +167,24 @@ async def test_what_the_topic_refuses_is_broken_in_itself(
     with pytest.raises(Unintelligible, match=str(status)):
         await follow_up.run_queued(bad)
     assert (end.taken, len(kept.messages)) == (["good"], 2)
+
+
+@pytest.mark.parametrize(
+    ("time", "stays"), [("2026-11-29T12:00:00Z", 0), ("2026-11-30T12:00:00Z", 1)]
+)
+async def test_what_waits_for_the_topic_and_is_of_an_erased_person_is_dropped(
+    time: str, stays: int, topic_end: tuple[TopicEnd, Topic, KeptMessages]
+) -> None:
+    """At its next try, if it happened before the erasure was ordered; the topic that is up again
+    is told."""
+    end, topic, kept = topic_end
+    ledger = OneErased("+14255550123", "2026-11-29T18:00:00Z")
+    follow_up = FollowUp(queues=kept, topic=topic, outcomes=NoStorage(), senders=(), ledger=ledger)
+    event = {**RELAY["event"], "time": time, "data": {"from": "+14255550123", "message": "Hi"}}
+    text = json.dumps({"kind": "relay", "event": event})
+    end.status = 503
+    await follow_up.run_queued(text)
+    assert len(kept.messages) == stays
+    end.status = 200
+    await follow_up.run_queued(text)
+    assert end.taken == ["good"]
