@@ -61,9 +61,8 @@ class Counting:
         people = await self._people(chunk)
         if chunk.sends and not people:
             # Its messages are kept no longer; its counts are.
-            await self._store.record_chunk(
-                campaign_id, chunk.piece.number, countedAt=now, settled=True
-            )
+            with suppress(Changed):
+                await self._store.record_chunk(campaign_id, chunk, countedAt=now, settled=True)
             return replace(chunk, counted_at=now, settled=True)
         for seen in people:
             counts[str(seen.state)] += 1

@@ -194,10 +194,13 @@ class Poison:
         """
         count = 0
         async for row in self._tables.query(TABLE, "PartitionKey ge @first", first=""):
-            message = _read(unpack(row["message"]))
-            if not whom.is_in(json.dumps(message, default=str)) or _is_later(row, message, whom):
+            text = unpack(row["message"])
+            message = _read(text)
+            # What is no message of ours may have a number in it all the same.
+            said = json.dumps(message, ensure_ascii=False, default=str) if message else str(text)
+            if not whom.is_in(said) or _is_later(row, message, whom):
                 continue
-            if message.get("kind") == _OUTCOME:
+            if message.get("kind") == _OUTCOME and isinstance(message.get("outcomes"), list):
                 await self._erase_outcomes(row, message, whom)
             else:
                 await self._remove(row)
@@ -213,7 +216,7 @@ class Poison:
             else one
             for one in message["outcomes"]
         ]
-        text = message_text({**message, "outcomes": outcomes})
+        text = raw_message_text({**message, "outcomes": outcomes})
         keys = {name: row[name] for name in ("PartitionKey", "RowKey")}
         try:
             await self._tables.merge(TABLE, keys | {"message": pack(text)}, etag=etag_of(row))

@@ -181,7 +181,7 @@ async def test_what_waits_for_the_topic_and_is_of_an_erased_person_is_dropped(
     ledger = OneErased("+14255550123", "2026-11-29T18:00:00Z")
     follow_up = FollowUp(queues=kept, topic=topic, outcomes=NoStorage(), senders=(), ledger=ledger)
     event = {**RELAY["event"], "time": time, "data": {"from": "+14255550123", "message": "Hi"}}
-    text = json.dumps({"kind": "relay", "event": event})
+    text = message_text({"kind": "relay", "event": event})
     end.status = 503
     await follow_up.run_queued(text)
     assert len(kept.messages) == stays
