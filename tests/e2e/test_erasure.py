@@ -19,7 +19,7 @@ from shared.jobs.poison import Taken
 from shared.optouts.rows import TABLE as LEDGER
 from shared.services import Services
 from tests.campaigns.support import campaign_in_state, order, ordered, steered, uploaded
-from tests.support.client import TOLL_FREE, UNHURRIED, Parley, Platform
+from tests.support.client import TEN_DLC, TOLL_FREE, UNHURRIED, Parley, Platform
 from tests.support.golden import golden_event
 from tests.support.parts import parts_of
 from tests.support.people import People
@@ -112,9 +112,11 @@ class Person:
         return made
 
     async def _send(self, parley: Parley) -> None:
-        (alone,) = await parley.send(self.number, message=f"Dear {self.secret}")
-        many = await parley.send(self.number, *self.neighbours, message="To all of you")
-        (again,) = await parley.send(self.other, message=f"Again {self.secret}")
+        (alone,) = await parley.send(self.number, sender=TEN_DLC, message=f"Dear {self.secret}")
+        many = await parley.send(
+            self.number, *self.neighbours, sender=TEN_DLC, message="To all of you"
+        )
+        (again,) = await parley.send(self.other, sender=TEN_DLC, message=f"Again {self.secret}")
         self.left = [item["messageId"] for item in (alone, *many, again)]
         self.to_many = (many[0]["messageId"], many[1]["messageId"])
         for message_id in self.left:
@@ -123,9 +125,9 @@ class Person:
     async def _wait(self, parley: Parley) -> None:
         later = (datetime.now(UTC) + timedelta(days=20)).isoformat()
         words = f"Soon {self.secret}"
-        (alone,) = await parley.send(self.number, message=words, sendAt=later)
+        (alone,) = await parley.send(self.number, sender=TEN_DLC, message=words, sendAt=later)
         (first, _) = await parley.send(
-            self.other, self.neighbours[0], message="Later", sendAt=later
+            self.other, self.neighbours[0], sender=TEN_DLC, message="Later", sendAt=later
         )
         self.waiting = [alone["messageId"], first["messageId"]]
         name, first_one, last_one = f"people-{uuid.uuid4().hex}.csv", *self.neighbours[:2]
@@ -208,8 +210,9 @@ async def test_after_the_final_receipt_a_person_stands_in_the_ledger_alone(
     assert done["kept"] == list(KEPT)
     reply = await parley.own("GET", f"/erasures/{receipt['erasureId']}")
     assert (reply.status, reply.json) == (200, done)
-    gone = parley.conversation_id(TOLL_FREE, person.number)
-    assert (await parley.own("GET", f"/conversations/{gone}?include=hidden")).status == 404
+    for ours in (TEN_DLC, TOLL_FREE):
+        gone = parley.conversation_id(ours, person.number)
+        assert (await parley.own("GET", f"/conversations/{gone}?include=hidden")).status == 404
     await steered(parley, person.campaign, "cancel")
 
 
