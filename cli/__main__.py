@@ -542,7 +542,8 @@ def _message_lines(message: Mapping[str, Any]) -> list[str]:
 
 def _summary_lines(message: Mapping[str, Any]) -> list[str]:
     members = ("createdAt", "from", "to", "state", "messageId")
-    return ["  ".join(str(message[member]) for member in members)]
+    # Somebody who was erased has no number any more.
+    return ["  ".join(str(message[member] or "(erased)") for member in members)]
 
 
 def _said_lines(entry: Mapping[str, Any]) -> list[str]:

@@ -25,6 +25,7 @@ from shared.base.errors import NotFound, Unavailable
 from shared.base.json_body import Body, Member, Parsed, parse_json
 from shared.erasure.places import Places
 from shared.erasure.receipts import Receipt, Receipts, Stage
+from shared.jobs.poison import reason_of
 from shared.messages.state import SILENCE
 from shared.optouts import Change, Channel, Direction, Ledger
 from shared.optouts.changes import ERASED_MARGIN, NOBODY
@@ -56,8 +57,8 @@ KEPT: Final = (
     },
     {
         "what": "Earlier versions of lists and of events in quarantine, in the storage account.",
-        "why": "Azure keeps what was replaced or deleted, for 31 days at the most, so that"
-        " mistakes can be undone.",
+        "why": "Azure keeps what was replaced or deleted for about a month, so that mistakes can"
+        " be undone.",
     },
 )
 
@@ -153,7 +154,7 @@ class Erasures:
     async def run(self) -> None:
         """Go on with what is to be done now, as far as the time allows; the next run goes on.
 
-        Where something is unavailable, it is told and tried again a minute later.
+        What fails is told and tried again a minute later, and holds no other erasure up.
         """
         until = self._clock() + _BUDGET
         waiting = [one async for one in self._receipts.open() if self._is_due(one)]
@@ -166,6 +167,9 @@ class Erasures:
                 log.trouble("erasure.put_off", erasureId=receipt.erasure_id, code=error.code)
             except Changed:
                 log.event("erasure.overtaken", erasureId=receipt.erasure_id)
+            except Exception as error:  # noqa: BLE001  # the others are not held up by it
+                reason = reason_of(error)
+                log.trouble("erasure.failed", erasureId=receipt.erasure_id, reason=reason)
 
     def _is_due(self, receipt: Receipt) -> bool:
         return receipt.final_at is None or receipt.final_at <= self._clock()
@@ -190,7 +194,10 @@ class Erasures:
             await self._receipts.change(self._waiting(receipt))
             log.event("erasure.done_once", erasureId=receipt.erasure_id)
             return
-        await self._places.drop_entries(whom)
+        latest, _ = await self._receipts.latest(whom.address)
+        if latest is None or latest.erasure_id == receipt.erasure_id:
+            # Else a younger erasure still goes by them.
+            await self._places.drop_entries(whom)
         final = replace(receipt, stage=Stage.FINAL, done_at=self._clock())
         await self._receipts.change(final)
         log.event("erasure.final", erasureId=receipt.erasure_id)

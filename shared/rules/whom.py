@@ -47,8 +47,6 @@ class Whom:
     def is_written(self, text: str) -> bool:
         """Whether one field is a number of theirs, with or without its country code."""
         digits = _digits(text)
-        if len(digits) < _FEWEST_AT_THE_END:
-            return False
         if self.has(f"+{digits}") or self.has(f"+{digits.removeprefix('00')}"):
             return True
         national = digits.lstrip("0")

@@ -359,4 +359,5 @@ export const en = {
   "message.answers": "Answers",
   "message.show": "Show that message",
   "message.notShown": "(one-time code, not shown)",
+  "message.erased": "(erased at the person's request)",
 };

@@ -35,7 +35,7 @@ export function mount(root) {
 
   const columns = [
     { title: t("feed.time"), class: "fit", cell: (item) => when(item.createdAt, (at) => clock(at, true)) },
-    { title: t("feed.person"), class: "fit", cell: (item) => h("a", { class: "way", href: path("conversations", item.conversationId) },
+    { title: t("feed.person"), class: "fit", cell: (item) => h("a", { class: "way", href: path(...["conversations", item.conversationId].filter(Boolean)) },
       h("span", { class: `arrow ${item.direction}`, title: word("direction", item.direction) }, icon(item.direction === "inbound" ? "in" : "out"), h("span", { class: "unseen" }, word("direction", item.direction))), person(theirs(item))) },
     { title: t("feed.text"), class: "wide", cell: (item) => h("span", { class: "clamp", dir: "auto" }, said(item)) },
     { title: t("feed.sender"), class: "fit dim", cell: (item) => person(ours(item)) },

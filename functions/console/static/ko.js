@@ -359,4 +359,5 @@ export const ko = {
   "message.answers": "답장한 문자",
   "message.show": "그 메시지 보기",
   "message.notShown": "(일회용 코드, 표시하지 않음)",
+  "message.erased": "(본인 요청으로 삭제됨)",
 };

@@ -5,7 +5,7 @@ import { h, refill } from "./dom.js";
 import { dateTime, number } from "./format.js";
 import { t, word } from "./i18n.js";
 import { why } from "./why.js";
-import { badge, button, pairs, path, person, problem, said, sheet, skeleton, tag } from "./ui.js";
+import { badge, button, erased, pairs, path, person, problem, said, sheet, skeleton, tag } from "./ui.js";
 
 export async function openMessage(messageId) {
   const body = h("div", { class: "sheet-body" }, skeleton(6));
@@ -51,7 +51,7 @@ function contents(message, dialog) {
       message.platformMessageId && [t("message.platformId"), h("code", {}, message.platformMessageId)],
     ]),
     message.history && h("section", {}, h("h3", {}, t("message.history")), h("ol", { class: "timeline" }, message.history.map(step))),
-    h("p", { class: "row wrap" }, go(path("conversations", message.conversationId), t("message.conversation")), go(path("ledger", theirs), t("message.ledger"))),
+    !erased(message) && h("p", { class: "row wrap" }, go(path("conversations", message.conversationId), t("message.conversation")), go(path("ledger", theirs), t("message.ledger"))),
   ];
 }
 

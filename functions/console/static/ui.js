@@ -54,12 +54,16 @@ export function ago(at) {
   return when(at, relative);
 }
 
+// Somebody who was erased has no number any more.
 export function person(number) {
+  if (number === null) return h("span", { class: "dim" }, t("message.erased"));
   return h("span", { class: "num nowrap" }, address(number));
 }
 
-// The words of a text, or that they are not shown: those of one-time codes never are.
-export const said = (item) => item.message ?? t("message.notShown");
+export const erased = (item) => item.from === null || item.to === null;
+
+// The words of a text, or why they are not shown: those of one-time codes never are.
+export const said = (item) => item.message ?? t(erased(item) ? "message.erased" : "message.notShown");
 
 export function link(href, ...children) {
   return h("a", { href }, ...children);
