@@ -15,6 +15,7 @@ kept: after some refusals Event Grid holds new events back, STOPs among them, fo
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
@@ -23,6 +24,7 @@ from opentelemetry.trace import SpanKind
 
 from shared.azure import telemetry
 from shared.azure.event_grid import Envelope, Received, read_received
+from shared.azure.storage import Changed
 from shared.azure.topic import OutgoingEvent, Topic
 from shared.base import ids, log
 from shared.base.clock import Clock
@@ -136,6 +138,12 @@ class Inbound:
             return received, True
         recorded = await self._record.inbound_message(message_id)
         if recorded is None:
+            return received, False
+        if ids.is_erased(recorded.theirs):
+            # The words stand nowhere any more; they still may opt the person out.
+            if written is not None:
+                with suppress(Changed):
+                    await self._conversations.remove(entry, written)
             return received, False
         same = replace(received, in_reply_to=recorded.in_reply_to, text=recorded.text)
         if same == received:

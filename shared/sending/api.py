@@ -32,7 +32,7 @@ from shared.sending.attempts import Attempt, drawn_nonce, new_intent
 from shared.sending.idempotency import IdempotencyKeys
 from shared.sending.outcomes import Outcomes
 from shared.sending.runner import AttemptRunner
-from shared.sending.scheduled import ScheduledSends, part_intent, split_by_moment
+from shared.sending.scheduled import ScheduledSends, split_by_moment
 from shared.sending.timetable import Wait
 
 _PAUSED_SECONDS: Final = 30
@@ -183,19 +183,9 @@ class Sending:
         if begun is None:
             return await self._repeat(intent)
         await self._scheduled.record_parts(intent, fresh=True)
-        await self._record_waiting(intent)
         if waits:
             return self._answer(intent, [], replayed=False)
         return await self._attempt(await self._runner.begin_written(begun))
-
-    async def _record_waiting(self, intent: Intent) -> None:
-        """Write the conversations' entries of those who wait: the way from a person to their texts.
-
-        Texts leave whatever becomes of this.
-        """
-        carriers = [part_intent(intent, part) for part in intent.parts]
-        for one in [*carriers, intent] if intent.waiting else carriers:
-            await self._outcomes.begin_waiting(one)
 
     async def _attempt(self, attempt: Attempt) -> Answer:
         outcomes = await self._runner.run(attempt)

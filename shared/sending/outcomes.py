@@ -51,10 +51,6 @@ class Outcomes:
         self._topic = parts.topic
         self._entries = entries
 
-    async def begin_waiting(self, intent: Intent) -> None:
-        """Write the entries of a send that was accepted to leave later. Never raises."""
-        await self._entries.begin_waiting(intent)
-
     async def conclude(self, attempt: Attempt, outcomes: list[Outcome]) -> bool:
         """Record the outcome and what follows. False if another attempt had recorded one."""
         at, intent = self._clock(), attempt.intent

@@ -338,6 +338,32 @@ async def test_a_report_that_comes_later_finds_its_message(
     assert places == {LEDGER}
 
 
+async def test_an_event_that_comes_again_brings_no_words_back(
+    stack: Stack, parley: Parley, person: str
+) -> None:
+    """Event Grid repeats what it has delivered, also after the person was erased: the words stay
+    away, and what they say of opting out is heard all the same."""
+    said: dict[str, Any] = golden_event("received", person=person)
+    secret = f"STOP K{uuid.uuid4().hex}"
+    said["data"] |= {"message": secret, "messageId": str(uuid.uuid4())}
+    assert await parley.deliver("inbound", [said]) == 202
+    before = await parley.optouts(person)
+    async with later_parts(stack) as (parts, clock):
+        receipt = await parts.erasure.erasures.order(person)
+        await run_until(parts, receipt["erasureId"], "waiting")
+        assert await parley.deliver("inbound", [said]) == 202
+        clock.ahead = A_MONTH
+        await run_until(parts, receipt["erasureId"], "final")
+        assert await parley.deliver("inbound", [said]) == 202
+    places = {
+        place.partition("/")[0]
+        async for place, text in everything(stack.storage)
+        if person[1:] in text or secret in text
+    }
+    assert places == {LEDGER}
+    assert await parley.optouts(person) == before
+
+
 async def test_orders_that_make_no_sense(parley: Parley, person: str) -> None:
     """No number, none that can be, another member; and a receipt that is not there."""
     for body, member in (
