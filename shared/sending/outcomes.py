@@ -189,7 +189,7 @@ class Outcomes:
                 retry_of=intent.retry.of if intent.retry is not None else None,
             )
             for outcome in outcomes
-            if outcome.state is State.FAILED
+            if outcome.state is State.FAILED and not ids.is_erased(outcome.address)
         ]
         await self._topic.publish_or_queue(events)
 
@@ -212,7 +212,7 @@ class Outcomes:
                 retry_of=intent.retry.of if intent.retry is not None else None,
             )
             for outcome in outcomes
-            if outcome.ledger_sequence is not None
+            if outcome.ledger_sequence is not None and not ids.is_erased(outcome.address)
         ]
 
 
