@@ -323,6 +323,7 @@ module record 'record.bicep' = {
     communicationName: isExisting ? '' : names.communication
     dataLocation: dataLocation
     lock: lockRecord
+    keepMessagesDays: keepMessagesDays
     accessKeyPrimary: accessKeyPrimary
     accessKeySecondary: accessKeySecondary
     idKey: idKey

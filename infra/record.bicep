@@ -36,6 +36,9 @@ param dataLocation string
 @description('Whether to lock all of it against deletion.')
 param lock bool
 
+@description('Days that undeliverable events are kept, 31 at least. 0: for ever.')
+param keepMessagesDays int
+
 @description('First access key of the ACS face.')
 @secure()
 param accessKeyPrimary string
@@ -131,9 +134,10 @@ resource containers 'Microsoft.Storage/storageAccounts/blobServices/containers@2
   }
 }]
 
-// Versions keep what is replaced or deleted. Of recipient lists and of events that nobody understood
-// that is nobody's wish: a day later their earlier versions are deleted, too, and can be had back for
-// as long as `deleteRetentionPolicy` says.
+// Versions keep what is replaced or deleted. Of recipient lists and of events that nobody understood or
+// took that is nobody's wish: a day later their earlier versions are deleted, too, and can be had back
+// for as long as `deleteRetentionPolicy` says. Events that nobody took are as old as messages may be: the
+// app, which drops those, has no right here.
 resource lifecycle 'Microsoft.Storage/storageAccounts/managementPolicies@2025-06-01' = {
   parent: storage
   name: 'default'
@@ -147,12 +151,30 @@ resource lifecycle 'Microsoft.Storage/storageAccounts/managementPolicies@2025-06
           definition: {
             filters: {
               blobTypes: ['blockBlob']
-              prefixMatch: ['lists/', 'quarantine/']
+              prefixMatch: ['lists/', 'quarantine/', '${deadLetterContainerName}/']
             }
             actions: {
               version: {
                 delete: {
                   daysAfterCreationGreaterThan: 1
+                }
+              }
+            }
+          }
+        }
+        {
+          name: 'events-that-nobody-took'
+          enabled: keepMessagesDays > 0
+          type: 'Lifecycle'
+          definition: {
+            filters: {
+              blobTypes: ['blockBlob']
+              prefixMatch: ['${deadLetterContainerName}/']
+            }
+            actions: {
+              baseBlob: {
+                delete: {
+                  daysAfterCreationGreaterThan: max(keepMessagesDays, 31)
                 }
               }
             }

@@ -177,12 +177,19 @@ def test_no_key_opens_anything(kind: str, path: tuple[str, ...], value: Any) -> 
 
 
 def test_lists_that_are_forgotten_are_gone() -> None:
-    """The record keeps versions; earlier ones of recipient lists and of events in quarantine, and
-    of nothing else, are deleted: a person who was erased stands in them."""
+    """The record keeps versions; earlier ones of recipient lists and of events in quarantine are
+    deleted: a person who was erased stands in them."""
     [(_, _, resource)] = of_type("Microsoft.Storage/storageAccounts/managementPolicies")
-    [rule] = body(resource)["properties"]["policy"]["rules"]
-    assert rule["definition"]["filters"]["prefixMatch"] == [f"{CONTAINER}/", f"{QUARANTINE}/"]
-    assert list(rule["definition"]["actions"]) == ["version"]
+    versions, dead = body(resource)["properties"]["policy"]["rules"]
+    assert versions["definition"]["filters"]["prefixMatch"][:2] == [
+        f"{CONTAINER}/",
+        f"{QUARANTINE}/",
+    ]
+    assert list(versions["definition"]["actions"]) == ["version"]
+    # What the app has no right to goes by the same setting as what it drops itself.
+    assert "deadLetter" in str(dead["definition"]["filters"]["prefixMatch"])
+    assert "keepMessagesDays" in str(dead["enabled"])
+    assert list(dead["definition"]["actions"]) == ["baseBlob"]
 
 
 def settings() -> dict[str, Any]:
