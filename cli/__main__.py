@@ -390,7 +390,7 @@ def _take_away(
     call: tuple[str, str],
     lines: Callable[[Mapping[str, Any]], list[str]],
 ) -> None:
-    """Have an item put back or dropped, and show it; whoever comes second finds it gone."""
+    """Put an item back or drop it, and show it. A second call does not find it any more."""
     method, path = call
     try:
         with _harmless():

@@ -156,7 +156,7 @@ export function composer({ ours, theirs, sent }) {
   }
 
   function hold(error) {
-    // Whoever has stopped it is not asked again.
+    // A user who has stopped it is not asked again.
     if (dead || !sending) return;
     if (error instanceof Refused) again = setTimeout(attempt, (error.retryAfter ?? 3) * 1000);
     refill(trouble,
