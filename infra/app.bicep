@@ -75,7 +75,7 @@ param retryAfterSeconds string
 @description('Countries that may be texted, separated by commas.')
 param allowedCountries string
 
-@description('What becomes of recipients whom a sender cannot reach.')
+@description('What happens to recipients that a sender cannot reach.')
 param outOfReach string
 
 @description('Daily budgets as JSON.')

@@ -120,7 +120,7 @@ param retryAfterSeconds string = '300,900,2700'
 @description('Countries that may be texted, by ISO 3166 code. None: all.')
 param allowedCountries string[] = []
 
-@description('What becomes of recipients whom a sender cannot reach: `warn` in previews and dry runs, or `refuse`.')
+@description('What happens to recipients that a sender cannot reach: `warn` in previews and dry runs, or `refuse`.')
 param outOfReach string = 'warn'
 
 @description('What each program may send a UTC day: its name to segments, or to segments and warnAt. A program that is not named has no budget.')

@@ -302,7 +302,7 @@ class Settings:
     )
     out_of_reach: OutOfReach = _setting(  # noqa: RUF009  # it makes a field
         "PARLEY_OUT_OF_REACH",
-        "What becomes of recipients whom a sender's kind cannot reach: `warn` in previews and dry"
+        "What happens to recipients that a sender's kind cannot reach: `warn` in previews and dry"
         " runs, or `refuse`.",
         parse_out_of_reach,
         default=OutOfReach.WARN,

@@ -97,14 +97,14 @@ def parse_countries(text: str) -> frozenset[str]:
 
 
 class OutOfReach(StrEnum):
-    """What becomes of recipients whom a sender's kind cannot reach."""
+    """What happens to recipients that a sender's kind cannot reach."""
 
     WARN = "warn"
     REFUSE = "refuse"
 
 
 def parse_out_of_reach(text: str) -> OutOfReach:
-    """What becomes of recipients whom a sender cannot reach.
+    """What happens to recipients that a sender cannot reach.
 
     Raises:
         ValueError: it is neither `warn` nor `refuse`.
